@@ -1,0 +1,231 @@
+//! The rows of the ledger: entries, the results of their work, and what was refused.
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{Identity, ItemKey, ProviderId, Subject};
+use crate::time::UnixMs;
+
+/// How an event reached us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// The provider sent it.
+    Push,
+    /// We found it by asking.
+    Poll,
+}
+
+impl Origin {
+    /// As stored and published.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Poll => "poll",
+        }
+    }
+}
+
+/// Where an entry stands.
+///
+/// ```text
+/// Open ──▶ Done | Ignored          nothing is owed any more
+///   └────▶ Parked ──▶ Open         by a person's replay, or by a new verified delivery or poll of the same event
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Work is owed.
+    Open,
+    /// Handled.
+    Done,
+    /// Kept, but nothing is to be done for it.
+    Ignored,
+    /// Waits for a person.
+    Parked,
+}
+
+impl State {
+    /// As stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Done => "done",
+            Self::Ignored => "ignored",
+            Self::Parked => "parked",
+        }
+    }
+
+    /// Reads what [`State::as_str`] wrote.
+    pub fn from_stored(text: &str) -> Option<Self> {
+        [Self::Open, Self::Done, Self::Ignored, Self::Parked].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// An event as a provider file understood it, from a delivery or from a polled answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The provider's own name for its type.
+    pub event_type: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// Which event of the subject it is.
+    pub identity: Identity,
+    /// When it happened or was stated, by the provider's clock, where it says so.
+    pub occurred_at: Option<UnixMs>,
+    /// Whether there is work to do for this type; if not it is kept and ignored.
+    pub known: bool,
+    /// What to do when this event turns out to be a duplicate.
+    pub on_duplicate: OnDuplicate,
+    /// Facts for the audit that are not trusted for anything.
+    pub notes: Vec<(&'static str, String)>,
+}
+
+impl Event {
+    /// The key of this event's entry.
+    pub fn key(&self) -> ItemKey {
+        ItemKey::entry(&self.subject, &self.identity)
+    }
+}
+
+/// What a duplicate may mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnDuplicate {
+    /// The same event again.
+    Same,
+    /// Perhaps another event that only looks the same: poll this reference, its list knows how many there were.
+    Recount {
+        /// As an application would announce it.
+        reference: String,
+    },
+}
+
+/// An entry about to be admitted.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// The provider.
+    pub provider: ProviderId,
+    /// What happened.
+    pub event: Event,
+    /// Push or poll.
+    pub origin: Origin,
+    /// When we got it.
+    pub received_at: UnixMs,
+    /// What is owed from the start.
+    pub start: Start,
+    /// The id of the secret or token that proved a pushed delivery.
+    pub proof: Option<String>,
+    /// The exact bytes.
+    pub body: Vec<u8>,
+}
+
+/// The state an entry starts in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Work is owed; if nobody has done it by then, the reconciler takes it up.
+    Open {
+        /// When the debt falls due.
+        due_at: UnixMs,
+    },
+    /// Nothing is to be done for this type.
+    Ignored {
+        /// When the row may be deleted.
+        expires_at: UnixMs,
+    },
+    /// A person must look at it.
+    Parked {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What [`admit`](crate::ports::Ledger::admit) found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// The first time this event is seen: the entry is written.
+    New,
+    /// The entry was there before; this is its state.
+    Duplicate(State),
+}
+
+/// An entry as stored, without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key.
+    pub key: ItemKey,
+    /// The provider's name as stored.
+    pub provider: String,
+    /// The provider's own name for the type.
+    pub event_type: String,
+    /// Where it stands.
+    pub state: State,
+    /// Push or poll.
+    pub origin: Origin,
+    /// When we got it.
+    pub received_at: UnixMs,
+    /// When it happened, where the provider says so.
+    pub occurred_at: Option<UnixMs>,
+    /// When the debt is due; `None` once settled.
+    pub due_at: Option<UnixMs>,
+    /// How often the reconciler claimed it without an answer in between.
+    pub attempts: u32,
+    /// How often the provider said "not yet".
+    pub waits: u32,
+    /// How often it was taken out of the parked state by a delivery or poll.
+    pub reopened: u32,
+    /// Why the last attempt failed, why it is parked, or how it was settled.
+    pub reason: Option<String>,
+    /// The detail to publish, once frozen.
+    pub frozen: Option<String>,
+}
+
+/// One result row, under a key that is the same however often the work is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The sort key in the subject's collection, `balance#<authorizer>`.
+    pub sk: String,
+    /// Columns worth reading without opening the document. Amounts are the text the provider sent.
+    pub columns: Vec<(&'static str, String)>,
+    /// The provider's own JSON for this row, byte for byte.
+    pub document: Vec<u8>,
+}
+
+/// A delivery that was not let in, kept for a while so that a person can look at it and verify it again.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The provider whose URL was called.
+    pub provider: ProviderId,
+    /// The stable code of the reason.
+    pub code: String,
+    /// The rule that was broken, for a person.
+    pub reason: String,
+    /// When.
+    pub at: UnixMs,
+    /// SHA-256 of the whole body.
+    pub digest: String,
+    /// The body, up to [`MAX_QUARANTINE_BYTES`].
+    pub body: Vec<u8>,
+    /// The whole body's length.
+    pub body_bytes: usize,
+    /// The headers the scheme looks at.
+    pub headers: Vec<(String, String)>,
+    /// The client's address.
+    pub source_ip: Option<String>,
+}
+
+/// The most of a refused body that is kept.
+pub const MAX_QUARANTINE_BYTES: usize = 4096;
+/// Refusals kept for each provider and minute. All are counted; a flood can't fill the table.
+pub const MAX_QUARANTINED_PER_MINUTE: u8 = 20;
+/// How long a refusal is kept.
+pub const QUARANTINE_SECS: u64 = 14 * 24 * 3600;
+
+/// What is published when an entry is settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announcement {
+    /// `hookledger.<provider>`.
+    pub source: String,
+    /// The event's type.
+    pub detail_type: String,
+    /// The detail as JSON.
+    pub detail: String,
+}

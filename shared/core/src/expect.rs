@@ -1,0 +1,255 @@
+//! Expectations: completions that somebody told us to wait for, polled until they are met or their deadline is past.
+//!
+//! The ledger owns the cadence. A schedule ticks once a minute, which is too coarse for it; so each wait also sends a
+//! delayed message that names the due time it is for. Whoever comes first, message or reconciler, claims that due time;
+//! the other finds it gone. Nobody polls twice.
+
+use crate::admit::{Admission, admit, enqueue};
+use crate::api::Trouble;
+use crate::debt::{Expectation, ExpectationState};
+use crate::entry::{NewEntry, Origin, Start};
+use crate::identity::{ItemKey, ProviderId};
+use crate::job::Job;
+use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
+use crate::providers::{Expected, Found, Offer, Polled, Polls, Provider, Providers, Unexpectable};
+use crate::schedule::Cadence;
+use crate::settings::MAX_QUEUE_DELAY_SECS;
+use crate::time::UnixMs;
+
+/// The most pages of one poll's answer.
+const MAX_POLL_PAGES: u32 = 100;
+
+/// Why a reference can't be waited for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExpectError {
+    /// The provider offers no poll.
+    #[error("this provider cannot be polled for a reference: {0}")]
+    NotOffered(&'static str),
+    /// The reference has not its shape.
+    #[error(transparent)]
+    Reference(#[from] Unexpectable),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Announces that a completion is expected. Returns the expectation that now waits, and whether it is new.
+pub async fn announce(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    reference: &str,
+) -> Result<(Expectation, bool), ExpectError> {
+    let wait_ms = inbox.timing().poll.wait_ms(0);
+    create(inbox, provider, reference, inbox.clock().now().plus_ms(wait_ms)).await
+}
+
+/// Sees to it that a reference is polled now, whether it was waited for before or not.
+pub(crate) async fn poll_now(inbox: &impl Inbox, provider: &dyn Provider, reference: &str) -> Result<(), ExpectError> {
+    let now = inbox.clock().now();
+    let (expectation, created) = create(inbox, provider, reference, now).await?;
+    if !created && inbox.ledger().hasten(&expectation.key, now).await? {
+        enqueue(inbox, provider.id(), &Job::poll(expectation.key, now), 0).await;
+    }
+    Ok(())
+}
+
+async fn create(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    reference: &str,
+    due_at: UnixMs,
+) -> Result<(Expectation, bool), ExpectError> {
+    let polls = offered(provider)?;
+    let Expected { key, repeats } = polls.expectation(reference)?;
+    let timing = inbox.timing();
+    let now = inbox.clock().now();
+    let deadline_secs = if repeats { timing.watch_deadline_secs } else { timing.poll_deadline_secs };
+    let expectation = Expectation {
+        key: key.clone(),
+        provider: provider.id().0.into(),
+        reference: reference.into(),
+        repeats,
+        state: ExpectationState::Waiting,
+        created_at: now,
+        due_at: Some(due_at),
+        deadline: now.plus_secs(deadline_secs),
+        polls: 0,
+        found: 0,
+    };
+    if inbox.ledger().expect(&expectation).await? {
+        remind(inbox, provider.id(), &key, now, due_at).await;
+        return Ok((expectation, true));
+    }
+    let waiting = inbox.ledger().expectation(&key).await?;
+    Ok((waiting.unwrap_or(expectation), false))
+}
+
+/// Ends an expectation on the application's word. False: none was waiting.
+pub async fn close(inbox: &impl Inbox, provider: &dyn Provider, reference: &str) -> Result<bool, ExpectError> {
+    let Expected { key, .. } = offered(provider)?.expectation(reference)?;
+    end(inbox, &key, ExpectationState::Closed).await.map_err(Into::into)
+}
+
+/// Reads how an expectation stands.
+pub async fn look_up(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    reference: &str,
+) -> Result<Option<Expectation>, ExpectError> {
+    let Expected { key, .. } = offered(provider)?.expectation(reference)?;
+    Ok(inbox.ledger().expectation(&key).await?)
+}
+
+fn offered(provider: &dyn Provider) -> Result<&dyn Polls, ExpectError> {
+    match provider.polls() {
+        Offer::Offered(polls) => Ok(polls),
+        Offer::Unavailable(why) => Err(ExpectError::NotOffered(why)),
+    }
+}
+
+/// What asking needs: the inbox, the providers, and the way to their APIs.
+pub struct Asker<'a, I, A> {
+    /// The inbox.
+    pub inbox: &'a I,
+    /// The providers.
+    pub providers: &'a Providers,
+    /// Their APIs.
+    pub api: &'a A,
+}
+
+impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
+    /// Polls for an expectation that was due at `seen_due_at`, unless somebody else has taken that debt.
+    pub async fn poll(&self, key: &ItemKey, seen_due_at: UnixMs) -> Result<(), StoreError> {
+        let inbox = self.inbox;
+        let Some(expectation) = inbox.ledger().expectation(key).await? else { return Ok(()) };
+        if expectation.state != ExpectationState::Waiting || expectation.due_at != Some(seen_due_at) {
+            return Ok(());
+        }
+        let Some(provider) = self.providers.get(&expectation.provider) else { return Ok(()) };
+        let Offer::Offered(polls) = provider.polls() else { return Ok(()) };
+        let now = inbox.clock().now();
+        let next_due_at = next_poll(&expectation, self.cadence(&expectation), now);
+        // The claim comes first: if this function dies in mid-poll, the next due time is already written.
+        if !inbox.ledger().claim(key, seen_due_at, next_due_at).await? {
+            return Ok(());
+        }
+        let (new, known, complete) = self.ask(provider, polls, &expectation).await?;
+        if new > 0 {
+            inbox.ledger().count_found(key, new).await?;
+        }
+        if complete && !expectation.repeats {
+            end(inbox, key, ExpectationState::Met).await?;
+        } else if now >= expectation.deadline {
+            self.give_up(provider.id(), &expectation, new + known).await?;
+        } else {
+            remind(inbox, provider.id(), key, now, next_due_at).await;
+        }
+        Ok(())
+    }
+
+    fn cadence(&self, expectation: &Expectation) -> Cadence {
+        let timing = self.inbox.timing();
+        if expectation.repeats { timing.watch() } else { timing.poll }
+    }
+
+    /// Asks page by page; returns how many events were new, how many known, and whether all is complete.
+    async fn ask(
+        &self,
+        provider: &dyn Provider,
+        polls: &dyn Polls,
+        expectation: &Expectation,
+    ) -> Result<(u32, u32, bool), StoreError> {
+        let (mut new, mut known) = (0, 0);
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_POLL_PAGES {
+            let request = polls.poll(expectation, cursor.as_deref());
+            let polled = match self.api.call(provider.id(), &request).await {
+                Ok(response) => polls.polled(expectation, cursor.as_deref(), &response),
+                Err(error) => Polled::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: None }),
+            };
+            match polled {
+                Polled::Found { found, complete, more } => {
+                    for found in found {
+                        match self.admit_found(provider, found).await? {
+                            Admission::New | Admission::Reopened => new += 1,
+                            Admission::Known(_) => known += 1,
+                        }
+                    }
+                    match more {
+                        Some(next) => cursor = Some(next),
+                        None => return Ok((new, known, complete)),
+                    }
+                }
+                Polled::NotYet => return Ok((new, known, false)),
+                Polled::Trouble(Trouble::Retry { reason, .. } | Trouble::Permanent { reason }) => {
+                    self.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
+                    tracing::warn!(provider = provider.id().0, reason, "poll failed: the next one is due by cadence");
+                    return Ok((new, known, false));
+                }
+            }
+        }
+        Ok((new, known, false))
+    }
+
+    /// Lets in an event that was found by asking.
+    pub(crate) async fn admit_found(&self, provider: &dyn Provider, found: Found) -> Result<Admission, StoreError> {
+        let now = self.inbox.clock().now();
+        let timing = self.inbox.timing();
+        let start = if found.event.known {
+            Start::Open { due_at: now.plus_secs(timing.admit_grace_secs) }
+        } else {
+            Start::Ignored { expires_at: now.plus_secs(timing.retention_secs()) }
+        };
+        let entry = NewEntry {
+            provider: provider.id(),
+            event: found.event,
+            origin: Origin::Poll,
+            received_at: now,
+            start,
+            proof: None,
+            body: found.body,
+        };
+        admit(self.inbox, provider, &entry).await
+    }
+
+    /// The deadline is past. A watch that brought something has done its duty; all else is reported as expired.
+    async fn give_up(&self, provider: ProviderId, expectation: &Expectation, seen: u32) -> Result<(), StoreError> {
+        let served = expectation.repeats && (seen > 0 || expectation.found > 0);
+        let state = if served { ExpectationState::Closed } else { ExpectationState::Expired };
+        if end(self.inbox, &expectation.key, state).await? && state == ExpectationState::Expired {
+            self.inbox.meter().count(Metric::ExpectationsExpired, Some(provider), 1);
+            tracing::error!(
+                provider = provider.0,
+                subject = expectation.key.pk,
+                "expectation expired: it never completed"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// When an expectation is polled again after this poll: by cadence, but not past the deadline without a last look.
+fn next_poll(expectation: &Expectation, cadence: Cadence, now: UnixMs) -> UnixMs {
+    let next = now.plus_ms(cadence.wait_ms(expectation.polls.saturating_add(1)));
+    if now < expectation.deadline { next.min(expectation.deadline) } else { next }
+}
+
+/// Ends a waiting expectation.
+async fn end(inbox: &impl Inbox, key: &ItemKey, state: ExpectationState) -> Result<bool, StoreError> {
+    let now = inbox.clock().now();
+    let expires_at = now.plus_secs(inbox.timing().retention_secs());
+    inbox.ledger().end_expectation(key, state, now, expires_at).await
+}
+
+/// Sends the delayed message for a due time, where the queue can wait that long. Longer waits are the reconciler's.
+async fn remind(inbox: &impl Inbox, provider: ProviderId, key: &ItemKey, now: UnixMs, due_at: UnixMs) {
+    if let Some(delay_secs) = delay_until(now, due_at) {
+        enqueue(inbox, provider, &Job::poll(key.clone(), due_at), delay_secs).await;
+    }
+}
+
+/// The queue's delay for a message that must not come before `due_at`; `None` when that is further than it can wait.
+pub(crate) fn delay_until(now: UnixMs, due_at: UnixMs) -> Option<u32> {
+    let delay_secs = u32::try_from(due_at.since_ms(now).div_ceil(1000)).ok()?;
+    (delay_secs <= MAX_QUEUE_DELAY_SECS).then_some(delay_secs)
+}

@@ -1,0 +1,66 @@
+//! The pure heart of Hookledger: what it means to receive a provider's event, to do its work once, and to notice that
+//! one is missing. No clock, no environment, no network: time, settings and the world's answers come in as arguments.
+//!
+//! # The way of an event
+//!
+//! ```text
+//!  provider ──POST──▶ receive ─ verify ─ parse ─┐
+//!                                               ├─ admit ─▶ ledger (the entry, and what it owes)
+//!  provider ◀──GET─── expect, walk ─────────────┘    │
+//!                          ▲                         └─▶ queue ─▶ work ─ ask the provider ─ results ─ publish ─ settle
+//!                          │
+//!  schedule ─▶ reconcile ──┴─ every debt that is due ─▶ queue, or ask, or a person
+//! ```
+//!
+//! # Invariants
+//!
+//! Each with the test that guards it.
+//!
+//! 1. Nothing is parsed before it is verified: [`delivery::Verified`] is made by [`signature`] alone.
+//!    (`signature::tests`)
+//! 2. A 2xx means durable and owed, settled, or parked for a person. No 2xx is sent on hope.
+//!    (`tests/flows.rs: a_2xx_means_durable`)
+//! 3. One identity, one entry, however many deliveries race. (`tests/contract.rs: fifty_racing_admits_make_one_entry`)
+//! 4. Push and poll share [`admit`], and one effect. (`tests/flows.rs: push_and_poll_have_one_effect`)
+//! 5. Handling twice equals handling once. (`tests/flows.rs: handling_twice_equals_handling_once`)
+//! 6. Nothing is dropped silently: every refusal, ignore, park and expiry is counted and can be listed.
+//!    (`tests/flows.rs: what_is_not_handled_is_counted_and_kept`)
+//! 7. Every loop, body, batch, page walk, wait and retry has a stated limit. (`schedule::tests`,
+//!    `tests/flows.rs: hopeless_work_is_parked`)
+//! 8. This crate reads no clock, no environment and no network. (`shared/core/clippy.toml`, `cargo xtask check layering`)
+//! 9. No secret, signature, body or personal datum in a log line, a metric, an error or a trace.
+//!    (`secret::tests`, `delivery::tests`)
+//! 10. A cursor moves only after its page is admitted. (`tests/flows.rs: a_cursor_moves_only_after_its_page`)
+//! 11. Fail closed: no secret, no token, an unknown scheme → refuse. (`signature::tests`)
+//! 12. The provider decides the status codes: none is sent that makes it give up on what we may still fix.
+//!     (`tests/flows.rs: no_answer_makes_a_provider_give_up`)
+
+// What everything speaks in.
+pub mod time;
+pub mod identity;
+pub mod secret;
+
+// A delivery comes in.
+pub mod delivery;
+pub mod signature;
+pub mod providers;
+pub mod entry;
+pub mod admit;
+pub mod receive;
+
+// Its work is done.
+pub mod job;
+pub mod api;
+mod status;
+pub mod work;
+
+// What is owed gets paid.
+pub mod debt;
+pub mod schedule;
+pub mod expect;
+mod walk;
+pub mod reconcile;
+
+// The world outside.
+pub mod settings;
+pub mod ports;

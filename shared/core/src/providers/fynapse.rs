@@ -1,0 +1,185 @@
+//! Fynapse: balance extracts.
+//!
+//! Signed, at least once, retried for 72 hours. But 400, 401, 402, 405, 406, 410 and 413 are final: the event is
+//! dead-lettered at once. So nothing that we might still fix is ever answered with one of those.
+//!
+//! Sources: Fynapse's "Balance Extracts via Webhook", "Webhook Security" and "Delivery & Retries" pages. Unknown there,
+//! and so settings: the tolerance of timestamps, how the secret's text becomes the key; and so read leniently: the name
+//! of the field that carries the event type.
+
+use serde::Deserialize;
+
+use super::json::{Field, object, raw, text};
+use super::{
+    Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Step, Unreadable,
+};
+use crate::api::{ApiResponse, Trouble, trouble};
+use crate::delivery::Verified;
+use crate::entry::{Entry, Event, OnDuplicate, Row};
+use crate::identity::{Identity, ProviderId, Subject};
+use crate::settings::{Lookup, SettingError, number};
+use crate::signature::Scheme;
+
+const ID: ProviderId = ProviderId("fynapse");
+const EXTRACTED: &str = "balance.extracted";
+/// Fynapse retries for 72 hours and may or may not re-stamp a late retry: their span plus one hour. Replays inside it
+/// are stopped by the signed identity.
+const TOLERANCE_PAST_SECS: u64 = 73 * 3600;
+/// How far the two clocks may disagree.
+const TOLERANCE_FUTURE_SECS: u64 = 300;
+
+pub(super) const DEFINITION: Definition = Definition { id: ID, build };
+
+static ANSWERS: Answers = Answers {
+    received: 200,
+    // 401 would dead-letter the event for good, although the secret may only be out of step.
+    refused: 403,
+    unreadable: OnUnreadable::Park,
+    store_down: OnStoreDown::AskAgain,
+};
+
+struct Fynapse {
+    scheme: Scheme,
+}
+
+fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
+    Ok(Box::new(Fynapse {
+        scheme: Scheme::Timestamped {
+            header: "webhook-signature",
+            secret_encoding: super::encoding(lookup, "FYNAPSE_SECRET_ENCODING", "utf8")?,
+            past_secs: number(lookup, "FYNAPSE_TOLERANCE_PAST_SECS", TOLERANCE_PAST_SECS)?,
+            future_secs: number(lookup, "FYNAPSE_TOLERANCE_FUTURE_SECS", TOLERANCE_FUTURE_SECS)?,
+        },
+    }))
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    event_id: Field<'a>,
+    #[serde(borrow, rename = "type")]
+    plain_type: Field<'a>,
+    #[serde(borrow)]
+    event_type: Field<'a>,
+    #[serde(borrow, rename = "eventType")]
+    camel_type: Field<'a>,
+    #[serde(borrow)]
+    data: Field<'a>,
+}
+
+impl Provider for Fynapse {
+    fn id(&self) -> ProviderId {
+        ID
+    }
+
+    fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    fn answers(&self) -> &'static Answers {
+        &ANSWERS
+    }
+
+    fn parse(&self, verified: &Verified) -> Result<Event, Unreadable> {
+        let body: Body<'_> = object(verified.body())?;
+        let named = [body.plain_type, body.event_type, body.camel_type].into_iter().find_map(text);
+        let event_type = named
+            .filter(|name| !name.is_empty())
+            .ok_or(Unreadable::Field { field: "type", rule: "a text (event_type and eventType are read as well)" })?;
+        if event_type == EXTRACTED && body.data.is_none() {
+            return Err(Unreadable::Field { field: "data", rule: "present" });
+        }
+        // The body is signed and the Idempotency-Key header is not, so identity comes from the body alone.
+        let event_id = text(body.event_id).filter(|id| !id.is_empty());
+        let digest = verified.delivery().digest();
+        let (subject, identity) = match &event_id {
+            Some(id) => (Subject::new(ID, "event", id), Identity::new(&[id])),
+            None => (Subject::new(ID, "event", &digest), Identity::new(&["sha256", &digest])),
+        };
+        let header_key = verified.delivery().header("idempotency-key").map(str::to_string);
+        Ok(Event {
+            known: event_type == EXTRACTED,
+            event_type,
+            subject,
+            identity,
+            occurred_at: verified.proof().signed_at,
+            on_duplicate: OnDuplicate::Same,
+            notes: header_key.into_iter().map(|key| ("idempotency_key_header", key)).collect(),
+        })
+    }
+
+    fn ask(&self, _entry: &Entry, body: &[u8], _cursor: Option<&str>) -> Ask {
+        // The delivery is signed and complete: there is nothing to ask for.
+        let data = object::<Body<'_>>(body).ok().and_then(|body| body.data.map(raw));
+        Ask::Nothing(Box::new(match data {
+            Some(document) => {
+                let summary = vec![("data_bytes", document.len().into())];
+                let rows = vec![Row { sk: "data".into(), columns: Vec::new(), document }];
+                Step::Done { rows, outcome: Outcome { summary, pulled: false, status: None } }
+            }
+            None => Step::Trouble(Trouble::Permanent { reason: "the stored body has no data any more".into() }),
+        }))
+    }
+
+    fn answer(&self, _: &Entry, _: &[u8], _: Option<&str>, _: u64, response: &ApiResponse) -> Step {
+        Step::Trouble(trouble(response))
+    }
+
+    fn polls(&self) -> Offer<'_, dyn Polls> {
+        Offer::Unavailable("the API cannot be asked for one extract")
+    }
+
+    fn lists(&self) -> Offer<'_, dyn Lists> {
+        Offer::Unavailable("the delivery audit is not known to give back bodies")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{build_with, entry_of, verified};
+    use super::*;
+
+    fn fynapse() -> Box<dyn Provider> {
+        build_with(build, &[])
+    }
+
+    #[test]
+    fn the_type_is_read_under_three_names() {
+        for name in ["type", "event_type", "eventType"] {
+            let body = format!(r#"{{"event_id":"e1","{name}":"balance.extracted","data":{{"a":1}}}}"#);
+            let (event, _) = entry_of(fynapse().as_ref(), &body);
+            assert!(event.known, "{name}");
+            assert_eq!(event.key().to_string(), "fynapse#event#e1 event#e1");
+        }
+    }
+
+    #[test]
+    fn without_an_event_id_the_signed_bytes_are_the_identity() {
+        let (first, _) = entry_of(fynapse().as_ref(), r#"{"type":"balance.extracted","data":1}"#);
+        let (other, _) = entry_of(fynapse().as_ref(), r#"{"type":"balance.extracted","data":2}"#);
+        assert_ne!(first.key(), other.key());
+        assert!(first.identity.as_str().starts_with("event#sha256#"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let error = |body| fynapse().parse(&verified(ID, body)).unwrap_err().to_string();
+        assert!(error(r#"{"event_id":"e"}"#).starts_with("field type"));
+        assert!(error(r#"{"event_id":"e","type":"balance.extracted"}"#).starts_with("field data"));
+        assert_eq!(error("nonsense"), "the body is not a JSON object");
+    }
+
+    #[test]
+    fn data_is_kept_byte_for_byte() {
+        let body = r#"{"event_id":"e1","type":"balance.extracted","data": {"b": 1.10,  "a":[2e3]} }"#;
+        let (_, entry) = entry_of(fynapse().as_ref(), body);
+        let Ask::Nothing(step) = fynapse().ask(&entry, body.as_bytes(), None) else { panic!("asked") };
+        let Step::Done { rows, .. } = *step else { panic!("not done") };
+        assert_eq!(rows[0].document, br#"{"b": 1.10,  "a":[2e3]}"#);
+    }
+
+    #[test]
+    fn unknown_types_are_kept_and_ignored() {
+        assert!(!entry_of(fynapse().as_ref(), r#"{"event_id":"e","type":"journal.posted"}"#).0.known);
+    }
+}

@@ -1,0 +1,61 @@
+//! Tolerant reading of providers' JSON: unknown fields are passed over, ids may come as strings or numbers, and a
+//! number keeps the digits it was sent with.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Unreadable;
+
+/// A field as sent: absent and `null` are both `None`.
+pub(super) type Field<'a> = Option<&'a RawValue>;
+
+/// Reads a JSON object.
+pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unreadable> {
+    serde_json::from_slice(body).map_err(|_| Unreadable::NotAnObject)
+}
+
+/// The text of a string field, or the digits of a number; `None` for everything else.
+pub(super) fn text(field: Field<'_>) -> Option<String> {
+    let raw = field?.get();
+    match raw.bytes().next()? {
+        b'"' => serde_json::from_str(raw).ok(),
+        b'-' | b'0'..=b'9' => Some(raw.to_string()),
+        _ => None,
+    }
+}
+
+/// The text of a field that must be there and not be empty.
+pub(super) fn required(name: &'static str, field: Field<'_>) -> Result<String, Unreadable> {
+    text(field)
+        .filter(|text| !text.trim().is_empty())
+        .ok_or(Unreadable::Field { field: name, rule: "a non-empty text or number" })
+}
+
+/// The bytes of a field as sent.
+pub(super) fn raw(field: &RawValue) -> Vec<u8> {
+    field.get().as_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct One<'a> {
+        #[serde(borrow)]
+        id: Field<'a>,
+    }
+
+    #[test]
+    fn ids_may_be_text_or_number_and_keep_their_digits() {
+        let id = |json: &str| object::<One<'_>>(json.as_bytes()).map(|one| text(one.id));
+        assert_eq!(id(r#"{"id":"a\u0062"}"#), Ok(Some("ab".into())));
+        assert_eq!(id(r#"{"id":12345678901234567890.10}"#), Ok(Some("12345678901234567890.10".into())));
+        assert_eq!(id(r#"{"id":null,"more":[{}]}"#), Ok(None));
+        assert_eq!(id(r#"{"id":{"x":1}}"#), Ok(None));
+        assert_eq!(id("{}"), Ok(None));
+        for broken in ["", "[]", "7", r#"{"id":1"#, r#"{"id":1,"id":2}"#] {
+            assert_eq!(id(broken), Err(Unreadable::NotAnObject), "{broken}");
+        }
+    }
+}

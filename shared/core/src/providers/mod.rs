@@ -1,0 +1,336 @@
+//! The four providers, one file each: everything Hookledger knows about a provider stands in its file, its tests right
+//! below. Nothing else in the code may branch on a provider's name.
+//!
+//! The trait has no default methods: a provider that can't do something says so explicitly, and a new one can't forget
+//! to say how it is verified.
+
+mod finbox;
+mod fynapse;
+mod json;
+mod rightfoot;
+mod runpayments;
+
+use ipnet::IpNet;
+
+use crate::api::{ApiRequest, ApiResponse, Trouble};
+use crate::debt::{Expectation, Status};
+use crate::delivery::Verified;
+use crate::entry::{Entry, Event, Row};
+use crate::identity::{ItemKey, ProviderId, Subject};
+use crate::settings::{Lookup, SettingError, text};
+use crate::signature::{Encoding, Scheme};
+use crate::time::UnixMs;
+
+/// A provider that has not been given its settings yet.
+pub struct Definition {
+    /// Its name.
+    pub id: ProviderId,
+    /// Builds it from its settings.
+    pub build: fn(Lookup<'_>) -> Result<Box<dyn Provider>, SettingError>,
+}
+
+/// Every provider. All else derives from this list.
+pub static ALL: &[Definition] =
+    &[rightfoot::DEFINITION, fynapse::DEFINITION, finbox::DEFINITION, runpayments::DEFINITION];
+
+/// All there is to know about one provider.
+pub trait Provider {
+    /// Its name.
+    fn id(&self) -> ProviderId;
+    /// How its deliveries prove their origin.
+    fn scheme(&self) -> &Scheme;
+    /// Which statuses it must be answered with.
+    fn answers(&self) -> &'static Answers;
+    /// Reads a verified delivery.
+    fn parse(&self, verified: &Verified) -> Result<Event, Unreadable>;
+
+    /// What to ask the provider for this entry's work, from the start (`cursor` is `None`) or further on.
+    fn ask(&self, entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask;
+    /// What the answer to that means.
+    fn answer(&self, entry: &Entry, body: &[u8], cursor: Option<&str>, tally: u64, response: &ApiResponse) -> Step;
+
+    /// Whether one completion can be asked for by its reference.
+    fn polls(&self) -> Offer<'_, dyn Polls>;
+    /// Whether the provider has lists that tell of events.
+    fn lists(&self) -> Offer<'_, dyn Lists>;
+}
+
+/// What a provider offers, or the reason why not. There is no third, silent case.
+pub enum Offer<'a, T: ?Sized> {
+    /// This does it.
+    Offered(&'a T),
+    /// The provider does not offer it.
+    Unavailable(&'static str),
+}
+
+impl<'a, T: ?Sized> Offer<'a, T> {
+    /// What is offered, if anything.
+    pub fn offered(self) -> Option<&'a T> {
+        match self {
+            Self::Offered(offer) => Some(offer),
+            Self::Unavailable(_) => None,
+        }
+    }
+}
+
+/// Asking for one completion that an application waits for.
+pub trait Polls {
+    /// Which completion an application may announce under this reference.
+    fn expectation(&self, reference: &str) -> Result<Expected, Unexpectable>;
+    /// What to ask for an expectation.
+    fn poll(&self, expectation: &Expectation, cursor: Option<&str>) -> ApiRequest;
+    /// What the answer to that means.
+    fn polled(&self, expectation: &Expectation, cursor: Option<&str>, response: &ApiResponse) -> Polled;
+}
+
+/// Walking a provider's list to find what nobody told us.
+pub trait Lists {
+    /// The lists the reconciler walks on its own.
+    fn names(&self) -> &'static [&'static str];
+    /// What to ask for a list's next page.
+    fn list(&self, listing: &str, position: Option<&str>) -> ApiRequest;
+    /// What the answer to that means.
+    fn listed(&self, listing: &str, position: Option<&str>, response: &ApiResponse) -> Listed;
+    /// The event that a row of a list reports, as the `n`th time its subject has this status.
+    fn event(&self, row: &ListedRow, n: u32, requested_at: UnixMs) -> Event;
+}
+
+/// The statuses a provider must be answered with: it is the provider who decides what they mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answers {
+    /// Durable, or known already.
+    pub received: u16,
+    /// Not let in.
+    pub refused: u16,
+    /// Let in, but not readable.
+    pub unreadable: OnUnreadable,
+    /// What to do when the store does not take the event.
+    pub store_down: OnStoreDown,
+}
+
+/// What to do with a verified body that can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnUnreadable {
+    /// Keep it parked and take it off the provider's hands.
+    Park,
+    /// Keep the bytes in quarantine and answer this status, as the provider's documents ask.
+    Quarantine(u16),
+}
+
+/// What to do when the store does not take an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnStoreDown {
+    /// Ask the provider to come again: it does.
+    AskAgain,
+    /// The provider never comes again: put the delivery itself on the queue.
+    Rescue,
+}
+
+/// Why a verified body can't be read. Names the field and the rule, never the content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not JSON, or not an object.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    /// A required field is absent, empty or of the wrong type.
+    #[error("field {field} is missing or not {rule}")]
+    Field {
+        /// The field's name.
+        field: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+}
+
+/// What an entry's work asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Nothing: the delivery itself says all.
+    Nothing(Box<Step>),
+    /// An answer from the provider.
+    Request(ApiRequest),
+}
+
+/// What an answer means for the work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Write these rows and ask on.
+    More {
+        /// Result rows of this page.
+        rows: Vec<Row>,
+        /// Where to go on.
+        cursor: String,
+    },
+    /// Write these rows: the work is done.
+    Done {
+        /// Result rows of the last page.
+        rows: Vec<Row>,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// The provider can't say yet.
+    NotYet {
+        /// For the operator.
+        reason: &'static str,
+    },
+    /// It did not work.
+    Trouble(Trouble),
+}
+
+/// What came of an entry's work.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Facts for the published event, as JSON values; no personal data, no amounts of persons.
+    pub summary: Vec<(&'static str, serde_json::Value)>,
+    /// Whether the summary came from an answer that a second asking might change: then it is frozen before publishing.
+    pub pulled: bool,
+    /// The status this event moves its subject to.
+    pub status: Option<StatusMove>,
+}
+
+/// A move of a subject's status. The effect belongs to the fact `(status, n)`, whichever entry brings it first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusMove {
+    /// Whose status.
+    pub subject: Subject,
+    /// The new status.
+    pub status: String,
+    /// Its place in the provider's order.
+    pub rank: u8,
+    /// When it happened.
+    pub occurred_at: UnixMs,
+    /// For a listing's entry: which `n` it was admitted for.
+    pub n: Option<u32>,
+}
+
+impl StatusMove {
+    /// Whether this moves on from `current`: later, or at the same time and further along.
+    pub fn moves(&self, current: Option<&Status>) -> bool {
+        current.is_none_or(|current| (self.occurred_at, self.rank) > (current.occurred_at, current.rank))
+    }
+}
+
+/// A completion an application may wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The row's key.
+    pub key: ItemKey,
+    /// Whether it stays until its deadline, since several completions may come.
+    pub repeats: bool,
+}
+
+/// Why a reference can't be waited for: it has not its shape.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reference must be {0}")]
+pub struct Unexpectable(pub &'static str);
+
+/// An event found by asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What happened.
+    pub event: Event,
+    /// The provider's JSON for it, in the shape of its webhook's body.
+    pub body: Vec<u8>,
+}
+
+/// What the answer to a poll means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// These are complete.
+    Found {
+        /// Every completion the answer tells of; most are known already.
+        found: Vec<Found>,
+        /// Nothing more is to come for this reference.
+        complete: bool,
+        /// More of the answer is on another page.
+        more: Option<String>,
+    },
+    /// Nothing yet.
+    NotYet,
+    /// It did not work.
+    Trouble(Trouble),
+}
+
+/// A row of a provider's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedRow {
+    /// What the row is about.
+    pub subject: Subject,
+    /// Its id at the provider.
+    pub id: String,
+    /// The status it shows.
+    pub status: String,
+    /// The status' place in the provider's order.
+    pub rank: u8,
+    /// The provider's JSON for the row.
+    pub document: Vec<u8>,
+}
+
+/// What a page of a list means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// Its rows.
+    Page {
+        /// The rows.
+        rows: Vec<ListedRow>,
+        /// Where the next page is; `None` at the end.
+        next: Option<String>,
+    },
+    /// It did not work.
+    Trouble(Trouble),
+}
+
+/// The providers, with their settings.
+pub struct Providers(Vec<Box<dyn Provider>>);
+
+impl Providers {
+    /// Builds every provider from the settings.
+    pub fn read(lookup: Lookup<'_>) -> Result<Self, SettingError> {
+        ALL.iter().map(|definition| (definition.build)(lookup)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The provider of this name.
+    pub fn get(&self, name: &str) -> Option<&dyn Provider> {
+        self.iter().find(|provider| provider.id().0 == name)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Provider> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+}
+
+/// Builds the one provider of this name, for a function that serves only it.
+pub fn build(name: &str, lookup: Lookup<'_>) -> Result<Option<Box<dyn Provider>>, SettingError> {
+    ALL.iter().find(|definition| definition.id.0 == name).map(|definition| (definition.build)(lookup)).transpose()
+}
+
+/// The longest reference an application may wait for, in bytes.
+const MAX_REFERENCE_BYTES: usize = 200;
+
+/// Checks the id inside a reference.
+fn reference_id<'a>(id: &'a str, rule: &'static str) -> Result<&'a str, Unexpectable> {
+    let fits = !id.trim().is_empty() && id.len() <= MAX_REFERENCE_BYTES && !id.chars().any(char::is_control);
+    if fits { Ok(id) } else { Err(Unexpectable(rule)) }
+}
+
+/// Reads a list of networks, `203.0.113.0/24,2001:db8::/32`. Empty turns the check off.
+fn cidrs(lookup: Lookup<'_>, name: &str) -> Result<Vec<IpNet>, SettingError> {
+    let list = text(lookup, name, "");
+    let networks = list.split(',').map(str::trim).filter(|network| !network.is_empty());
+    networks
+        .map(|network| {
+            network
+                .parse()
+                .map_err(|_| SettingError::new(name, "must be networks in CIDR notation, separated by commas"))
+        })
+        .collect()
+}
+
+/// Reads how a secret or a tag is encoded.
+fn encoding(lookup: Lookup<'_>, name: &str, default: &str) -> Result<Encoding, SettingError> {
+    Encoding::from_name(&text(lookup, name, default)).ok_or(SettingError::new(name, "must be utf8, hex or base64"))
+}
+
+#[cfg(test)]
+pub(crate) mod testing;

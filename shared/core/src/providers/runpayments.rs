@@ -1,0 +1,380 @@
+//! Run Payments: merchants, transactions, chargebacks, funding, statements.
+//!
+//! Signed over the body, eight attempts in 27 hours and 35 minutes, in no promised order. `metadata.attempt` changes
+//! with every retry, so a digest of the body is never an identity: `metadata.idempotency_key` is. There is no list of
+//! events; merchants can be listed, and what their status says meets the webhooks in one fact.
+//!
+//! Sources: Run Payments' "Webhooks Overview" (envelope, event types, headers, retries) and its Boarding API reference
+//! (merchant list, paging). Unknown there, and so settings: how the tag is written, how the secret's text becomes the
+//! key, which URL issues tokens for which API.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json::{Field, object, raw, required, text};
+use super::{
+    Answers, Ask, Definition, Listed, ListedRow, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider,
+    StatusMove, Step, Unreadable,
+};
+use crate::api::{ApiRequest, ApiResponse, Auth, ClientAuth, Trouble, trouble};
+use crate::delivery::Verified;
+use crate::entry::{Entry, Event, OnDuplicate, Origin};
+use crate::identity::{Identity, ProviderId, Subject};
+use crate::settings::{Lookup, SettingError, base_url, number};
+use crate::signature::Scheme;
+use crate::time::UnixMs;
+
+const ID: ProviderId = ProviderId("runpayments");
+const MERCHANTS: &str = "merchants";
+
+/// A merchant's way, in order. At equal times the later status wins; the last three end it.
+const STATUSES: &[(&str, u8)] = &[
+    ("new", 1),
+    ("sent_for_signature", 2),
+    ("signed", 3),
+    ("in_underwriting", 4),
+    ("boarded", 5),
+    ("live", 6),
+    ("cancelled", 7),
+    ("declined", 7),
+    ("deleted", 8),
+];
+
+/// Events that move no status: kept under their subject and published.
+const OTHER_EVENTS: &[&str] = &[
+    "boarding.varcomplete",
+    "transaction.entered",
+    "transaction.processed",
+    "transaction.decline",
+    "transaction.refund",
+    "transaction.partialrefund",
+    "transaction.reject",
+    "chargeback.entered",
+    "funding.entered",
+    "statement.entered",
+];
+
+pub(super) const DEFINITION: Definition = Definition { id: ID, build };
+
+static ANSWERS: Answers =
+    Answers { received: 200, refused: 403, unreadable: OnUnreadable::Park, store_down: OnStoreDown::AskAgain };
+
+struct RunPayments {
+    scheme: Scheme,
+    base_url: String,
+    token_url: String,
+    page_limit: u32,
+}
+
+fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
+    let page_limit = number(lookup, "RUNPAYMENTS_PAGE_LIMIT", 200)?;
+    if !(1..=1000).contains(&page_limit) {
+        return Err(SettingError::new("RUNPAYMENTS_PAGE_LIMIT", "must be 1 to 1000, the API's limit"));
+    }
+    let default_token_url = "https://apps.runpayments.io/ords/relay/oauth/token";
+    Ok(Box::new(RunPayments {
+        scheme: Scheme::Prefixed {
+            header: "x-webhook-signature-256",
+            prefix: "sha256=",
+            tag_encoding: super::encoding(lookup, "RUNPAYMENTS_SIGNATURE_ENCODING", "hex")?,
+            secret_encoding: super::encoding(lookup, "RUNPAYMENTS_SECRET_ENCODING", "utf8")?,
+        },
+        base_url: base_url(lookup, "RUNPAYMENTS_API_BASE_URL", "https://apps.runpayments.io/ords")?,
+        token_url: base_url(lookup, "RUNPAYMENTS_TOKEN_URL", default_token_url)?,
+        page_limit,
+    }))
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    event_type: Field<'a>,
+    #[serde(borrow)]
+    source_id: Field<'a>,
+    #[serde(borrow)]
+    timestamp: Field<'a>,
+    #[serde(borrow)]
+    payload: Field<'a>,
+    #[serde(borrow)]
+    metadata: Field<'a>,
+}
+
+#[derive(Default, Deserialize)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    idempotency_key: Field<'a>,
+    #[serde(borrow)]
+    webhook_id: Field<'a>,
+}
+
+/// The ids a boarding payload may name its merchant by; older ones say `event_table_pk`.
+#[derive(Default, Deserialize)]
+struct BoardingPayload<'a> {
+    #[serde(borrow)]
+    merchant_id: Field<'a>,
+    #[serde(borrow)]
+    event_table_pk: Field<'a>,
+}
+
+#[derive(Deserialize)]
+struct MerchantPage<'a> {
+    #[serde(borrow)]
+    items: Vec<&'a RawValue>,
+    #[serde(default, rename = "hasMore")]
+    has_more: bool,
+}
+
+#[derive(Deserialize)]
+struct Merchant<'a> {
+    #[serde(borrow)]
+    merchant_id: Field<'a>,
+    #[serde(borrow)]
+    merchant_status: Field<'a>,
+}
+
+fn rank(status: &str) -> Option<u8> {
+    STATUSES.iter().find(|(name, _)| *name == status).map(|(_, rank)| *rank)
+}
+
+fn merchant_subject(merchant_id: &str) -> Subject {
+    Subject::new(ID, "merchant", merchant_id)
+}
+
+/// Parts of a body that need not be there: an object of another shape counts as absent.
+fn part<'a, T: Deserialize<'a> + Default>(field: Field<'a>) -> T {
+    field.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+}
+
+impl Provider for RunPayments {
+    fn id(&self) -> ProviderId {
+        ID
+    }
+
+    fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    fn answers(&self) -> &'static Answers {
+        &ANSWERS
+    }
+
+    fn parse(&self, verified: &Verified) -> Result<Event, Unreadable> {
+        let envelope: Envelope<'_> = object(verified.body())?;
+        let event_type = required("event_type", envelope.event_type)?;
+        let metadata: Metadata<'_> = part(envelope.metadata);
+        let key = required("metadata.idempotency_key", metadata.idempotency_key)?;
+        let (kind, status) = event_type.split_once('.').unwrap_or((event_type.as_str(), ""));
+        let subject = if matches!(kind, "merchant" | "boarding") {
+            let payload: BoardingPayload<'_> = part(envelope.payload);
+            let named = text(payload.merchant_id).or(text(payload.event_table_pk)).filter(|id| !id.is_empty());
+            merchant_subject(&named.map_or_else(|| required("source_id", envelope.source_id), Ok)?)
+        } else {
+            Subject::new(ID, kind, &required("source_id", envelope.source_id)?)
+        };
+        let moves = kind == "merchant" && rank(status).is_some();
+        let occurred_at = text(envelope.timestamp).and_then(|at| UnixMs::parse_rfc3339(&at));
+        if moves && occurred_at.is_none() {
+            return Err(Unreadable::Field { field: "timestamp", rule: "an RFC 3339 instant" });
+        }
+        let mut notes: Vec<(&'static str, String)> = Vec::new();
+        notes.extend(text(metadata.webhook_id).map(|id| ("webhook_id", id)));
+        // The header is not signed: where it differs from the body, the body wins and the difference is kept.
+        let header = verified.delivery().header("x-idempotency-key").filter(|header| *header != key);
+        notes.extend(header.map(|header| ("mismatched_header_key", header.to_string())));
+        Ok(Event {
+            known: moves || OTHER_EVENTS.contains(&event_type.as_str()),
+            subject,
+            identity: Identity::new(&[&key]),
+            occurred_at,
+            on_duplicate: OnDuplicate::Same,
+            notes,
+            event_type,
+        })
+    }
+
+    fn ask(&self, entry: &Entry, _body: &[u8], _cursor: Option<&str>) -> Ask {
+        // Signed and complete: the body is the result, and it is kept with its entry. A listing's row says no more.
+        let status = entry.event_type.strip_prefix("merchant.").unwrap_or("");
+        let status = rank(status).map(|rank| StatusMove {
+            subject: entry.key.subject(),
+            status: status.to_string(),
+            rank,
+            occurred_at: entry.occurred_at.unwrap_or(entry.received_at),
+            n: (entry.origin == Origin::Poll).then(|| listed_n(entry)).flatten(),
+        });
+        let summary = status.iter().map(|status| ("status", status.status.as_str().into())).collect();
+        Ask::Nothing(Box::new(Step::Done { rows: Vec::new(), outcome: Outcome { summary, pulled: false, status } }))
+    }
+
+    fn answer(&self, _: &Entry, _: &[u8], _: Option<&str>, _: u64, response: &ApiResponse) -> Step {
+        Step::Trouble(trouble(response))
+    }
+
+    fn polls(&self) -> Offer<'_, dyn Polls> {
+        Offer::Unavailable("events cannot be asked for one by one: merchants are found by walking their list")
+    }
+
+    fn lists(&self) -> Offer<'_, dyn Lists> {
+        Offer::Offered(self)
+    }
+}
+
+/// The `n` a listing's entry was admitted for: the last part of its identity.
+fn listed_n(entry: &Entry) -> Option<u32> {
+    entry.key.sk.rsplit('#').next()?.parse().ok()
+}
+
+impl Lists for RunPayments {
+    fn names(&self) -> &'static [&'static str] {
+        &[MERCHANTS]
+    }
+
+    fn list(&self, _listing: &str, position: Option<&str>) -> ApiRequest {
+        let (limit, offset) = (self.page_limit, position.unwrap_or("0"));
+        ApiRequest {
+            url: format!("{}/relay/api/boarding/v1/merchants?limit={limit}&offset={offset}", self.base_url),
+            auth: Auth::ClientCredentials { token_url: self.token_url.clone(), style: ClientAuth::Basic },
+        }
+    }
+
+    fn listed(&self, _listing: &str, position: Option<&str>, response: &ApiResponse) -> Listed {
+        if response.status != 200 {
+            return Listed::Trouble(trouble(response));
+        }
+        let permanent = |reason: &str| Listed::Trouble(Trouble::Permanent { reason: reason.into() });
+        let Ok(page) = object::<MerchantPage<'_>>(&response.body) else {
+            return permanent("the merchant list has not the documented shape");
+        };
+        if page.has_more && page.items.is_empty() {
+            return permanent("an empty page of the merchant list promised another one");
+        }
+        let offset: u64 = position.and_then(|position| position.parse().ok()).unwrap_or(0);
+        let next = page.has_more.then(|| (offset + page.items.len() as u64).to_string());
+        Listed::Page { rows: page.items.iter().filter_map(|item| merchant_row(item)).collect(), next }
+    }
+
+    fn event(&self, row: &ListedRow, n: u32, requested_at: UnixMs) -> Event {
+        Event {
+            event_type: format!("merchant.{}", row.status),
+            subject: row.subject.clone(),
+            identity: Identity::new(&["listing", &row.id, &row.status, &n.to_string()]),
+            occurred_at: Some(requested_at),
+            known: true,
+            on_duplicate: OnDuplicate::Same,
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// A merchant whose status has a place in the order; others can't be told from one we know already.
+fn merchant_row(document: &RawValue) -> Option<ListedRow> {
+    let merchant: Merchant<'_> = serde_json::from_str(document.get()).ok()?;
+    let id = text(merchant.merchant_id).filter(|id| !id.is_empty())?;
+    let status = text(merchant.merchant_status)?.trim().to_lowercase().replace([' ', '-'], "_");
+    let status = status.strip_prefix("merchant.").unwrap_or(&status).to_string();
+    Some(ListedRow { subject: merchant_subject(&id), rank: rank(&status)?, id, status, document: raw(document) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{answer, build_with, entry, entry_of, verified};
+    use super::*;
+
+    fn run() -> Box<dyn Provider> {
+        build_with(build, &[])
+    }
+
+    fn body(event_type: &str, attempt: u32) -> String {
+        format!(
+            r#"{{"event_type":"{event_type}","source_id":12345,"timestamp":"2024-01-15T10:30:00.000Z","payload":{{"merchant_id":"m7","amount":1.10}},
+                "metadata":{{"webhook_id":"wh_1","attempt":{attempt},"idempotency_key":"k-1"}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_retry_is_the_same_event_although_its_body_differs() {
+        let (first, _) = entry_of(run().as_ref(), &body("transaction.entered", 1));
+        let (retry, _) = entry_of(run().as_ref(), &body("transaction.entered", 2));
+        assert_eq!(first.key(), retry.key());
+        assert_eq!(first.key().to_string(), "runpayments#transaction#12345 event#k-1");
+    }
+
+    #[test]
+    fn merchant_events_belong_to_the_merchant() {
+        for (payload, id) in
+            [(r#"{"merchant_id":7}"#, "7"), (r#"{"event_table_pk":"x"}"#, "x"), ("{}", "12345"), ("3", "12345")]
+        {
+            let body = body("merchant.live", 1).replace(r#"{"merchant_id":"m7","amount":1.10}"#, payload);
+            let (event, _) = entry_of(run().as_ref(), &body);
+            assert_eq!(event.subject, merchant_subject(id), "{payload}");
+        }
+    }
+
+    #[test]
+    fn every_documented_event_is_known_and_others_are_kept() {
+        for (status, _) in STATUSES {
+            assert!(entry_of(run().as_ref(), &body(&format!("merchant.{status}"), 1)).0.known, "{status}");
+        }
+        for event_type in OTHER_EVENTS {
+            assert!(entry_of(run().as_ref(), &body(event_type, 1)).0.known, "{event_type}");
+        }
+        for event_type in ["merchant.unknown", "merchant.renamed", "payout.entered", "odd"] {
+            assert!(!entry_of(run().as_ref(), &body(event_type, 1)).0.known, "{event_type}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let cases = [
+            ("event_type", r#""event_type":"merchant.live","#, ""),
+            ("metadata.idempotency_key", r#""idempotency_key":"k-1""#, r#""other":1"#),
+            ("timestamp", "2024-01-15T10:30:00.000Z", "yesterday"),
+        ];
+        for (field, from, to) in cases {
+            let error = run().parse(&verified(ID, body("merchant.live", 1).replace(from, to))).unwrap_err();
+            assert!(matches!(error, Unreadable::Field { field: f, .. } if f == field), "{field}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_header_key_is_never_the_identity() {
+        let mut verified_headers =
+            crate::delivery::Delivery::new(ID, UnixMs(0), body("transaction.entered", 1).into_bytes());
+        verified_headers.headers.push(("x-idempotency-key".into(), "forged".into()));
+        let proof = crate::delivery::Proof { secret_id: "s".into(), signed_at: None };
+        let event = run().parse(&Verified::new(verified_headers, proof)).unwrap();
+        assert_eq!(event.identity, Identity::new(&["k-1"]));
+        assert!(event.notes.contains(&("mismatched_header_key", "forged".to_string())));
+    }
+
+    #[test]
+    fn the_merchant_list_is_walked_by_offset() {
+        let provider = run();
+        let lists = provider.lists().offered().unwrap();
+        assert!(lists.list(MERCHANTS, None).url.ends_with("/merchants?limit=200&offset=0"));
+        let page = answer(
+            200,
+            r#"{"items":[{"merchant_id":7,"merchant_status":"In Underwriting","dba_name":"x"},{"merchant_id":8,"merchant_status":"odd"}],"hasMore":true}"#,
+        );
+        let Listed::Page { rows, next } = lists.listed(MERCHANTS, Some("200"), &page) else { panic!("trouble") };
+        assert_eq!(next.as_deref(), Some("202"));
+        assert_eq!(rows.len(), 1);
+        assert_eq!((rows[0].status.as_str(), rows[0].rank), ("in_underwriting", 4));
+        let event = lists.event(&rows[0], 2, UnixMs(99));
+        assert_eq!(event.key().to_string(), "runpayments#merchant#7 event#listing#7#in_underwriting#2");
+        for (status, body) in [(200, r#"{"items":[],"hasMore":true}"#), (200, "[]"), (503, "")] {
+            assert!(matches!(lists.listed(MERCHANTS, None, &answer(status, body)), Listed::Trouble(_)), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_listed_entry_knows_which_time_it_is() {
+        let key = merchant_subject("7").item("event#listing#7#live#3");
+        let mut listed = entry(ID, key, "merchant.live", Some(UnixMs(5)));
+        listed.origin = Origin::Poll;
+        let Ask::Nothing(step) = run().ask(&listed, b"{}", None) else { panic!("asked") };
+        let Step::Done { outcome, .. } = *step else { panic!("not done") };
+        let moved = outcome.status.unwrap();
+        assert_eq!((moved.status.as_str(), moved.n, moved.occurred_at), ("live", Some(3), UnixMs(5)));
+    }
+}

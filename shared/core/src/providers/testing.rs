@@ -1,0 +1,78 @@
+//! What the provider files' tests share.
+
+use super::{Provider, Step};
+use crate::api::ApiResponse;
+use crate::debt::{Expectation, ExpectationState};
+use crate::delivery::{Delivery, Proof, Verified};
+use crate::entry::{Entry, Event, Origin, Row, State};
+use crate::identity::{ItemKey, ProviderId};
+use crate::settings::{Lookup, SettingError};
+use crate::time::UnixMs;
+
+pub(crate) type Build = fn(Lookup<'_>) -> Result<Box<dyn Provider>, SettingError>;
+
+/// The provider with these settings.
+pub(crate) fn build_with(build: Build, settings: &[(&str, &str)]) -> Box<dyn Provider> {
+    build(&|name| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string())).unwrap()
+}
+
+/// A delivery of this body, taken as verified.
+pub(crate) fn verified(provider: ProviderId, body: impl AsRef<[u8]>) -> Verified {
+    let delivery = Delivery::new(provider, UnixMs(0), body.as_ref().to_vec());
+    Verified::new(delivery, Proof { secret_id: "test".into(), signed_at: None })
+}
+
+/// The event in this body, and the entry it becomes.
+pub(crate) fn entry_of(provider: &dyn Provider, body: &str) -> (Event, Entry) {
+    let event = provider.parse(&verified(provider.id(), body)).unwrap();
+    let entry = entry(provider.id(), event.key(), &event.event_type, event.occurred_at);
+    (event, entry)
+}
+
+/// An open entry, pushed.
+pub(crate) fn entry(provider: ProviderId, key: ItemKey, event_type: &str, occurred_at: Option<UnixMs>) -> Entry {
+    Entry {
+        key,
+        provider: provider.0.into(),
+        event_type: event_type.into(),
+        state: State::Open,
+        origin: Origin::Push,
+        received_at: UnixMs(0),
+        occurred_at,
+        due_at: Some(UnixMs(0)),
+        attempts: 0,
+        waits: 0,
+        reopened: 0,
+        reason: None,
+        frozen: None,
+    }
+}
+
+/// A waiting expectation.
+pub(crate) fn expectation(provider: &str, reference: &str) -> Expectation {
+    Expectation {
+        key: ItemKey { pk: "p".into(), sk: "expectation".into() },
+        provider: provider.into(),
+        reference: reference.into(),
+        repeats: false,
+        state: ExpectationState::Waiting,
+        created_at: UnixMs(0),
+        due_at: Some(UnixMs(0)),
+        deadline: UnixMs(0),
+        polls: 0,
+        found: 0,
+    }
+}
+
+/// An answer of the provider's API.
+pub(crate) fn answer(status: u16, body: &str) -> ApiResponse {
+    ApiResponse { status, retry_after_secs: None, body: body.as_bytes().to_vec() }
+}
+
+/// The rows a step writes.
+pub(crate) fn rows_of(step: &Step) -> Vec<Row> {
+    match step {
+        Step::More { rows, .. } | Step::Done { rows, .. } => rows.clone(),
+        other => panic!("no rows in {other:?}"),
+    }
+}

@@ -1,0 +1,231 @@
+//! The first flow: a delivery comes in.
+//!
+//! ```text
+//! raw bytes ─ verify ─ parse ─ admit ─ 200
+//!               │        │       └ store down → 503, come again (or the delivery itself goes onto the queue)
+//!               │        └ unreadable → parked for a person, or quarantined and answered as the provider asks
+//!               └ refused → quarantined, 403 (503 where it is our configuration that is missing)
+//! ```
+
+use crate::admit::admit;
+use crate::delivery::{Delivery, Verified};
+use crate::entry::{Event, MAX_QUARANTINE_BYTES, NewEntry, OnDuplicate, Origin, Refused, Start};
+use crate::identity::{Identity, Subject};
+use crate::job::{JOB_VERSION, Job, MAX_MESSAGE_BYTES, RescuedDelivery};
+use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, Secrets, WorkQueue};
+use crate::providers::{OnStoreDown, OnUnreadable, Provider, Unreadable};
+use crate::signature::Refusal;
+use crate::time::UnixMs;
+
+/// What the provider is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON body.
+    pub body: String,
+    /// `Retry-After` in seconds.
+    pub retry_after_secs: Option<u32>,
+}
+
+/// How long we ask to be left alone when the fault is ours.
+pub const RETRY_AFTER_SECS: u32 = 30;
+
+impl Answer {
+    fn received(status: u16) -> Self {
+        Self { status, body: r#"{"status":"received"}"#.into(), retry_after_secs: None }
+    }
+
+    /// Says no more than "no": whoever forged a delivery learns nothing. The reason is in quarantine.
+    fn refused(status: u16) -> Self {
+        Self { status, body: r#"{"error":"refused"}"#.into(), retry_after_secs: None }
+    }
+
+    fn unreadable(status: u16, why: &Unreadable) -> Self {
+        Self { status, body: serde_json::json!({ "error": why.to_string() }).to_string(), retry_after_secs: None }
+    }
+
+    /// Our own trouble: come again.
+    pub fn unavailable() -> Self {
+        Self {
+            status: 503,
+            body: r#"{"error":"temporarily unavailable, please send again"}"#.into(),
+            retry_after_secs: Some(RETRY_AFTER_SECS),
+        }
+    }
+}
+
+/// Takes in one delivery. Whatever happens, the answer is one the provider's own rules allow.
+pub async fn receive(
+    inbox: &impl Inbox,
+    secrets: &impl Secrets,
+    provider: &dyn Provider,
+    delivery: Delivery,
+) -> Answer {
+    let now = delivery.received_at;
+    match verify(inbox, secrets, provider, delivery, now).await {
+        Ok(verified) => accept(inbox, provider, verified).await,
+        Err(answer) => answer,
+    }
+}
+
+/// Proves the delivery's origin with the secrets at hand, and once more with freshly read ones: a rotation needs no
+/// deploy. What stays unproved goes to quarantine.
+pub(crate) async fn verify(
+    inbox: &impl Inbox,
+    secrets: &impl Secrets,
+    provider: &dyn Provider,
+    delivery: Delivery,
+    now: UnixMs,
+) -> Result<Verified, Answer> {
+    let id = provider.id();
+    let known = secrets.get(id).await.map_err(|error| {
+        tracing::error!(provider = id.0, %error, "no secrets: nothing can be verified");
+        inbox.meter().count(Metric::Unconfigured, Some(id), 1);
+        Answer::unavailable()
+    })?;
+    let (refusal, delivery) = match provider.scheme().verify(delivery, &known, now) {
+        Ok(verified) => return Ok(verified),
+        Err(refused) => refused,
+    };
+    let fresh = if refusal.may_be_rotation() { secrets.reread(id).await.ok().flatten() } else { None };
+    let (refusal, delivery) = match fresh {
+        Some(fresh) => match provider.scheme().verify(delivery, &fresh, now) {
+            Ok(verified) => return Ok(verified),
+            Err(refused) => refused,
+        },
+        None => (refusal, delivery),
+    };
+    quarantine(inbox, provider, &delivery, refusal.code(), &refusal.to_string()).await;
+    if refusal == Refusal::Unconfigured {
+        inbox.meter().count(Metric::Unconfigured, Some(id), 1);
+        return Err(Answer::unavailable());
+    }
+    Err(Answer::refused(provider.answers().refused))
+}
+
+/// Reads a verified delivery and writes it down.
+pub(crate) async fn accept(inbox: &impl Inbox, provider: &dyn Provider, verified: Verified) -> Answer {
+    let answers = provider.answers();
+    let event = match provider.parse(&verified) {
+        Ok(event) => event,
+        Err(why) => match unreadable(inbox, provider, &verified, &why).await {
+            Ok(event) => event,
+            Err(answer) => return answer,
+        },
+    };
+    let (mut delivery, proof) = verified.into_parts();
+    let start = start(inbox, &event, delivery.received_at);
+    let entry = NewEntry {
+        provider: provider.id(),
+        event,
+        origin: Origin::Push,
+        received_at: delivery.received_at,
+        start,
+        proof: Some(proof.secret_id),
+        body: delivery.take_bytes(),
+    };
+    match admit(inbox, provider, &entry).await {
+        Ok(_) => Answer::received(answers.received),
+        Err(error) => {
+            tracing::error!(provider = provider.id().0, %error, "not stored");
+            inbox.meter().count(Metric::StoreUnavailable, Some(provider.id()), 1);
+            delivery.put_back(entry.body);
+            match answers.store_down {
+                OnStoreDown::AskAgain => Answer::unavailable(),
+                OnStoreDown::Rescue => rescue(inbox, provider, &delivery).await,
+            }
+        }
+    }
+}
+
+/// The event type under which unreadable deliveries are listed.
+pub const UNREADABLE: &str = "unreadable";
+
+/// What is verified but can't be read becomes an entry under its digest, parked for a person; or it is quarantined and
+/// answered with the status the provider's documents ask for.
+async fn unreadable(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    verified: &Verified,
+    why: &Unreadable,
+) -> Result<Event, Answer> {
+    let id = provider.id();
+    inbox.meter().count(Metric::DeliveriesUnreadable, Some(id), 1);
+    match provider.answers().unreadable {
+        OnUnreadable::Quarantine(status) => {
+            quarantine(inbox, provider, verified.delivery(), UNREADABLE, &why.to_string()).await;
+            Err(Answer::unreadable(status, why))
+        }
+        OnUnreadable::Park => Ok(Event {
+            event_type: UNREADABLE.into(),
+            subject: Subject::unreadable(id, &verified.delivery().received_at.day()),
+            identity: Identity::new(&["sha256", &verified.delivery().digest()]),
+            occurred_at: None,
+            known: false,
+            on_duplicate: OnDuplicate::Same,
+            notes: vec![("why", why.to_string())],
+        }),
+    }
+}
+
+/// What is owed for an event from the start.
+fn start(inbox: &impl Inbox, event: &Event, received_at: UnixMs) -> Start {
+    let timing = inbox.timing();
+    if event.event_type == UNREADABLE {
+        let why = event.notes.iter().find(|(name, _)| *name == "why").map(|(_, why)| why.clone());
+        return Start::Parked { reason: why.unwrap_or_else(|| "the body cannot be read".into()) };
+    }
+    // Its identity may be forgotten already: a replayed capture of an old event would look new.
+    let too_old = event.occurred_at.is_some_and(|at| at < received_at.minus_secs(timing.oldest_processed_secs()));
+    if too_old {
+        return Start::Parked { reason: "the event is older than identities are remembered".into() };
+    }
+    if event.known {
+        Start::Open { due_at: received_at.plus_secs(timing.admit_grace_secs) }
+    } else {
+        Start::Ignored { expires_at: received_at.plus_secs(timing.retention_secs()) }
+    }
+}
+
+/// Puts the delivery itself on the queue: the provider never sends again, and the store is down.
+async fn rescue(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Delivery) -> Answer {
+    let packed = RescuedDelivery::pack(delivery, &provider.scheme().headers());
+    let job = Job::Rescue { v: JOB_VERSION, delivery: packed };
+    if job.to_json().len() > MAX_MESSAGE_BYTES {
+        tracing::error!(provider = provider.id().0, "the store is down and the delivery is too large for the queue");
+        return Answer::unavailable();
+    }
+    match inbox.queue().send(&job, 0).await {
+        Ok(()) => {
+            inbox.meter().count(Metric::Rescued, Some(provider.id()), 1);
+            Answer::received(provider.answers().received)
+        }
+        Err(error) => {
+            tracing::error!(provider = provider.id().0, %error, "neither store nor queue took the delivery");
+            Answer::unavailable()
+        }
+    }
+}
+
+/// Counts a refusal and keeps what was refused, within the cap. Failing to keep it changes no answer.
+async fn quarantine(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Delivery, code: &str, reason: &str) {
+    inbox.meter().count(Metric::DeliveriesRefused, Some(provider.id()), 1);
+    tracing::warn!(provider = provider.id().0, code, "delivery refused");
+    let looked_at = provider.scheme().headers();
+    let kept = |name: &str| looked_at.iter().any(|header| header.eq_ignore_ascii_case(name));
+    let refused = Refused {
+        provider: provider.id(),
+        code: code.into(),
+        reason: reason.into(),
+        at: inbox.clock().now(),
+        digest: delivery.digest(),
+        body: delivery.bytes().iter().take(MAX_QUARANTINE_BYTES).copied().collect(),
+        body_bytes: delivery.bytes().len(),
+        headers: delivery.headers.iter().filter(|(name, _)| kept(name)).cloned().collect(),
+        source_ip: delivery.source_ip.clone(),
+    };
+    if let Err(error) = inbox.ledger().refuse(&refused).await {
+        tracing::warn!(provider = provider.id().0, %error, "the refused delivery could not be kept");
+    }
+}

@@ -1,0 +1,208 @@
+//! The third flow: what is still owed gets paid.
+//!
+//! ```text
+//! schedule ─ every debt that is due ─ plan ─ carry out
+//!              open entry  → claim, enqueue again; claimed too often without an answer → park
+//!              expectation → claim, ask the provider; complete → the same door as a push
+//!              listing     → claim, walk the provider's list; what we lack → the same door
+//! ```
+//!
+//! A claim moves the debt's due time, conditional on the one that was seen: runs may overlap, and none pays twice. The
+//! plan is plain data, computed from the row and the time alone.
+
+use std::ops::RangeInclusive;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use crate::admit::enqueue;
+use crate::debt::{Debt, DueKey, Listing};
+use crate::expect::Asker;
+use crate::job::Job;
+use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError, WorkQueue};
+use crate::settings::Timing;
+use crate::time::UnixMs;
+use crate::work::{MAX_ATTEMPTS, park};
+
+/// Debts taken from one shard in one run. What is more comes next minute.
+pub const MAX_DEBTS_PER_SHARD: usize = 500;
+/// Shards looked at, and debts carried out, at the same time.
+const IN_FLIGHT: usize = 32;
+/// A queue this deep is behind already: sending its work again would only make it deeper.
+pub const MAX_QUEUE_DEPTH: u64 = 10_000;
+
+/// One run of the reconciler.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The shards of the `due` index this run looks at.
+    pub shards: RangeInclusive<u8>,
+    /// No new debt is taken up after this.
+    pub deadline: UnixMs,
+}
+
+/// What to do about a debt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Take the debt and send its work again.
+    Enqueue {
+        /// When it is due again if nothing comes of that.
+        next_due_at: UnixMs,
+    },
+    /// Give it to a person: it was claimed too often without any answer, so it may be what kills the worker.
+    Park,
+    /// Ask the provider about an expectation.
+    Poll,
+    /// Walk a provider's list.
+    Walk,
+    /// Leave it: the queue is behind.
+    HoldBack,
+    /// It is paid meanwhile, or not due any more.
+    Nothing,
+}
+
+/// What a run did, for the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Debts found due.
+    pub due: usize,
+    /// Debts carried out.
+    pub carried_out: usize,
+    /// Debts left for the next run: the deadline was near, or the queue is behind.
+    pub left: usize,
+    /// Debts whose row could not be read or written.
+    pub failed: usize,
+    /// The age of the oldest debt, in seconds.
+    pub oldest_secs: u64,
+}
+
+/// Decides about one debt, found in the index as due at `seen_due_at`.
+pub fn plan(debt: &Debt, seen_due_at: UnixMs, now: UnixMs, timing: &Timing, hold_back: bool, random: u64) -> Action {
+    if debt.due_at() != Some(seen_due_at) {
+        return Action::Nothing;
+    }
+    match debt {
+        Debt::Entry(entry) if entry.state != crate::entry::State::Open => Action::Nothing,
+        Debt::Entry(entry) if entry.attempts >= MAX_ATTEMPTS => Action::Park,
+        Debt::Entry(_) if hold_back => Action::HoldBack,
+        Debt::Entry(entry) => {
+            let wait_ms =
+                timing.retry.wait_ms(entry.attempts, random).max(timing.admit_grace_secs.saturating_mul(1000));
+            Action::Enqueue { next_due_at: now.plus_ms(wait_ms) }
+        }
+        Debt::Expectation(_) => Action::Poll,
+        Debt::Listing(_) => Action::Walk,
+    }
+}
+
+impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
+    /// Pays the debts of some shards, as far as the time reaches.
+    pub async fn reconcile(&self, run: &Run) -> Result<Report, StoreError> {
+        let inbox = self.inbox;
+        let hold_back = inbox.queue().depth().await.is_ok_and(|depth| depth > MAX_QUEUE_DEPTH);
+        self.ensure_listings(run).await?;
+        let started = inbox.clock().now();
+        let shards: Vec<_> = stream::iter(run.shards.clone())
+            .map(|shard| inbox.ledger().due(shard, started, MAX_DEBTS_PER_SHARD))
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        let mut report = Report::default();
+        let mut due: Vec<DueKey> = Vec::new();
+        for shard in shards {
+            match shard {
+                Ok(keys) => due.extend(keys),
+                Err(error) => {
+                    tracing::error!(%error, "a shard of the due index could not be read");
+                    report.failed += 1;
+                }
+            }
+        }
+        due.sort_by_key(|due| due.due_at);
+        report.due = due.len();
+        report.oldest_secs = due.first().map_or(0, |oldest| started.since_ms(oldest.due_at) / 1000);
+        let done: Vec<Result<bool, StoreError>> =
+            stream::iter(&due).map(|due| self.pay(run, due, hold_back)).buffer_unordered(IN_FLIGHT).collect().await;
+        for outcome in done {
+            match outcome {
+                Ok(true) => report.carried_out += 1,
+                Ok(false) => report.left += 1,
+                Err(error) => {
+                    tracing::error!(%error, "a debt could not be carried out: it stays due");
+                    report.failed += 1;
+                }
+            }
+        }
+        inbox.meter().count(Metric::DebtsDue, None, report.due as u64);
+        inbox.meter().count(Metric::OldestDebtSecs, None, report.oldest_secs);
+        inbox.meter().count(Metric::ReconcilerRuns, None, 1);
+        Ok(report)
+    }
+
+    /// Plans one debt and carries the plan out. False: it was left for another run.
+    async fn pay(&self, run: &Run, due: &DueKey, hold_back: bool) -> Result<bool, StoreError> {
+        let inbox = self.inbox;
+        let now = inbox.clock().now();
+        if now >= run.deadline {
+            return Ok(false);
+        }
+        let Some(debt) = inbox.ledger().debt(&due.key).await? else { return Ok(true) };
+        match plan(&debt, due.due_at, now, inbox.timing(), hold_back, inbox.clock().random()) {
+            Action::Enqueue { next_due_at } => self.enqueue_again(&debt, due, next_due_at).await?,
+            Action::Park => {
+                let provider = provider_name(&debt).and_then(|name| self.providers.get(name));
+                let reason = format!("taken up {MAX_ATTEMPTS} times without an answer");
+                park(inbox, provider, &due.key, &reason).await?;
+            }
+            Action::Poll => self.poll(&due.key, due.due_at).await?,
+            Action::Walk => {
+                if let Debt::Listing(listing) = debt {
+                    self.walk(run, listing).await?;
+                }
+            }
+            Action::HoldBack => return Ok(false),
+            Action::Nothing => {}
+        }
+        Ok(true)
+    }
+
+    async fn enqueue_again(&self, debt: &Debt, due: &DueKey, next_due_at: UnixMs) -> Result<(), StoreError> {
+        let provider = provider_name(debt).and_then(|name| self.providers.get(name));
+        if self.inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?
+            && let Some(provider) = provider
+        {
+            enqueue(self.inbox, provider.id(), &Job::entry(due.key.clone()), 0).await;
+        }
+        Ok(())
+    }
+
+    /// Every list a provider offers has a cursor row in the shards this run looks at, due for its first walk.
+    async fn ensure_listings(&self, run: &Run) -> Result<(), StoreError> {
+        let now = self.inbox.clock().now();
+        for provider in self.providers.iter() {
+            let Some(lists) = provider.lists().offered() else { continue };
+            for list in lists.names() {
+                let key = Listing::key(provider.id(), list);
+                if run.shards.contains(&key.shard(crate::debt::DUE_SHARDS)) {
+                    let listing = Listing {
+                        key,
+                        provider: provider.id().0.into(),
+                        list: list.to_string(),
+                        due_at: now,
+                        position: None,
+                        pages: 0,
+                    };
+                    self.inbox.ledger().ensure_listing(&listing).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn provider_name(debt: &Debt) -> Option<&str> {
+    match debt {
+        Debt::Entry(entry) => Some(&entry.provider),
+        Debt::Expectation(expectation) => Some(&expectation.provider),
+        Debt::Listing(listing) => Some(&listing.provider),
+    }
+}

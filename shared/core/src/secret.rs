@@ -1,0 +1,129 @@
+//! Secrets that can't be printed, and the document each provider's secrets are kept in.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::time::UnixMs;
+
+/// Text that must not be seen. `Debug` prints `[REDACTED]`; there is no `Display` and no `Serialize`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: for a key derivation, a comparison or a request header, and nothing else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+/// One of several secrets that are live at the same time, so that a rotation loses nothing.
+#[derive(Clone, Debug, Deserialize)]
+pub struct NamedSecret {
+    /// A name an operator recognises. It is logged and stored; the value never is.
+    pub id: String,
+    /// The secret itself.
+    pub value: Secret,
+    /// RFC 3339; from then on the secret is refused. Absent: no end.
+    #[serde(default, deserialize_with = "instant")]
+    pub not_after: Option<UnixMs>,
+}
+
+/// All secrets of one provider, as one JSON document in AWS Secrets Manager.
+///
+/// ```json
+/// {"signing_secrets": [{"id": "2026-11", "value": "…", "not_after": "2027-01-01T00:00:00Z"}],
+///  "url_tokens":      [{"id": "a", "value": "…"}],
+///  "static_header":   [{"id": "a", "value": "…"}],
+///  "api":             {"api_key": "…"}}
+/// ```
+///
+/// Every list may hold several live values. The empty document `{}` is valid and means: nothing is set up, refuse.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ProviderSecrets {
+    /// Keys that sign deliveries.
+    #[serde(default)]
+    pub signing_secrets: Vec<NamedSecret>,
+    /// Unguessable last segments of the webhook URL.
+    #[serde(default)]
+    pub url_tokens: Vec<NamedSecret>,
+    /// Values of the optional static header.
+    #[serde(default)]
+    pub static_header: Vec<NamedSecret>,
+    /// Credentials for the provider's own API, by name.
+    #[serde(default)]
+    pub api: std::collections::BTreeMap<String, Secret>,
+}
+
+/// Why a secret document can't be used. Names the place, never the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the secret document is not usable (line {line}, column {column}): see ProviderSecrets for its shape")]
+pub struct SecretFormatError {
+    line: usize,
+    column: usize,
+}
+
+impl ProviderSecrets {
+    /// Reads the JSON document.
+    pub fn parse(json: &str) -> Result<Self, SecretFormatError> {
+        // serde_json's own message may quote the offending value, which here may be a secret.
+        serde_json::from_str(json).map_err(|error| SecretFormatError { line: error.line(), column: error.column() })
+    }
+}
+
+/// The secrets of a list that may still be used at `now`.
+pub fn live(secrets: &[NamedSecret], now: UnixMs) -> impl Iterator<Item = &NamedSecret> {
+    secrets
+        .iter()
+        .filter(move |secret| !secret.value.reveal().is_empty() && secret.not_after.is_none_or(|end| now < end))
+}
+
+fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMs>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    UnixMs::parse_rfc3339(&text).map(Some).ok_or_else(|| serde::de::Error::custom("not_after is not RFC 3339"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_prints_a_secret() {
+        let secrets =
+            ProviderSecrets::parse(r#"{"signing_secrets":[{"id":"a","value":"hunter2"}],"api":{"api_key":"hunter2"}}"#)
+                .unwrap();
+        let printed = format!("{secrets:?}");
+        assert!(printed.contains("[REDACTED]") && !printed.contains("hunter2"), "{printed}");
+    }
+
+    #[test]
+    fn a_broken_document_is_named_without_being_quoted() {
+        for broken in [r#"{"signing_secrets":"hunter2"}"#, r#"{"api":{"api_key":["hunter2"]}}"#, "hunter2"] {
+            let error = ProviderSecrets::parse(broken).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn live_means_not_yet_over_and_not_empty() {
+        let json = r#"{"url_tokens":[{"id":"old","value":"x","not_after":"2026-01-01T00:00:00Z"},
+                       {"id":"new","value":"y"},{"id":"blank","value":""}]}"#;
+        let secrets = ProviderSecrets::parse(json).unwrap();
+        let end = UnixMs::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
+        let ids = |now| live(&secrets.url_tokens, now).map(|s| s.id.as_str()).collect::<Vec<_>>();
+        assert_eq!(ids(UnixMs(end.0 - 1)), ["old", "new"]);
+        assert_eq!(ids(end), ["new"]);
+    }
+}

@@ -1,0 +1,229 @@
+//! One effect, whichever way it is learnt: a subject's status facts.
+//!
+//! A status change may be pushed (with an idempotency key and its own time) and may be seen in a list (with neither).
+//! The effect of both is one *fact*: the `n`th time that this subject got this status. Whoever writes the fact's row owns
+//! the effect and publishes it; the other finds it there and settles as known. The current status is folded from the
+//! facts: it only ever moves forward in event time, and at equal times to the later status of the provider's order.
+
+use crate::debt::{Fact, Status};
+use crate::entry::{Entry, Origin};
+use crate::ports::{Clock, Inbox, Ledger, StoreError};
+use crate::providers::StatusMove;
+
+/// How often a fact or a move is tried against others doing the same at once.
+const MAX_RACES: u32 = 16;
+
+/// Whose effect it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// This entry's: it is to publish it.
+    Own {
+        /// The stable id of what is published.
+        id: String,
+        /// For a status: whether it became the current one, or came too late for that.
+        applied: Option<bool>,
+    },
+    /// Another entry's, which has published it or will.
+    Another,
+}
+
+/// Takes the effect of an entry's work. Without a status the entry's own identity is its effect.
+pub(crate) async fn take_effect(
+    inbox: &impl Inbox,
+    entry: &Entry,
+    moved: Option<&StatusMove>,
+) -> Result<Effect, StoreError> {
+    let Some(moved) = moved else { return Ok(Effect::Own { id: entry.key.stable_id(), applied: None }) };
+    let Some(fact) = take_fact(inbox, entry, moved).await? else { return Ok(Effect::Another) };
+    let applied = move_status(inbox, moved).await?;
+    Ok(Effect::Own { id: moved.subject.item(Fact::sk(&fact.status, fact.n)).stable_id(), applied: Some(applied) })
+}
+
+/// What to do about the facts that stand.
+#[derive(Debug, PartialEq, Eq)]
+enum Decision {
+    /// The fact is this entry's own, from an earlier attempt.
+    Mine(Fact),
+    /// Another entry's fact says the same, and this entry is known to say so.
+    Known,
+    /// Another entry's polled fact says the same: claim the match.
+    Match(u32),
+    /// It is a new fact.
+    Put(Fact),
+}
+
+async fn take_fact(inbox: &impl Inbox, entry: &Entry, moved: &StatusMove) -> Result<Option<Fact>, StoreError> {
+    let ledger = inbox.ledger();
+    for _ in 0..MAX_RACES {
+        let facts = ledger.facts(&moved.subject).await?;
+        match decide(&facts, entry, moved) {
+            Decision::Mine(fact) => return Ok(Some(fact)),
+            Decision::Known => return Ok(None),
+            Decision::Match(n) => {
+                if ledger.match_fact(&moved.subject, &moved.status, n, &entry.key).await? {
+                    return Ok(None);
+                }
+            }
+            Decision::Put(fact) => {
+                if ledger.put_fact(&moved.subject, &fact).await? {
+                    return Ok(Some(fact));
+                }
+            }
+        }
+    }
+    Err(StoreError::Unavailable("too many entries write the same subject's facts at once"))
+}
+
+fn decide(facts: &[Fact], entry: &Entry, moved: &StatusMove) -> Decision {
+    if let Some(own) = facts.iter().find(|fact| fact.owner == entry.key) {
+        return Decision::Mine(own.clone());
+    }
+    if facts.iter().any(|fact| fact.matched_by.as_ref() == Some(&entry.key)) {
+        return Decision::Known;
+    }
+    let same = || facts.iter().filter(|fact| fact.status == moved.status);
+    let n = match moved.n {
+        // A listing's row was admitted as the nth; if that is there by now, a push was faster.
+        Some(n) if same().any(|fact| fact.n == n) => return Decision::Known,
+        Some(n) => n,
+        None => {
+            let matching = same().find(|fact| {
+                fact.origin == Origin::Poll && fact.matched_by.is_none() && !left_between(facts, fact, moved)
+            });
+            if let Some(matching) = matching {
+                return Decision::Match(matching.n);
+            }
+            same().map(|fact| fact.n).max().unwrap_or(0).saturating_add(1)
+        }
+    };
+    Decision::Put(Fact {
+        status: moved.status.clone(),
+        n,
+        owner: entry.key.clone(),
+        origin: entry.origin,
+        occurred_at: moved.occurred_at,
+        matched_by: None,
+    })
+}
+
+/// Whether the subject left the status between the polled fact and the pushed event: then the push tells of another
+/// time, not of the one that was polled.
+fn left_between(facts: &[Fact], polled: &Fact, pushed: &StatusMove) -> bool {
+    facts.iter().any(|fact| {
+        fact.status != polled.status && fact.occurred_at > polled.occurred_at && fact.occurred_at < pushed.occurred_at
+    })
+}
+
+/// Moves the current status, if this one is later. True: it is the current one now.
+async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, StoreError> {
+    let ledger = inbox.ledger();
+    for _ in 0..MAX_RACES {
+        let current = ledger.status(&moved.subject).await?;
+        if let Some(current) = &current
+            && current.status == moved.status
+            && current.occurred_at == moved.occurred_at
+        {
+            return Ok(true);
+        }
+        // What a list shows may only advance: its page may be older than what was pushed meanwhile.
+        let behind = moved.n.is_some() && current.as_ref().is_some_and(|current| moved.rank <= current.rank);
+        if behind || !moved.moves(current.as_ref()) {
+            return Ok(false);
+        }
+        let status = Status {
+            status: moved.status.clone(),
+            rank: moved.rank,
+            occurred_at: moved.occurred_at,
+            moved_at: inbox.clock().now(),
+            version: current.as_ref().map_or(1, |current| current.version.saturating_add(1)),
+        };
+        if ledger.move_status(&moved.subject, current.map(|current| current.version), &status).await? {
+            return Ok(true);
+        }
+    }
+    Err(StoreError::Unavailable("too many entries move the same subject's status at once"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{ProviderId, Subject};
+    use crate::providers::testing::entry;
+    use crate::time::UnixMs;
+
+    fn subject() -> Subject {
+        Subject::new(ProviderId("p"), "merchant", "m")
+    }
+
+    fn fact(status: &str, n: u32, origin: Origin, at: i64) -> Fact {
+        let owner = subject().item(format!("event#{status}#{n}"));
+        Fact { status: status.into(), n, owner, origin, occurred_at: UnixMs(at), matched_by: None }
+    }
+
+    fn moved(status: &str, at: i64, n: Option<u32>) -> StatusMove {
+        StatusMove { subject: subject(), status: status.into(), rank: 6, occurred_at: UnixMs(at), n }
+    }
+
+    fn pushed() -> Entry {
+        entry(ProviderId("p"), subject().item("event#push"), "merchant.live", None)
+    }
+
+    fn put_n(decision: Decision) -> Option<u32> {
+        match decision {
+            Decision::Put(fact) => Some(fact.n),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_push_and_a_listed_row_are_one_fact() {
+        let polled = [fact("live", 1, Origin::Poll, 100)];
+        assert_eq!(decide(&polled, &pushed(), &moved("live", 90, None)), Decision::Match(1));
+        let known = [fact("live", 1, Origin::Push, 90)];
+        assert_eq!(decide(&known, &pushed(), &moved("live", 100, Some(1))), Decision::Known);
+        assert_eq!(put_n(decide(&[], &pushed(), &moved("live", 90, None))), Some(1));
+    }
+
+    #[test]
+    fn a_second_time_is_a_second_fact() {
+        let pushed_before = [fact("live", 1, Origin::Push, 50)];
+        assert_eq!(put_n(decide(&pushed_before, &pushed(), &moved("live", 90, None))), Some(2));
+        let mut matched = fact("live", 1, Origin::Poll, 50);
+        matched.matched_by = Some(subject().item("event#other"));
+        assert_eq!(put_n(decide(&[matched], &pushed(), &moved("live", 90, None))), Some(2));
+        // Live was polled, then the merchant was declined, and is live again.
+        let left = [fact("live", 1, Origin::Poll, 50), fact("declined", 1, Origin::Push, 70)];
+        assert_eq!(put_n(decide(&left, &pushed(), &moved("live", 90, None))), Some(2));
+    }
+
+    #[test]
+    fn a_repeated_attempt_finds_its_own_fact() {
+        let mut own = fact("live", 1, Origin::Push, 50);
+        own.owner = pushed().key;
+        assert_eq!(decide(&[own.clone()], &pushed(), &moved("live", 50, None)), Decision::Mine(own));
+        let mut matched = fact("live", 1, Origin::Poll, 50);
+        matched.matched_by = Some(pushed().key);
+        assert_eq!(decide(&[matched], &pushed(), &moved("live", 50, None)), Decision::Known);
+    }
+
+    #[test]
+    fn statuses_move_forward_only() {
+        let current = |at, rank| Status {
+            status: "boarded".into(),
+            rank,
+            occurred_at: UnixMs(at),
+            moved_at: UnixMs(at),
+            version: 1,
+        };
+        let rows = [
+            ("first", None, true),
+            ("later", Some(current(40, 5)), true),
+            ("earlier", Some(current(60, 5)), false),
+            ("same time, further along", Some(current(50, 5)), true),
+            ("same time, not as far", Some(current(50, 7)), false),
+        ];
+        for (name, current, expected) in rows {
+            assert_eq!(moved("live", 50, None).moves(current.as_ref()), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The second flow: the work an event calls for is done.
+//!
+//! ```text
+//! job ─ read the entry ─ ask the provider for the truth ─ write the results ─ publish ─ settle
+//!          │ not open: nothing is owed          │                  │
+//!          │                                    │ not yet → due again by the poll cadence, until its deadline
+//!          └ a person's (parked)                └ trouble → due again after a backoff; too often, or hopeless → parked
+//! ```
+//!
+//! The ledger owns the retries: a handled failure writes the next due time and is done with its message. Only when not
+//! even that can be written does the message go back to the queue. Doing the work twice equals doing it once: results
+//! have deterministic keys, and the published detail is frozen with a stable id before it is first published.
+
+use crate::admit::enqueue;
+use crate::api::Trouble;
+use crate::entry::{Announcement, Entry, State};
+use crate::expect::{Asker, delay_until};
+use crate::identity::ItemKey;
+use crate::job::{Job, RescuedDelivery};
+use crate::ports::{
+    Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError,
+};
+use crate::providers::{Ask, Outcome, Provider, Step};
+use crate::receive;
+use crate::status::{Effect, take_effect};
+use crate::time::UnixMs;
+
+/// How often work is tried before it is given to a person. Waiting for the provider does not count.
+pub const MAX_ATTEMPTS: u32 = 8;
+/// The most pages of one entry's answer.
+const MAX_WORK_PAGES: u32 = 10_000;
+/// How long one entry may ask on before it makes room for the others of its batch.
+const MAX_WORK_MS: u64 = 30_000;
+/// The longest a provider's `Retry-After` is obeyed.
+const MAX_RETRY_AFTER_SECS: u64 = 24 * 3600;
+
+/// What work needs: asking, and beyond it publishing and the secrets (for rescued deliveries).
+pub struct Worker<'a, I, A, P, S> {
+    /// Inbox, providers and their APIs.
+    pub asker: Asker<'a, I, A>,
+    /// The event bus.
+    pub publisher: &'a P,
+    /// The secret store.
+    pub secrets: &'a S,
+}
+
+/// How an attempt ended, short of a failing store.
+enum Attempt {
+    Done(Outcome),
+    NotYet(&'static str),
+    Failed { reason: String, after_secs: Option<u64> },
+    Hopeless(String),
+}
+
+impl From<Trouble> for Attempt {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Retry { reason, after_secs } => Self::Failed { reason, after_secs },
+            Trouble::Permanent { reason } => Self::Hopeless(reason),
+        }
+    }
+}
+
+impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
+    /// Does one job. An error means that nothing about it could be written: the message must come back.
+    pub async fn work(&self, job: Job) -> Result<(), StoreError> {
+        match job {
+            Job::Entry { key, due_at: None, .. } => self.entry(&key).await,
+            Job::Entry { key, due_at: Some(due_at), .. } => self.retry(&key, due_at).await,
+            Job::Poll { key, due_at, .. } => self.asker.poll(&key, due_at).await,
+            Job::Rescue { delivery, .. } => self.rescued(delivery).await,
+        }
+    }
+
+    /// A delayed retry works only if the debt it was sent for is still there to be claimed.
+    async fn retry(&self, key: &ItemKey, due_at: UnixMs) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        let next_due_at = inbox.clock().now().plus_secs(inbox.timing().admit_grace_secs);
+        if inbox.ledger().claim(key, due_at, next_due_at).await? { self.entry(key).await } else { Ok(()) }
+    }
+
+    async fn entry(&self, key: &ItemKey) -> Result<(), StoreError> {
+        let ledger = self.asker.inbox.ledger();
+        let Some((entry, body)) = ledger.entry(key).await? else {
+            tracing::error!(%key, "a job points at no entry");
+            return Ok(());
+        };
+        if entry.state != State::Open {
+            return Ok(());
+        }
+        let Some(provider) = self.asker.providers.get(&entry.provider) else {
+            return self.park(&entry, "no provider of this name is built in").await;
+        };
+        let attempt = match self.attempt(provider, &entry, &body).await {
+            Ok(Attempt::Done(outcome)) => self.finish(provider, &entry, outcome).await,
+            other => other.map(Some),
+        };
+        match attempt {
+            Ok(None) => Ok(()),
+            Ok(Some(Attempt::NotYet(reason))) => self.wait(provider, &entry, reason).await,
+            Ok(Some(Attempt::Failed { reason, after_secs })) => {
+                self.try_again(provider, &entry, &reason, after_secs).await
+            }
+            Ok(Some(Attempt::Hopeless(reason))) => self.park(&entry, &reason).await,
+            Ok(Some(Attempt::Done(_))) => Ok(()),
+            Err(StoreError::Unavailable(what)) => self.try_again(provider, &entry, what, None).await,
+            Err(error) => self.park(&entry, &error.to_string()).await,
+        }
+    }
+
+    /// Asks until there is nothing more to ask, writing each page's rows before the next is asked for.
+    async fn attempt(&self, provider: &dyn Provider, entry: &Entry, body: &[u8]) -> Result<Attempt, StoreError> {
+        let inbox = self.asker.inbox;
+        let subject = entry.key.subject();
+        let started = inbox.clock().now();
+        let mut cursor: Option<String> = None;
+        let mut tally = 0;
+        for _ in 0..MAX_WORK_PAGES {
+            let step = match provider.ask(entry, body, cursor.as_deref()) {
+                Ask::Nothing(step) => *step,
+                Ask::Request(request) => match self.asker.api.call(provider.id(), &request).await {
+                    Ok(response) => provider.answer(entry, body, cursor.as_deref(), tally, &response),
+                    Err(error) => {
+                        return Ok(Attempt::Failed { reason: error.to_string(), after_secs: None });
+                    }
+                },
+            };
+            match step {
+                Step::More { rows, cursor: next } => {
+                    inbox.ledger().put_rows(&subject, &rows).await?;
+                    tally += rows.len() as u64;
+                    cursor = Some(next);
+                }
+                Step::Done { rows, outcome } => {
+                    inbox.ledger().put_rows(&subject, &rows).await?;
+                    return Ok(Attempt::Done(outcome));
+                }
+                Step::NotYet { reason } => return Ok(Attempt::NotYet(reason)),
+                Step::Trouble(trouble) => return Ok(trouble.into()),
+            }
+            if inbox.clock().now().since_ms(started) > MAX_WORK_MS {
+                let reason = "the provider's answers take longer than one attempt may last".into();
+                return Ok(Attempt::Failed { reason, after_secs: None });
+            }
+        }
+        Ok(Attempt::Hopeless("the provider's answer has more than 10,000 pages".into()))
+    }
+
+    /// The results are there: take the effect, publish, settle.
+    async fn finish(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        outcome: Outcome,
+    ) -> Result<Option<Attempt>, StoreError> {
+        let ledger = self.asker.inbox.ledger();
+        let effect = take_effect(self.asker.inbox, entry, outcome.status.as_ref()).await?;
+        let Effect::Own { id, applied } = effect else {
+            self.settle(provider, entry, Some("another entry brought this effect already")).await?;
+            return Ok(None);
+        };
+        let detail = detail(provider, entry, &outcome, &id, applied);
+        // What a second asking might answer differently is fixed before anybody hears of it.
+        let detail = match &entry.frozen {
+            Some(frozen) => frozen.clone(),
+            None if outcome.pulled || outcome.status.is_some() => ledger.freeze(&entry.key, &detail).await?,
+            None => detail,
+        };
+        let announcement = Announcement {
+            source: format!("hookledger.{}", provider.id()),
+            detail_type: entry.event_type.clone(),
+            detail,
+        };
+        if let Err(error) = self.publisher.publish(&announcement).await {
+            return Ok(Some(Attempt::Failed { reason: error.to_string(), after_secs: None }));
+        }
+        self.settle(provider, entry, None).await?;
+        Ok(None)
+    }
+
+    async fn settle(&self, provider: &dyn Provider, entry: &Entry, reason: Option<&str>) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        let at = inbox.clock().now();
+        let expires_at = at.plus_secs(inbox.timing().retention_secs());
+        let settlement = Settlement { state: State::Done, reason: reason.map(Into::into), at, expires_at };
+        if inbox.ledger().settle(&entry.key, &settlement).await? {
+            inbox.meter().count(Metric::EntriesSettled, Some(provider.id()), 1);
+        }
+        Ok(())
+    }
+
+    /// "Not yet" is no failure: due again by the poll cadence, until the deadline.
+    async fn wait(&self, provider: &dyn Provider, entry: &Entry, reason: &str) -> Result<(), StoreError> {
+        let timing = self.asker.inbox.timing();
+        if timing.poll.elapsed_ms(entry.waits) >= timing.poll_deadline_secs.saturating_mul(1000) {
+            return self.park(entry, &format!("never confirmed: {reason}")).await;
+        }
+        self.put_off(provider, entry, reason, timing.poll.wait_ms(entry.waits), true).await
+    }
+
+    async fn try_again(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        reason: &str,
+        after_secs: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
+        tracing::warn!(provider = provider.id().0, attempts = entry.attempts, reason, "work failed");
+        if entry.attempts.saturating_add(1) >= MAX_ATTEMPTS {
+            return self.park(entry, &format!("tried {MAX_ATTEMPTS} times: {reason}")).await;
+        }
+        let backoff_ms = inbox.timing().retry.wait_ms(entry.attempts, inbox.clock().random());
+        let asked_ms = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1000);
+        self.put_off(provider, entry, reason, backoff_ms.max(asked_ms), false).await
+    }
+
+    async fn put_off(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        reason: &str,
+        wait_ms: u64,
+        waited: bool,
+    ) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        let now = inbox.clock().now();
+        let due_at = now.plus_ms(wait_ms);
+        let postponed = Postponed { due_at, reason: reason.into(), waited };
+        if inbox.ledger().postpone(&entry.key, &postponed).await?
+            && let Some(delay_secs) = delay_until(now, due_at)
+        {
+            enqueue(inbox, provider.id(), &Job::retry(entry.key.clone(), due_at), delay_secs).await;
+        }
+        Ok(())
+    }
+
+    async fn park(&self, entry: &Entry, reason: &str) -> Result<(), StoreError> {
+        park(self.asker.inbox, self.asker.providers.get(&entry.provider), &entry.key, reason).await
+    }
+
+    /// A delivery that was put on the queue because the store was down: in at the same door, a little late.
+    async fn rescued(&self, rescued: RescuedDelivery) -> Result<(), StoreError> {
+        let Some(provider) = self.asker.providers.get(rescued.provider()) else {
+            return Err(StoreError::Refused("a rescued delivery names a provider that is not built in"));
+        };
+        let Some(delivery) = rescued.unpack(provider.id()) else {
+            return Err(StoreError::Refused("a rescued delivery does not decode"));
+        };
+        // Judged by the time it came, not by the time the store was back.
+        let received_at = delivery.received_at;
+        let verified = receive::verify(self.asker.inbox, self.secrets, provider, delivery, received_at).await;
+        let answer = match verified {
+            Ok(verified) => receive::accept(self.asker.inbox, provider, verified).await,
+            Err(answer) => answer,
+        };
+        if answer.status == 503 {
+            Err(StoreError::Unavailable("the rescued delivery is not stored yet"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Gives an open entry to a person.
+pub(crate) async fn park(
+    inbox: &impl Inbox,
+    provider: Option<&dyn Provider>,
+    key: &ItemKey,
+    reason: &str,
+) -> Result<(), StoreError> {
+    if inbox.ledger().park(key, reason, inbox.clock().now()).await? {
+        tracing::error!(%key, reason, "entry parked: it waits for a person");
+        inbox.meter().count(Metric::EntriesParked, provider.map(Provider::id), 1);
+    }
+    Ok(())
+}
+
+/// The published detail: what happened, where the rows are, and a stable id to deduplicate by. No raw body, ever.
+fn detail(provider: &dyn Provider, entry: &Entry, outcome: &Outcome, id: &str, applied: Option<bool>) -> String {
+    let summary: serde_json::Map<String, serde_json::Value> =
+        outcome.summary.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+    let mut detail = serde_json::json!({
+        "version": 1,
+        "id": id,
+        "provider": provider.id().0,
+        "type": entry.event_type,
+        "subject": entry.key.pk,
+        "origin": entry.origin.as_str(),
+        "received_at": entry.received_at.to_string(),
+        "occurred_at": entry.occurred_at.map(|at| at.to_string()),
+        "summary": summary,
+        "entry": { "pk": entry.key.pk, "sk": entry.key.sk },
+    });
+    if let (Some(applied), Some(object)) = (applied, detail.as_object_mut()) {
+        object.insert("applied".into(), applied.into());
+    }
+    detail.to_string()
+}
