@@ -1,0 +1,309 @@
+//! Fynapse's configuration API: secrets, subscriptions and the audit of deliveries.
+//!
+//! Activating a subscription makes it the one events go to, with its endpoint and its secret: the sandbox sends to one
+//! receiver, so the last activation wins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::{DEFAULT_SUBSCRIPTION, Row};
+use crate::config::loopback;
+use crate::deliveries::now;
+use crate::provider::Provider;
+use crate::sandbox::{Sandbox, locked};
+
+/// Rows on a page: the default and the most.
+const PAGE_DEFAULT: usize = 20;
+const PAGE_LIMIT: usize = 100;
+
+const ACTIVE: &str = "ACTIVE";
+const INACTIVE: &str = "INACTIVE";
+
+pub(super) fn router() -> Router<Arc<Sandbox>> {
+    Router::new()
+        .route("/secrets", post(create_secret).get(list_secrets))
+        .route("/secrets/{id}", get(get_secret).delete(delete_secret))
+        .route("/secrets/{id}/rotate", post(rotate_secret))
+        .route("/subscriptions", post(create_subscription).get(list_subscriptions))
+        .route("/subscriptions/{id}", get(get_subscription))
+        // Which method these take is not public.
+        .route("/subscriptions/{id}/activate", post(activate).put(activate).patch(activate))
+        .route("/subscriptions/{id}/deactivate", post(deactivate).put(deactivate).patch(deactivate))
+        .route("/subscriptions/{id}/deliveries", get(subscription_deliveries))
+        .route("/deliveries", get(deliveries))
+        .route("/deliveries/{id}", get(delivery))
+}
+
+/// A webhook secret. Its value is shown when it is made, never again.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Secret {
+    id: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    /// Still signs for a while after a rotation.
+    #[serde(skip)]
+    previous: Option<String>,
+    created_at: String,
+}
+
+impl Secret {
+    fn without_value(&self) -> Self {
+        Self { value: None, ..self.clone() }
+    }
+}
+
+/// Where events are delivered.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Subscription {
+    id: String,
+    name: String,
+    endpoint_url: Option<String>,
+    secret_ref: Option<String>,
+    event_types: Vec<String>,
+    description: Option<String>,
+    status: &'static str,
+    created_at: String,
+}
+
+impl Subscription {
+    /// The one that stands for the configured target and secret.
+    pub(super) fn default_one() -> Self {
+        Self {
+            id: DEFAULT_SUBSCRIPTION.to_owned(),
+            name: "sandbox".to_owned(),
+            endpoint_url: None,
+            secret_ref: None,
+            event_types: Vec::new(),
+            description: None,
+            status: ACTIVE,
+            created_at: now(),
+        }
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.status == ACTIVE
+    }
+}
+
+#[derive(Deserialize)]
+struct NewSecret {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewSubscription {
+    name: String,
+    endpoint_url: String,
+    secret_ref: Option<String>,
+    #[serde(default)]
+    event_types: Vec<String>,
+    description: Option<String>,
+}
+
+async fn create_secret(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
+    let Ok(new) = serde_json::from_slice::<NewSecret>(&body) else {
+        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, "name is required");
+    };
+    let (id, value) = {
+        let mut dice = locked(&sandbox.dice);
+        (dice.uuid(), dice.token())
+    };
+    let secret = Secret { id, name: new.name, value: Some(value), previous: None, created_at: now() };
+    locked(&sandbox.fynapse.secrets).put(&secret.id, secret.clone());
+    (StatusCode::CREATED, Json(secret)).into_response()
+}
+
+async fn list_secrets(State(sandbox): State<Arc<Sandbox>>, Query(query): Query<PageQuery>) -> Response {
+    let secrets = locked(&sandbox.fynapse.secrets).iter().map(|(_, secret)| secret.without_value()).collect();
+    page(&sandbox, secrets, &query)
+}
+
+async fn get_secret(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
+    let secret = locked(&sandbox.fynapse.secrets).get(&id).map(Secret::without_value);
+    found(&sandbox, secret)
+}
+
+async fn delete_secret(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
+    match locked(&sandbox.fynapse.secrets).remove(&id) {
+        Some(_) => StatusCode::NO_CONTENT.into_response(),
+        None => found(&sandbox, None::<Secret>),
+    }
+}
+
+/// A new value; the one before it keeps signing beside it.
+async fn rotate_secret(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
+    let value = locked(&sandbox.dice).token();
+    let rotated = locked(&sandbox.fynapse.secrets).get_mut(&id).map(|secret| {
+        secret.previous = secret.value.replace(value);
+        secret.clone()
+    });
+    let current = {
+        let subscriptions = locked(&sandbox.fynapse.subscriptions);
+        subscriptions.rows.get(&subscriptions.current).cloned()
+    };
+    if let Some(current) = current.filter(|current| current.secret_ref.as_deref() == Some(id.as_str())) {
+        point_to(&sandbox, &current);
+    }
+    found(&sandbox, rotated)
+}
+
+async fn create_subscription(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
+    let Ok(new) = serde_json::from_slice::<NewSubscription>(&body) else {
+        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, "name and endpointUrl are required");
+    };
+    if let Err(message) = loopback(&new.endpoint_url) {
+        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, &message);
+    }
+    if new.secret_ref.as_ref().is_some_and(|id| locked(&sandbox.fynapse.secrets).get(id).is_none()) {
+        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, "secretRef names no secret");
+    }
+    let subscription = Subscription {
+        id: locked(&sandbox.dice).uuid(),
+        name: new.name,
+        endpoint_url: Some(new.endpoint_url),
+        secret_ref: new.secret_ref,
+        event_types: new.event_types,
+        description: new.description,
+        status: INACTIVE,
+        created_at: now(),
+    };
+    locked(&sandbox.fynapse.subscriptions).rows.put(&subscription.id, subscription.clone());
+    (StatusCode::CREATED, Json(subscription)).into_response()
+}
+
+async fn list_subscriptions(State(sandbox): State<Arc<Sandbox>>, Query(query): Query<PageQuery>) -> Response {
+    let rows = locked(&sandbox.fynapse.subscriptions).rows.iter().map(|(_, row)| row.clone()).collect();
+    page(&sandbox, rows, &query)
+}
+
+async fn get_subscription(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
+    let row = locked(&sandbox.fynapse.subscriptions).rows.get(&id).cloned();
+    found(&sandbox, row)
+}
+
+async fn activate(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
+    let row = set_status(&sandbox, &id, ACTIVE);
+    if let Some(row) = &row {
+        locked(&sandbox.fynapse.subscriptions).current = id;
+        point_to(&sandbox, row);
+    }
+    found(&sandbox, row)
+}
+
+/// What still waits on the subscription is cancelled.
+async fn deactivate(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
+    let row = set_status(&sandbox, &id, INACTIVE);
+    let mut audit = locked(&sandbox.fynapse.audit);
+    let ids: Vec<String> = audit.iter().map(|(id, _)| id.to_owned()).collect();
+    for waiting in ids {
+        if let Some(row) = audit.get_mut(&waiting)
+            && (row.subscription_id.as_str(), row.status.as_str()) == (id.as_str(), "PENDING")
+        {
+            "CANCELLED".clone_into(&mut row.status);
+        }
+    }
+    drop(audit);
+    found(&sandbox, row)
+}
+
+fn set_status(sandbox: &Sandbox, id: &str, status: &'static str) -> Option<Subscription> {
+    let mut subscriptions = locked(&sandbox.fynapse.subscriptions);
+    let row = subscriptions.rows.get_mut(id)?;
+    row.status = status;
+    Some(row.clone())
+}
+
+/// From now on, webhooks go to this subscription's endpoint, signed with its secret. The default one has neither and
+/// leaves the configuration as it is.
+fn point_to(sandbox: &Sandbox, subscription: &Subscription) {
+    let secret = subscription.secret_ref.as_ref().and_then(|id| locked(&sandbox.fynapse.secrets).get(id).cloned());
+    let name = sandbox.fynapse.name();
+    let mut config = locked(&sandbox.config);
+    if let Some(target) = subscription.endpoint_url.as_deref().and_then(|url| loopback(url).ok()) {
+        config.targets.insert(name.to_owned(), target);
+    }
+    if let Some(secret) = secret {
+        config.signing_secrets.insert(name.to_owned(), secret.value.into_iter().chain(secret.previous).collect());
+    }
+}
+
+async fn deliveries(State(sandbox): State<Arc<Sandbox>>, Query(query): Query<PageQuery>) -> Response {
+    let wanted = query.filters.get("subscriptionId").cloned();
+    page(&sandbox, audit(&sandbox, wanted.as_deref(), &query), &query)
+}
+
+async fn subscription_deliveries(
+    State(sandbox): State<Arc<Sandbox>>,
+    Path(id): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Response {
+    if locked(&sandbox.fynapse.subscriptions).rows.get(&id).is_none() {
+        return found(&sandbox, None::<Subscription>);
+    }
+    page(&sandbox, audit(&sandbox, Some(&id), &query), &query)
+}
+
+async fn delivery(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
+    let row = locked(&sandbox.fynapse.audit).get(&id).cloned();
+    found(&sandbox, row)
+}
+
+/// Newest first, of one subscription or all, in one state or any.
+fn audit(sandbox: &Sandbox, subscription: Option<&str>, query: &PageQuery) -> Vec<Row> {
+    let audit = locked(&sandbox.fynapse.audit);
+    let status = query.filters.get("status");
+    let rows = audit.iter().rev().map(|(_, row)| row);
+    let rows = rows.filter(|row| subscription.is_none_or(|id| row.subscription_id == id));
+    rows.filter(|row| status.is_none_or(|status| row.status == *status)).cloned().collect()
+}
+
+/// `page` counts from 1.
+#[derive(Deserialize)]
+struct PageQuery {
+    page: Option<String>,
+    limit: Option<String>,
+    #[serde(flatten)]
+    filters: BTreeMap<String, String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<T> {
+    data: Vec<T>,
+    page: usize,
+    limit: usize,
+    total_size: usize,
+    total_pages: usize,
+}
+
+fn page<T: Serialize>(sandbox: &Sandbox, rows: Vec<T>, query: &PageQuery) -> Response {
+    let number = |text: &Option<String>, default| text.as_ref().map_or(Some(default), |text| text.parse().ok());
+    let page = number(&query.page, 1).filter(|page| *page >= 1);
+    let limit = number(&query.limit, PAGE_DEFAULT).filter(|limit| (1..=PAGE_LIMIT).contains(limit));
+    let (Some(page), Some(limit)) = (page, limit) else {
+        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, "page counts from 1, limit is from 1 to 100");
+    };
+    let (total_size, total_pages) = (rows.len(), rows.len().div_ceil(limit));
+    let skipped = (page - 1).saturating_mul(limit);
+    let data = rows.into_iter().skip(skipped).take(limit).collect();
+    Json(Page { data, page, limit, total_size, total_pages }).into_response()
+}
+
+fn found<T: Serialize>(sandbox: &Sandbox, row: Option<T>) -> Response {
+    match row {
+        Some(row) => Json(row).into_response(),
+        None => sandbox.fynapse.error(StatusCode::NOT_FOUND, "Not found"),
+    }
+}

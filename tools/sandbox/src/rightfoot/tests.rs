@@ -1,0 +1,116 @@
+//! Rightfoot's schedule and its API.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::Rightfoot;
+use crate::provider::{Attempted, Provider, Verdict};
+use crate::testing::{Running, parsed, start, start_with_receiver};
+
+const KEY: (&str, &str) = ("authorization", "Bearer sandbox-rightfoot-key");
+
+async fn balances(running: &Running, query: &str) -> (u16, Value) {
+    running.get(&format!("/rightfoot/v1/balances?{query}"), &[KEY]).await
+}
+
+#[test]
+fn retries_double_for_half_an_hour() {
+    let verdict = |attempt, status| {
+        let attempted = Attempted { attempt, status, retry_after_secs: None, waited: Duration::ZERO, roll: 0.5 };
+        Rightfoot::default().verdict(&attempted)
+    };
+    let minutes: Vec<_> = (1..=4).map(|attempt| verdict(attempt, Some(503))).collect();
+    assert_eq!(minutes, [1, 2, 4, 8].map(|minutes| Verdict::Again(Duration::from_mins(minutes))));
+    assert_eq!(verdict(5, None), Verdict::GiveUp);
+    assert_eq!(verdict(1, Some(204)), Verdict::Delivered);
+    assert_eq!(verdict(1, Some(400)), Verdict::Again(Duration::from_mins(1)), "no status is permanent");
+}
+
+#[tokio::test]
+async fn a_batch_is_404_until_it_is_complete() {
+    let running = start(json!({})).await;
+    let (status, body) = balances(&running, "batchId=b-1").await;
+    assert_eq!((status, &body["status_code"], &body["batch_id"]), (404, &json!(404), &json!("b-1")));
+    running.control(Method::PUT, "rightfoot/batches/b-1", json!({"state": "processing"})).await;
+    assert_eq!(balances(&running, "batchId=b-1").await.0, 404);
+    let soon = json!({"state": "processing", "balances": [], "complete_after_ms": 0});
+    running.control(Method::PUT, "rightfoot/batches/b-1", soon).await;
+    let (status, body) = balances(&running, "batchId=b-1").await;
+    assert_eq!((status, &body["has_more"], &body["next_page_token"]), (200, &json!(false), &Value::Null));
+    assert_eq!(running.get("/rightfoot/v1/balances?batchId=b-1", &[]).await.0, 401);
+}
+
+#[tokio::test]
+async fn pages_follow_the_token_under_either_name() {
+    let running = start(json!({})).await;
+    let rows: Vec<Value> = (0..5).map(|row| json!({"authorizer_unique_id": row.to_string()})).collect();
+    let batch = json!({"state": "complete", "balances": rows});
+    running.control(Method::PUT, "rightfoot/batches/b-1", batch).await;
+    for name in ["next_page_token", "nextPageToken"] {
+        let (mut seen, mut query) = (Vec::new(), "batchId=b-1&limit=2".to_owned());
+        loop {
+            let (status, page) = balances(&running, &query).await;
+            assert_eq!((status, &page["total_processed"]), (200, &json!(5)));
+            seen.extend(page["balances"].as_array().unwrap().clone());
+            let Some(token) = page["next_page_token"].as_str() else { break };
+            query = format!("batchId=b-1&limit=2&{name}={token}");
+        }
+        assert_eq!(seen, rows);
+    }
+    for query in ["limit=1", "batchId=b-1&limit=0", "batchId=b-1&limit=101", "batchId=b-1&nextPageToken=x"] {
+        assert_eq!(balances(&running, query).await.0, 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn balances_keep_every_digit() {
+    let running = start(json!({})).await;
+    let body = r#"{"state": "complete", "balances": [{"authorizer_unique_id": "a", "balance": -83.680, "balance_status_code": 0}]}"#;
+    assert_eq!(running.call(Method::PUT, "/control/rightfoot/batches/b-1", &[], body).await.status, 204);
+    let reply = running.call(Method::GET, "/rightfoot/v1/balances?batchId=b-1", &[KEY], "").await;
+    assert!(String::from_utf8(reply.body.to_vec()).unwrap().contains(r#""balance": -83.680"#));
+}
+
+#[tokio::test]
+async fn the_same_request_is_the_same_batch() {
+    let running = start(json!({})).await;
+    let submit = async |count: usize| {
+        let body = json!({"authorizers": vec![json!({"ssn": "000000000"}); count]}).to_string();
+        parsed(running.call(Method::POST, "/rightfoot/v1/balance_requests", &[KEY], &body).await)
+    };
+    let (first, second, other) = (submit(1).await, submit(1).await, submit(2).await);
+    assert_eq!((first.0, &first), (200, &second));
+    assert_ne!(first.1["batch_id"], other.1["batch_id"]);
+    assert_eq!((submit(0).await.0, submit(1001).await.0), (400, 400));
+    assert_eq!(balances(&running, &format!("batchId={}", first.1["batch_id"].as_str().unwrap())).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_completion_goes_to_the_url_of_its_batch() {
+    let (running, mut receiver) = start_with_receiver("rightfoot", &[(500, None), (500, None)]).await;
+    let request = json!({"authorizers": [{}], "webhook_url": format!("{}/own", receiver.url)}).to_string();
+    let (_, batch) = parsed(running.call(Method::POST, "/rightfoot/v1/balance_requests", &[KEY], &request).await);
+    let event = json!({"event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch["batch_id"]});
+    running.send(json!({"provider": "rightfoot", "body": event.to_string(), "retry": true})).await;
+    running.settle().await;
+    let paths: Vec<_> = receiver.arrived().into_iter().map(|arrival| arrival.path).collect();
+    assert_eq!(paths, ["/own"; 3]);
+    running.send(json!({"provider": "rightfoot", "body": "{}"})).await;
+    assert_eq!(receiver.arrived().remove(0).path, "/webhooks/rightfoot/token");
+}
+
+#[tokio::test]
+async fn faults_have_the_documented_shape_and_are_counted() {
+    let running = start(json!({})).await;
+    let faults = json!({"provider": "rightfoot", "api": {"rate_limit_next": 1, "retry_after_secs": 7, "fail_next": 1}});
+    running.control(Method::PUT, "faults", faults).await;
+    let reply = running.call(Method::GET, "/rightfoot/v1/balances?batchId=b", &[KEY], "").await;
+    assert_eq!((reply.status, reply.headers["retry-after"].to_str().unwrap()), (429, "7"));
+    assert_eq!(parsed(reply).1["error"]["code"], "TOO_MANY_REQUESTS");
+    assert_eq!(balances(&running, "batchId=b").await.0, 503);
+    assert_eq!(balances(&running, "batchId=b").await.0, 404);
+    let counted = running.get("/control/requests", &[]).await.1;
+    assert_eq!((&counted["rightfoot"], &counted["finbox"]), (&json!({"GET /v1/balances": 3}), &json!({})));
+}

@@ -1,0 +1,111 @@
+//! The running sandbox: the four providers and what they share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::{Config, Patch};
+use crate::deliveries::Deliveries;
+use crate::dice::Dice;
+use crate::faults::{Faults, gate};
+use crate::finbox::FinBox;
+use crate::fynapse::Fynapse;
+use crate::post::Post;
+use crate::provider::Provider;
+use crate::rightfoot::Rightfoot;
+use crate::runpayments::RunPayments;
+
+/// Deliveries under way at once, waiting for their next attempt or for an answer.
+pub(crate) const SLOTS: u32 = 512;
+
+/// A request to the sandbox: a webhook of Lambda's full size, written in base64 inside JSON.
+const REQUEST_LIMIT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Shared by every handler and every delivery.
+pub(crate) struct Sandbox {
+    pub(crate) config: Mutex<Config>,
+    pub(crate) dice: Mutex<Dice>,
+    pub(crate) faults: Mutex<BTreeMap<&'static str, Faults>>,
+    pub(crate) requests: Mutex<BTreeMap<&'static str, BTreeMap<String, u64>>>,
+    pub(crate) deliveries: Mutex<Deliveries>,
+    pub(crate) post: Post,
+    pub(crate) slots: Arc<Semaphore>,
+    /// Counts resets; a delivery that waits for its next attempt ends when it moves.
+    pub(crate) epoch: watch::Sender<u64>,
+    pub(crate) rightfoot: Rightfoot,
+    pub(crate) fynapse: Fynapse,
+    pub(crate) finbox: FinBox,
+    pub(crate) runpayments: RunPayments,
+}
+
+impl Sandbox {
+    pub(crate) fn new(patch: Patch) -> Result<Arc<Self>, String> {
+        let seed = patch.seed.unwrap_or(1);
+        let sandbox = Self {
+            config: Mutex::default(),
+            dice: Mutex::new(Dice::new(seed)),
+            faults: Mutex::default(),
+            requests: Mutex::default(),
+            deliveries: Mutex::default(),
+            post: Post::new(),
+            slots: Arc::new(Semaphore::new(SLOTS as usize)),
+            epoch: watch::Sender::new(0),
+            rightfoot: Rightfoot::default(),
+            fynapse: Fynapse::default(),
+            finbox: FinBox::default(),
+            runpayments: RunPayments::default(),
+        };
+        sandbox.configure(patch)?;
+        Ok(Arc::new(sandbox))
+    }
+
+    /// The one list of providers; paths, names and resets follow from it.
+    pub(crate) fn providers(&self) -> [&dyn Provider; 4] {
+        [&self.rightfoot, &self.fynapse, &self.finbox, &self.runpayments]
+    }
+
+    pub(crate) fn provider(&self, name: &str) -> Option<&dyn Provider> {
+        self.providers().into_iter().find(|provider| provider.name() == name)
+    }
+
+    pub(crate) fn configure(&self, patch: Patch) -> Result<(), String> {
+        let names = self.providers().map(Provider::name);
+        locked(&self.config).merge(patch, &names)
+    }
+
+    /// Forgets everything but the configuration, and ends the deliveries still waiting.
+    pub(crate) fn reset(&self) {
+        self.stop_deliveries();
+        locked(&self.faults).clear();
+        locked(&self.requests).clear();
+        locked(&self.deliveries).clear();
+        for provider in self.providers() {
+            provider.reset();
+        }
+    }
+
+    pub(crate) fn stop_deliveries(&self) {
+        self.epoch.send_modify(|epoch| *epoch = epoch.wrapping_add(1));
+    }
+}
+
+/// Everything the sandbox serves.
+pub(crate) fn router(sandbox: &Arc<Sandbox>) -> Router {
+    let mut app = crate::control::router();
+    for provider in sandbox.providers() {
+        let watched = from_fn_with_state((sandbox.clone(), provider.name()), gate);
+        app = app
+            .nest(provider.base(), provider.api(sandbox).route_layer(watched))
+            .nest(&format!("/control/{}", provider.name()), provider.control());
+    }
+    app.layer(DefaultBodyLimit::max(REQUEST_LIMIT_BYTES)).with_state(sandbox.clone())
+}
+
+/// The guarded value. A handler that panicked held nothing half-written that a simulation could not live with.
+pub(crate) fn locked<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
+    guarded.lock().unwrap_or_else(PoisonError::into_inner)
+}
