@@ -1,0 +1,74 @@
+//! What both ledgers show beyond the port.
+
+use std::collections::BTreeMap;
+
+use hookledger_aws::dynamo::DynamoLedger;
+use hookledger_core::debt::DueKey;
+use hookledger_core::entry::{Refused, Row};
+use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::time::UnixMs;
+
+use super::{Inspect, ReadRow};
+use crate::memory::MemoryLedger;
+
+/// More rows than any case writes.
+const ALL: usize = 1000;
+
+impl Inspect for MemoryLedger {
+    async fn rows_of(&self, subject: &Subject, prefix: &str) -> BTreeMap<String, ReadRow> {
+        let read = |row: Row| {
+            let columns = row.columns.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+            (row.sk, ReadRow { columns, document: row.document })
+        };
+        self.rows(subject).into_iter().filter(|row| row.sk.starts_with(prefix)).map(read).collect()
+    }
+
+    async fn parked(&self) -> Vec<DueKey> {
+        self.parked()
+    }
+
+    async fn refusals(&self, provider: ProviderId, day: &str) -> Vec<Refused> {
+        self.refusals().into_iter().filter(|refused| refused.provider == provider && refused.at.day() == day).collect()
+    }
+
+    async fn expires_at(&self, key: &ItemKey) -> Option<UnixMs> {
+        self.expires_at(key)
+    }
+}
+
+impl Inspect for DynamoLedger {
+    async fn rows_of(&self, subject: &Subject, prefix: &str) -> BTreeMap<String, ReadRow> {
+        let rows = self.rows(subject.as_str(), prefix).await.expect("the store answers");
+        let read = |row: hookledger_aws::dynamo::StoredRow| {
+            (row.sk, ReadRow { columns: row.columns.into_iter().collect(), document: row.document })
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    async fn parked(&self) -> Vec<DueKey> {
+        self.list_parked(ALL).await.expect("the store answers")
+    }
+
+    async fn refusals(&self, provider: ProviderId, day: &str) -> Vec<Refused> {
+        let kept = self.list_refused(provider.0, day, ALL).await.expect("the store answers");
+        let read = |kept: hookledger_aws::dynamo::Quarantined| Refused {
+            provider,
+            code: kept.code,
+            reason: kept.reason,
+            at: kept.at,
+            digest: kept.digest,
+            body: kept.body,
+            body_bytes: kept.body_bytes,
+            headers: kept.headers,
+            source_ip: kept.source_ip,
+        };
+        kept.into_iter().map(read).collect()
+    }
+
+    async fn expires_at(&self, key: &ItemKey) -> Option<UnixMs> {
+        let story = self.story(&key.pk).await.expect("the store answers");
+        let row = story.into_iter().find(|line| line.key == *key)?;
+        let (_, secs) = row.columns.into_iter().find(|(name, _)| name == "expires_at")?;
+        Some(UnixMs::from_secs(secs.parse().expect("the end is a number of seconds")))
+    }
+}

@@ -1,0 +1,86 @@
+//! Refusals: kept for a person, but a flood can't fill the table.
+#![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
+
+use futures_util::future::join_all;
+use hookledger_core::entry::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_MINUTE, Refused};
+use hookledger_core::identity::{ProviderId, digest_hex};
+use hookledger_core::ports::Ledger;
+use hookledger_core::time::UnixMs;
+
+use super::Inspect;
+use super::sample::*;
+
+/// The `n`th refusal of a minute that begins at `minute`.
+fn refused(provider: ProviderId, minute: UnixMs, n: u64) -> Refused {
+    let body = noise(n, 100);
+    Refused {
+        provider,
+        code: "signature_mismatch".into(),
+        reason: "no live secret gives this signature".into(),
+        at: minute.plus_ms(n * 997),
+        digest: digest_hex(&body),
+        body_bytes: body.len(),
+        body,
+        headers: vec![
+            ("x-signature".into(), "v1,abc".into()),
+            ("x-signature".into(), "v2".into()),
+            ("x-empty".into(), "".into()),
+        ],
+        source_ip: Some("203.0.113.9".into()),
+    }
+}
+
+const CAP: u64 = MAX_QUARANTINED_PER_MINUTE as u64;
+
+async fn kept<L: Ledger>(ledger: &L, provider: ProviderId, minute: UnixMs) -> Vec<bool> {
+    let mut kept = Vec::new();
+    for n in 0..CAP + 3 {
+        kept.push(ledger.refuse(&refused(provider, minute, n)).await.expect("the store answers"));
+    }
+    kept
+}
+
+fn capped() -> Vec<bool> {
+    (0..CAP + 3).map(|n| n < CAP).collect()
+}
+
+pub async fn a_minute_keeps_so_many<L: Ledger>(ledger: &L) {
+    assert_eq!(kept(ledger, PROVIDER, NOW).await, capped());
+}
+
+pub async fn providers_and_minutes_do_not_share_a_cap<L: Ledger>(ledger: &L) {
+    assert_eq!(kept(ledger, PROVIDER, NOW).await, capped());
+    assert_eq!(kept(ledger, ProviderId("finbox"), NOW).await, capped());
+    assert_eq!(kept(ledger, PROVIDER, at(60)).await, capped());
+    assert_eq!(kept(ledger, PROVIDER, at(24 * 3600)).await, capped());
+    assert_eq!(ledger.refuse(&refused(PROVIDER, NOW, 40)).await, Ok(false));
+}
+
+pub async fn racing_refusals_stay_within_the_cap<L: Ledger>(ledger: &L) {
+    let flood: Vec<Refused> = (0..50).map(|n| refused(PROVIDER, NOW, n)).collect();
+    let answers = join_all(flood.iter().map(|refused| ledger.refuse(refused))).await;
+    assert_eq!(winners(answers), usize::from(MAX_QUARANTINED_PER_MINUTE));
+}
+
+pub async fn they_come_back_as_they_were<L: Inspect>(ledger: &L) {
+    let bodies = [vec![], vec![0xff; 3], noise(1, MAX_QUARANTINE_BYTES), b"text".to_vec()];
+    let mut wanted = Vec::new();
+    for (n, body) in bodies.into_iter().enumerate() {
+        let whole = refused(PROVIDER, NOW, n as u64);
+        let bare = Refused { headers: vec![], source_ip: None, body_bytes: 5_000_000, ..whole.clone() };
+        let refused = Refused { body, ..if n % 2 == 0 { whole } else { bare } };
+        assert_eq!(ledger.refuse(&refused).await, Ok(true));
+        wanted.push(refused);
+    }
+    let mut kept = ledger.refusals(PROVIDER, &NOW.day()).await;
+    kept.sort_by_key(|refused| refused.at);
+    assert_eq!(format!("{kept:?}"), format!("{wanted:?}"));
+    assert_eq!(ledger.refusals(ProviderId("finbox"), &NOW.day()).await.len(), 0);
+}
+
+pub async fn the_same_bytes_may_be_refused_twice<L: Inspect>(ledger: &L) {
+    // Within one millisecond, too.
+    let twice = refused(PROVIDER, NOW, 10);
+    assert_eq!(join_all([ledger.refuse(&twice), ledger.refuse(&twice)]).await, [Ok(true), Ok(true)]);
+    assert_eq!(ledger.refusals(PROVIDER, &NOW.day()).await.len(), 2);
+}

@@ -1,0 +1,6 @@
+//! What the tests that cross a crate share: a world in memory, and the contract that every ledger keeps.
+
+pub mod memory;
+pub mod contract;
+pub mod dynamo;
+pub mod town;

@@ -1,0 +1,90 @@
+//! What a test may ask the memory ledger that no flow may: everything, without a turn and without a fault.
+
+use hookledger_core::debt::{DueKey, Expectation, Listing};
+use hookledger_core::entry::{Entry, Refused, Row, State};
+use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::time::UnixMs;
+
+use super::ledger::MemoryLedger;
+use super::table::{Item, StoredEntry, debts};
+
+impl MemoryLedger {
+    /// Every entry, in the order of the keys.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.each(|item| if let Item::Entry(stored) = item { Some(stored.entry.clone()) } else { None })
+    }
+
+    /// The entries in this state.
+    pub fn entries_in(&self, state: State) -> Vec<Entry> {
+        self.entries().into_iter().filter(|entry| entry.state == state).collect()
+    }
+
+    /// One entry with its body and all that is kept for the audit.
+    pub fn stored(&self, key: &ItemKey) -> Option<StoredEntry> {
+        match self.table.borrow().get(key) {
+            Some(Item::Entry(stored)) => Some(stored.clone()),
+            _ => None,
+        }
+    }
+
+    /// Every expectation, in the order of the keys.
+    pub fn expectations(&self) -> Vec<Expectation> {
+        self.each(
+            |item| if let Item::Expectation { expectation, .. } = item { Some(expectation.clone()) } else { None },
+        )
+    }
+
+    /// Every listing.
+    pub fn listings(&self) -> Vec<Listing> {
+        self.each(|item| if let Item::Listing(listing) = item { Some(listing.clone()) } else { None })
+    }
+
+    /// The result rows of a subject, in the order of their keys.
+    pub fn rows(&self, subject: &Subject) -> Vec<Row> {
+        let table = self.table.borrow();
+        let of_subject = table.iter().filter(|(key, _)| key.pk == subject.as_str());
+        of_subject.filter_map(|(_, item)| if let Item::Row(row) = item { Some(row.clone()) } else { None }).collect()
+    }
+
+    /// The result rows of all subjects, with their keys.
+    pub fn all_rows(&self) -> Vec<(ItemKey, Row)> {
+        let table = self.table.borrow();
+        table
+            .iter()
+            .filter_map(|(key, item)| if let Item::Row(row) = item { Some((key.clone(), row.clone())) } else { None })
+            .collect()
+    }
+
+    /// What was refused and kept.
+    pub fn refusals(&self) -> Vec<Refused> {
+        self.each(|item| if let Item::Refused(refused) = item { Some(refused.clone()) } else { None })
+    }
+
+    /// Every debt a machine must pay, oldest first, whether due yet or not.
+    pub fn owed(&self) -> Vec<DueKey> {
+        debts(&self.table.borrow())
+    }
+
+    /// The entries that wait for a person, the longest waiting first, each with the instant it was parked.
+    pub fn parked(&self) -> Vec<DueKey> {
+        let mut parked = self.each(|item| match item {
+            Item::Entry(stored) => Some(DueKey { key: stored.entry.key.clone(), due_at: stored.parked_at? }),
+            _ => None,
+        });
+        parked.sort_by_key(|parked| parked.due_at);
+        parked
+    }
+
+    /// When the row may be deleted, if it may be.
+    pub fn expires_at(&self, key: &ItemKey) -> Option<UnixMs> {
+        match self.table.borrow().get(key) {
+            Some(Item::Entry(stored)) => stored.expires_at,
+            Some(Item::Expectation { expires_at, .. }) => *expires_at,
+            _ => None,
+        }
+    }
+
+    fn each<T>(&self, pick: impl FnMut(&Item) -> Option<T>) -> Vec<T> {
+        self.table.borrow().values().filter_map(pick).collect()
+    }
+}

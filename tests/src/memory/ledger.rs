@@ -1,0 +1,296 @@
+//! The ledger in memory: one state, and one change of it per call, so that every call is as atomic as one conditional
+//! write of the real table.
+
+use std::cell::RefCell;
+
+use hookledger_core::debt::{DUE_SHARDS, Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
+use hookledger_core::entry::{Admitted, Entry, MAX_QUARANTINED_PER_MINUTE, NewEntry, Refused, Row, State};
+use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::ports::{Ledger, Postponed, Settlement, StoreError};
+use hookledger_core::time::UnixMs;
+
+use super::faults::Faults;
+use super::table::{Item, StoredEntry, Table, debts, entry_mut, open_mut, waiting_mut};
+
+/// The table in memory. Faults are named by the methods of [`Ledger`].
+#[derive(Default)]
+pub struct MemoryLedger {
+    /// The fault switches.
+    pub faults: Faults,
+    pub(super) table: RefCell<Table>,
+}
+
+impl MemoryLedger {
+    async fn call<T>(
+        &self,
+        call: &'static str,
+        effect: impl FnOnce(&mut Table) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let fault = StoreError::Unavailable("a fault of the test");
+        self.faults.call(call, fault, || effect(&mut self.table.borrow_mut())).await
+    }
+}
+
+impl Ledger for MemoryLedger {
+    async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError> {
+        self.call("admit", |table| {
+            let key = entry.event.key();
+            if let Some(known) = entry_mut(table, &key)? {
+                return Ok(Admitted::Duplicate(known.entry.state));
+            }
+            table.insert(key, Item::Entry(StoredEntry::new(entry)));
+            Ok(Admitted::New)
+        })
+        .await
+    }
+
+    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, limit: Option<u32>) -> Result<bool, StoreError> {
+        self.call("reopen", |table| {
+            let Some(StoredEntry { entry, parked_at, .. }) = entry_mut(table, key)? else { return Ok(false) };
+            if entry.state != State::Parked || limit.is_some_and(|limit| entry.reopened >= limit) {
+                return Ok(false);
+            }
+            // A person's replay is not counted: it must not use up what deliveries and polls may still do.
+            entry.reopened += u32::from(limit.is_some());
+            (entry.state, entry.due_at) = (State::Open, Some(due_at));
+            (entry.attempts, entry.waits, *parked_at) = (0, 0, None);
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
+        self.call("entry", |table| Ok(entry_mut(table, key)?.map(|stored| (stored.entry.clone(), stored.body.clone()))))
+            .await
+    }
+
+    async fn postpone(&self, key: &ItemKey, postponed: &Postponed) -> Result<bool, StoreError> {
+        self.call("postpone", |table| {
+            let Some(StoredEntry { entry, .. }) = open_mut(table, key)? else { return Ok(false) };
+            entry.due_at = Some(postponed.due_at);
+            entry.reason = Some(postponed.reason.clone());
+            if postponed.waited {
+                (entry.attempts, entry.waits) = (0, entry.waits + 1);
+            }
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn park(&self, key: &ItemKey, reason: &str, at: UnixMs) -> Result<bool, StoreError> {
+        self.call("park", |table| {
+            let Some(StoredEntry { entry, parked_at, .. }) = open_mut(table, key)? else { return Ok(false) };
+            // No machine owes it anything now: it has no due time, only a place in a person's list.
+            (entry.state, entry.due_at, *parked_at) = (State::Parked, None, Some(at));
+            entry.reason = Some(reason.to_string());
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn freeze(&self, key: &ItemKey, detail: &str) -> Result<String, StoreError> {
+        self.call("freeze", |table| {
+            // Whatever the state is by now: the detail given first stays the one.
+            let Some(StoredEntry { entry, .. }) = entry_mut(table, key)? else {
+                return Err(StoreError::Corrupt { key: key.clone(), what: "entry" });
+            };
+            Ok(entry.frozen.get_or_insert_with(|| detail.to_string()).clone())
+        })
+        .await
+    }
+
+    async fn settle(&self, key: &ItemKey, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.call("settle", |table| {
+            let Some(stored) = open_mut(table, key)? else { return Ok(false) };
+            (stored.entry.state, stored.entry.due_at) = (settlement.state, None);
+            stored.entry.reason = settlement.reason.clone();
+            stored.expires_at = Some(settlement.expires_at);
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn put_rows(&self, subject: &Subject, rows: &[Row]) -> Result<(), StoreError> {
+        self.call("put_rows", |table| {
+            table.extend(rows.iter().map(|row| (subject.item(&row.sk), Item::Row(row.clone()))));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn facts(&self, subject: &Subject) -> Result<Vec<Fact>, StoreError> {
+        self.call("facts", |table| {
+            let rows = table.range(subject.item("")..).take_while(|(key, _)| key.pk == subject.as_str());
+            Ok(rows
+                .filter_map(|(_, item)| if let Item::Fact(fact) = item { Some(fact.clone()) } else { None })
+                .collect())
+        })
+        .await
+    }
+
+    async fn put_fact(&self, subject: &Subject, fact: &Fact) -> Result<bool, StoreError> {
+        self.call("put_fact", |table| {
+            let key = subject.item(Fact::sk(&fact.status, fact.n));
+            let free = !table.contains_key(&key);
+            table.entry(key).or_insert_with(|| Item::Fact(fact.clone()));
+            Ok(free)
+        })
+        .await
+    }
+
+    async fn match_fact(&self, subject: &Subject, status: &str, n: u32, by: &ItemKey) -> Result<bool, StoreError> {
+        self.call("match_fact", |table| {
+            let Some(Item::Fact(fact)) = table.get_mut(&subject.item(Fact::sk(status, n))) else { return Ok(false) };
+            // Work that is done twice reports its own match twice: only another entry is told no.
+            Ok(*fact.matched_by.get_or_insert_with(|| by.clone()) == *by)
+        })
+        .await
+    }
+
+    async fn status(&self, subject: &Subject) -> Result<Option<Status>, StoreError> {
+        self.call("status", |table| match table.get(&subject.item("state")) {
+            Some(Item::Status(status)) => Ok(Some(status.clone())),
+            _ => Ok(None),
+        })
+        .await
+    }
+
+    async fn move_status(&self, subject: &Subject, seen: Option<u64>, status: &Status) -> Result<bool, StoreError> {
+        self.call("move_status", |table| {
+            let key = subject.item("state");
+            let current =
+                table.get(&key).and_then(|item| if let Item::Status(s) = item { Some(s.version) } else { None });
+            if current != seen {
+                return Ok(false);
+            }
+            table.insert(key, Item::Status(status.clone()));
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn expect(&self, expectation: &Expectation) -> Result<bool, StoreError> {
+        self.call("expect", |table| {
+            if waiting_mut(table, &expectation.key).is_some() {
+                return Ok(false);
+            }
+            let item = Item::Expectation { expectation: expectation.clone(), expires_at: None };
+            table.insert(expectation.key.clone(), item);
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn expectation(&self, key: &ItemKey) -> Result<Option<Expectation>, StoreError> {
+        self.call("expectation", |table| match table.get(key) {
+            Some(Item::Expectation { expectation, .. }) => Ok(Some(expectation.clone())),
+            _ => Ok(None),
+        })
+        .await
+    }
+
+    async fn end_expectation(
+        &self,
+        key: &ItemKey,
+        state: ExpectationState,
+        _at: UnixMs,
+        expires_at: UnixMs,
+    ) -> Result<bool, StoreError> {
+        self.call("end_expectation", |table| {
+            let Some(waiting) = waiting_mut(table, key) else { return Ok(false) };
+            let expectation = Expectation { state, due_at: None, ..waiting.clone() };
+            table.insert(key.clone(), Item::Expectation { expectation, expires_at: Some(expires_at) });
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn count_found(&self, key: &ItemKey, found: u32) -> Result<(), StoreError> {
+        self.call("count_found", |table| {
+            if let Some(expectation) = waiting_mut(table, key) {
+                expectation.found += found;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn hasten(&self, key: &ItemKey, due_at: UnixMs) -> Result<bool, StoreError> {
+        self.call("hasten", |table| {
+            let Some(expectation) = waiting_mut(table, key) else { return Ok(false) };
+            expectation.due_at = expectation.due_at.map(|planned| planned.min(due_at));
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn ensure_listing(&self, listing: &Listing) -> Result<(), StoreError> {
+        self.call("ensure_listing", |table| {
+            table.entry(listing.key.clone()).or_insert_with(|| Item::Listing(listing.clone()));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn advance_listing(&self, listing: &Listing, seen_due_at: UnixMs) -> Result<bool, StoreError> {
+        self.call("advance_listing", |table| match table.get_mut(&listing.key) {
+            Some(Item::Listing(stored)) if stored.due_at == seen_due_at => {
+                *stored = listing.clone();
+                Ok(true)
+            }
+            _ => Ok(false),
+        })
+        .await
+    }
+
+    async fn due(&self, shard: u8, now: UnixMs, limit: usize) -> Result<Vec<DueKey>, StoreError> {
+        self.call("due", |table| {
+            let mine = |debt: &DueKey| debt.due_at <= now && debt.key.shard(DUE_SHARDS) == shard;
+            Ok(debts(table).into_iter().filter(mine).take(limit).collect())
+        })
+        .await
+    }
+
+    async fn debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {
+        self.call("debt", |table| {
+            Ok(match table.get(key) {
+                Some(Item::Entry(stored)) => Some(Debt::Entry(stored.entry.clone())),
+                Some(Item::Expectation { expectation, .. }) => Some(Debt::Expectation(expectation.clone())),
+                Some(Item::Listing(listing)) => Some(Debt::Listing(listing.clone())),
+                _ => None,
+            })
+        })
+        .await
+    }
+
+    async fn claim(&self, key: &ItemKey, seen_due_at: UnixMs, next_due_at: UnixMs) -> Result<bool, StoreError> {
+        self.call("claim", |table| {
+            let Some(item) = table.get_mut(key).filter(|item| item.due_at() == Some(seen_due_at)) else {
+                return Ok(false);
+            };
+            item.claim(next_due_at);
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError> {
+        self.call("refuse", |table| {
+            let minute = |at: UnixMs| at.secs().div_euclid(60);
+            let same = |item: &&Item| {
+                matches!(item, Item::Refused(kept)
+                if kept.provider == refused.provider && minute(kept.at) == minute(refused.at))
+            };
+            let kept = table.values().filter(same).count();
+            if kept >= usize::from(MAX_QUARANTINED_PER_MINUTE) {
+                return Ok(false);
+            }
+            let pk = format!("{}#refused#{}", refused.provider, refused.at.day());
+            // Numbered, since the same bytes may come twice in a millisecond.
+            let key = ItemKey { pk, sk: format!("{}#{kept:02}", refused.at) };
+            table.insert(key, Item::Refused(refused.clone()));
+            Ok(true)
+        })
+        .await
+    }
+}

@@ -1,0 +1,165 @@
+//! A memory world with all four providers set up in it, and short words for what the flow tests do there.
+
+use hmac::{Hmac, KeyInit, Mac};
+use hookledger_core::debt::DUE_SHARDS;
+use hookledger_core::delivery::Delivery;
+use hookledger_core::entry::Entry;
+use hookledger_core::expect::Asker;
+use hookledger_core::identity::{ItemKey, ProviderId};
+use hookledger_core::job::Job;
+use hookledger_core::ports::{Clock, StoreError};
+use hookledger_core::providers::{Provider, Providers};
+use hookledger_core::receive::{Answer, receive};
+use hookledger_core::reconcile::{Report, Run};
+use hookledger_core::secret::Secret;
+use hookledger_core::work::Worker;
+use sha2::Sha256;
+
+use crate::memory::{MemoryInbox, MemorySecrets, RecordingPublisher, ScriptedApi, run};
+
+/// The URL token and the signing key of every provider here.
+const SECRET: &str = "a-secret-of-the-tests";
+
+/// A memory world and the providers.
+pub struct Town {
+    /// The world.
+    pub inbox: MemoryInbox,
+    /// The providers, with their default settings.
+    pub providers: Providers,
+}
+
+impl Town {
+    /// A world in which every provider has its secrets, and in which nothing has happened yet.
+    pub fn new() -> Self {
+        let inbox = MemoryInbox::new(7);
+        let providers = Providers::read(&|_| None).unwrap();
+        let document = format!(
+            r#"{{"signing_secrets":[{{"id":"s1","value":"{SECRET}"}}],"url_tokens":[{{"id":"t1","value":"{SECRET}"}}]}}"#
+        );
+        for provider in providers.iter() {
+            inbox.secrets.set(provider.id(), &document);
+        }
+        Self { inbox, providers }
+    }
+
+    /// The provider of this name.
+    pub fn provider(&self, name: &str) -> &dyn Provider {
+        self.providers.get(name).unwrap()
+    }
+
+    /// A genuine delivery of this body: signed or tokened as the provider does it.
+    pub fn delivery(&self, provider: &str, body: &str) -> Delivery {
+        let now = self.inbox.clock.now();
+        let mut delivery = Delivery::new(self.provider(provider).id(), now, body.as_bytes().to_vec());
+        match provider {
+            "fynapse" => {
+                let t = now.secs();
+                let tag = sign(format!("{t}.{body}").as_bytes());
+                delivery.headers.push(("webhook-signature".into(), format!("t={t},v1={tag}")));
+            }
+            "runpayments" => {
+                let tag = sign(body.as_bytes());
+                delivery.headers.push(("x-webhook-signature-256".into(), format!("sha256={tag}")));
+            }
+            _ => delivery.path_token = Some(Secret::new(SECRET)),
+        }
+        delivery
+    }
+
+    /// Delivers a genuine body.
+    pub fn deliver(&self, provider: &str, body: &str) -> Answer {
+        self.deliver_this(self.delivery(provider, body))
+    }
+
+    /// Delivers anything.
+    pub fn deliver_this(&self, delivery: Delivery) -> Answer {
+        let provider = self.provider(delivery.provider.0);
+        run(receive(&self.inbox, &self.inbox.secrets, provider, delivery))
+    }
+
+    /// What the reconciler is.
+    pub fn asker(&self) -> Asker<'_, MemoryInbox, ScriptedApi> {
+        Asker { inbox: &self.inbox, providers: &self.providers, api: &self.inbox.api }
+    }
+
+    /// What the worker is.
+    pub fn worker(&self) -> Worker<'_, MemoryInbox, ScriptedApi, RecordingPublisher, MemorySecrets> {
+        Worker { asker: self.asker(), publisher: &self.inbox.publisher, secrets: &self.inbox.secrets }
+    }
+
+    /// Works on every message that is visible now, once; those that fail come back. Returns how many were done.
+    pub fn work(&self) -> usize {
+        let messages = self.inbox.queue.receive(usize::MAX, 360);
+        messages
+            .iter()
+            .filter(|message| self.work_on(message.job().unwrap()).is_ok())
+            .map(|done| self.inbox.queue.delete(done.id))
+            .count()
+    }
+
+    /// Does one job.
+    pub fn work_on(&self, job: Job) -> Result<(), StoreError> {
+        run(self.worker().work(job))
+    }
+
+    /// One run of the reconciler over all shards.
+    pub fn reconcile(&self) -> Report {
+        run(self.asker().reconcile(&self.full_run())).unwrap()
+    }
+
+    /// A run over all shards, with time enough.
+    pub fn full_run(&self) -> Run {
+        Run { shards: 0..=DUE_SHARDS - 1, deadline: self.inbox.clock.now().plus_secs(3600) }
+    }
+
+    /// Works and reconciles, minute by minute, for so long.
+    pub fn pass_minutes(&self, minutes: u32) {
+        for _ in 0..minutes {
+            self.inbox.clock.advance_secs(60);
+            self.reconcile();
+            self.work();
+        }
+    }
+
+    /// The one entry there is.
+    pub fn only_entry(&self) -> Entry {
+        let entries = self.inbox.ledger.entries();
+        assert_eq!(entries.len(), 1, "{entries:#?}");
+        entries.into_iter().next().unwrap()
+    }
+
+    /// The ids of the effects published so far, each once, in order.
+    pub fn effects(&self) -> Vec<String> {
+        let mut ids: Vec<String> = Vec::new();
+        for announcement in self.inbox.publisher.published() {
+            let detail: serde_json::Value = serde_json::from_str(&announcement.detail).unwrap();
+            let id = detail["id"].as_str().unwrap().to_string();
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    /// The job for an entry.
+    pub fn job(&self, key: &ItemKey) -> Job {
+        Job::entry(key.clone())
+    }
+}
+
+impl Default for Town {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A provider's id by its name.
+pub fn id(name: &'static str) -> ProviderId {
+    ProviderId(name)
+}
+
+fn sign(bytes: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(bytes);
+    hex::encode(mac.finalize().into_bytes())
+}

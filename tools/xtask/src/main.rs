@@ -1,0 +1,95 @@
+//! The project's own commands: `cargo xtask <command>`.
+//!
+//! ```text
+//! main ─ run ───┐
+//!      ├ stack ─┴ setup: venv ─ build ─ sandbox ─ ministack ─ deploy ─ secrets
+//!      ├ test            (brings the stack up for the end-to-end suite)
+//!      └ check           fmt clippy doc layering inventory template supply-chain
+//! ```
+//!
+//! Every child runs in a process group of its own, under a time limit, so that nothing hangs and nothing is left behind.
+
+mod build;
+mod check;
+mod deploy;
+mod http;
+mod job;
+mod ministack;
+mod proc_table;
+mod processes;
+mod progress;
+mod project;
+mod providers;
+mod run;
+mod sandbox;
+mod secrets;
+mod setup;
+mod stack;
+mod test;
+mod venv;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The exit code a shell gives a command that ctrl-c ended.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The project's own commands")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set up the local stack, play the story on it, and stay up until ctrl-c
+    Run {
+        /// Stop as soon as the story has been played; the exit code is the story's
+        #[arg(long)]
+        once: bool,
+        /// Have the sandbox send its forged deliveries as genuine ones, to see the story fail
+        #[arg(long)]
+        no_forging: bool,
+    },
+    /// Bring the local stack up in the background
+    Up,
+    /// End the local stack that `up` started
+    Down,
+    /// Say whether the local stack is up and healthy (exit code 0 only then)
+    Status,
+    /// Run the tests
+    Test {
+        #[arg(value_enum, default_value_t = test::Suite::All)]
+        suite: test::Suite,
+    },
+    /// Run the checks that need no stack
+    Check {
+        /// One check alone; all of them when left out
+        #[arg(value_enum)]
+        part: Option<check::Part>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = job::listen_for_interrupts().and_then(|()| dispatch(Cli::parse().command));
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if job::interrupted() { INTERRUPTED } else { 1 })
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<u8> {
+    let project = project::Project::find()?;
+    match command {
+        Command::Run { once, no_forging } => run::run(&project, once, no_forging),
+        Command::Up => stack::up(&project),
+        Command::Down => stack::down(&project),
+        Command::Status => stack::status(&project),
+        Command::Test { suite } => test::run(&project, suite),
+        Command::Check { part } => check::run(&project, part),
+    }
+}

@@ -1,0 +1,106 @@
+//! Starts the emulator, and keeps an eye on it.
+
+use crate::processes::{Record, Service};
+use crate::project::Project;
+use crate::venv::Venv;
+use crate::{http, job};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The emulator's region; it holds nothing but this stack.
+pub(crate) const REGION: &str = "us-east-1";
+/// The emulator's administrator. Other keys are held to the policies of the roles they belong to.
+pub(crate) const ADMINISTRATOR: (&str, &str) = ("test", "test");
+
+const READY_LIMIT: Duration = Duration::from_secs(90);
+const ASK_LIMIT: Duration = Duration::from_secs(5);
+const ASK_EVERY: Duration = Duration::from_secs(5);
+/// Two busy cores make it slow to answer; a whole minute of silence is more than that.
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Starts the emulator empty, on a free port of this machine.
+pub(crate) fn start(project: &Project) -> Result<Service> {
+    let state = project.local().join("state");
+    if state.exists() {
+        fs::remove_dir_all(&state).with_context(|| format!("{} can't be emptied", state.display()))?;
+    }
+    for folder in ["home", "tmp", "s3", "stack"] {
+        fs::create_dir_all(state.join(folder))?;
+    }
+    let port = free_port()?;
+    let log = project.log("ministack");
+    Service::start("ministack", port, command(project, port), &log)
+}
+
+/// The emulator hands its own environment to every function, so it gets nothing of ours but the search path.
+fn command(project: &Project, port: u16) -> Command {
+    let state = project.local().join("state");
+    let mut command = project.command(Venv::Ministack.program(project, "ministack"));
+    command.env_clear();
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("HOME", state.join("home")).env("TMPDIR", state.join("tmp"));
+    command.env("STATE_DIR", state.join("stack")).env("S3_DATA_DIR", state.join("s3"));
+    command.env("GATEWAY_PORT", port.to_string()).env("BIND_HOST", "127.0.0.1").env("MINISTACK_HOST", "127.0.0.1");
+    command.env("AWS_ENDPOINT_URL", endpoint(port)).env("AWS_DEFAULT_REGION", REGION);
+    // IAM is enforced, so that the template's least-privilege policies are part of what runs.
+    command.env("AUTH", "true");
+    // Listeners that nothing here needs, on ports of their own; and a Docker it must leave alone.
+    command.env("IOT_MTLS_ENABLED", "0").env("SFTP_ENABLED", "0");
+    command.env("DOCKER_HOST", format!("unix://{}", state.join("no-docker").display()));
+    command
+}
+
+pub(crate) fn endpoint(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+/// Waits until the emulator answers.
+pub(crate) fn wait_until_ready(project: &Project, service: &Service) -> Result<()> {
+    let tail = || job::tail_of(&project.log("ministack"));
+    let started = Instant::now();
+    while !is_healthy(service.port) {
+        if !service.is_alive() {
+            bail!("MiniStack ended before it was ready{}", tail());
+        }
+        if started.elapsed() > READY_LIMIT {
+            bail!("MiniStack gave no answer for {READY_LIMIT:?}{}", tail());
+        }
+        job::pause(Duration::from_millis(200))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn is_healthy(port: u16) -> bool {
+    http::ask(port, "GET", "/_ministack/health", "", ASK_LIMIT).is_ok_and(|answer| answer.status == 200)
+}
+
+/// Fails once a process of the stack has died, or the emulator has long stopped answering. Made for a job's watch.
+pub(crate) fn guard<'a>(project: &'a Project, record: &'a Record) -> impl FnMut() -> Result<()> + 'a {
+    let (mut asked, mut answered) = (Instant::now(), Instant::now());
+    move || {
+        if let Some(dead) = record.dead() {
+            bail!("{dead} ended while it was needed{}", job::tail_of(&project.log(dead)));
+        }
+        let Some(ministack) = record.service("ministack") else { return Ok(()) };
+        if asked.elapsed() < ASK_EVERY {
+            return Ok(());
+        }
+        asked = Instant::now();
+        if is_healthy(ministack.port) {
+            answered = Instant::now();
+        } else if answered.elapsed() > SILENCE_LIMIT {
+            let tail = job::tail_of(&project.log("ministack"));
+            bail!("MiniStack lives but has not answered for {SILENCE_LIMIT:?}{tail}");
+        }
+        Ok(())
+    }
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .context("no port of 127.0.0.1 can be opened; the local stack needs the loopback interface")?;
+    Ok(listener.local_addr()?.port())
+}

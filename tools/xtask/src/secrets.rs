@@ -1,0 +1,45 @@
+//! The proofs that this stack's deliveries carry. Made anew for every stack, so that none is worth anything elsewhere.
+
+use crate::providers::{ALL, Proof};
+use anyhow::{Result, anyhow};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::collections::BTreeMap;
+
+/// 256 bits, as the URL tokens of a real deployment have.
+const RANDOM_BYTES: usize = 32;
+
+/// By provider: the signing secret or the URL token, whichever it uses.
+pub(crate) type Proofs = BTreeMap<&'static str, String>;
+
+pub(crate) fn make() -> Result<Proofs> {
+    let mut proofs = Proofs::new();
+    for provider in &ALL {
+        let mut bytes = [0; RANDOM_BYTES];
+        getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system gives no randomness: {error}"))?;
+        proofs.insert(provider.name, URL_SAFE_NO_PAD.encode(bytes));
+    }
+    Ok(proofs)
+}
+
+/// The proofs of one kind only.
+pub(crate) fn of_kind(proofs: &Proofs, kind: Proof) -> BTreeMap<&'static str, &str> {
+    let matching = ALL.iter().filter(|provider| provider.proof == kind);
+    matching.filter_map(|provider| Some((provider.name, proofs.get(provider.name)?.as_str()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_provider_gets_a_proof_of_its_own_that_fits_a_url() {
+        let (first, second) = (make().unwrap(), make().unwrap());
+        for (provider, proof) in &first {
+            assert!(proof.len() >= 43 && proof.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)));
+            assert_ne!(Some(proof), second.get(provider));
+        }
+        assert_eq!(of_kind(&first, Proof::Signature).into_keys().collect::<Vec<_>>(), ["fynapse", "runpayments"]);
+        assert_eq!(of_kind(&first, Proof::UrlToken).into_keys().collect::<Vec<_>>(), ["finbox", "rightfoot"]);
+    }
+}

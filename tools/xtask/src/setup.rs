@@ -1,0 +1,169 @@
+//! Brings the local stack up, from nothing to a deployed template, and writes down where everything is.
+
+use crate::deploy::{self, Deployed, STACK, TIME_SCALE};
+use crate::job;
+use crate::ministack::{self, ADMINISTRATOR, REGION};
+use crate::processes::Record;
+use crate::progress::Timings;
+use crate::project::Project;
+use crate::providers::{ALL, Proof};
+use crate::secrets::{self, Proofs};
+use crate::venv::Venv;
+use crate::{build, sandbox};
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Held while a stack is being set up or taken down, and by `run` for as long as it runs. The system releases it however
+/// the holder ends.
+pub(crate) struct Lock(#[expect(dead_code, reason = "held, never read")] File);
+
+impl Lock {
+    pub(crate) fn take(project: &Project) -> Result<Self> {
+        fs::create_dir_all(project.local())?;
+        let file = File::create(project.local().join("lock")).context("the lock file can't be made")?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => {
+                bail!(
+                    "another `cargo xtask` is using the local stack; wait for it, or end it with ctrl-c in its terminal"
+                )
+            }
+            Err(TryLockError::Error(error)) => Err(error).context("the lock file can't be locked"),
+        }
+    }
+}
+
+/// Installs the tools and compiles. Changes nothing that runs.
+pub(crate) fn prepare(project: &Project, timings: &mut Timings) -> Result<()> {
+    timings.measure("tools", || Venv::Ministack.ensure(project).and_then(|()| Venv::Sam.ensure(project)))?;
+    timings.measure("build", || build::everything(project))
+}
+
+/// Starts a fresh stack out of what `prepare` made. Whatever goes wrong, nothing of it is left running.
+pub(crate) fn bring_up(project: &Project, timings: &mut Timings) -> Result<Record> {
+    // What an xtask that was killed has left behind.
+    Record::load(project)?.end(project)?;
+    let mut record = Record::default();
+    match start_all(project, &mut record, timings) {
+        Ok(()) => Ok(record),
+        Err(error) => match record.end(project) {
+            Ok(_) => Err(error),
+            Err(second) => Err(error.context(format!("and then: {second:#}"))),
+        },
+    }
+}
+
+fn start_all(project: &Project, record: &mut Record, timings: &mut Timings) -> Result<()> {
+    let proofs = secrets::make()?;
+    let (emulator_port, sandbox_port) = timings.measure("start", || start_services(project, record, &proofs))?;
+    let guard_record = record.clone();
+    let sandbox_url = ministack::endpoint(sandbox_port);
+    let deployed =
+        timings.measure("deploy", || deploy::deploy(project, emulator_port, &sandbox_url)).or_else(|error| {
+            // A deploy that failed because the emulator died should say so first.
+            ministack::guard(project, &guard_record)().map_err(|death| death.context(format!("{error:#}")))?;
+            Err(error)
+        })?;
+    timings.measure("secrets", || {
+        let file = stack_file(project, record, &deployed, &proofs)?;
+        deploy::put_secrets(project, emulator_port, &secret_values(&file, &proofs)?)?;
+        sandbox::set_targets(sandbox_port, file.get("webhooks").unwrap_or(&Value::Null))?;
+        write_private(&project.local().join("stack.json"), &file)
+    })?;
+    record.deployed = build::digest(project)?;
+    record.save(project)
+}
+
+fn start_services(project: &Project, record: &mut Record, proofs: &Proofs) -> Result<(u16, u16)> {
+    let emulator = ministack::start(project)?;
+    record.add(project, emulator.clone())?;
+    let sandbox = sandbox::start(project, proofs)?;
+    let sandbox_port = sandbox.port;
+    record.add(project, sandbox)?;
+    ministack::wait_until_ready(project, &emulator)?;
+    Ok((emulator.port, sandbox_port))
+}
+
+/// What clients read to find the stack.
+fn stack_file(project: &Project, record: &Record, deployed: &Deployed, proofs: &Proofs) -> Result<Value> {
+    let port_of = |name| record.service(name).map_or(0, |service| service.port);
+    let endpoint = ministack::endpoint(port_of("ministack"));
+    let api = deployed.output("ApiId")?;
+    let api_url = format!("{endpoint}/_aws/execute-api/{api}/$default");
+    let mut functions = Map::new();
+    for name in build::functions(project)? {
+        functions.insert(name.clone(), json!(deployed.output_of(&name, "FunctionName")?));
+    }
+    let (mut webhooks, mut secrets) = (Map::new(), Map::new());
+    for provider in &ALL {
+        let proof = proofs.get(provider.name).map(String::as_str).unwrap_or_default();
+        webhooks.insert(provider.name.to_owned(), json!(format!("{api_url}{}", provider.webhook_path(proof))));
+        secrets.insert(provider.name.to_owned(), json!(deployed.output_of(provider.name, "SecretArn")?));
+    }
+    let each = |value: &dyn Fn(&crate::processes::Service) -> Value| -> Map<String, Value> {
+        record.services.iter().map(|service| (service.name.clone(), value(service))).collect()
+    };
+    Ok(json!({
+        "endpoint": endpoint,
+        "region": REGION,
+        "access_key_id": ADMINISTRATOR.0,
+        "secret_access_key": ADMINISTRATOR.1,
+        "stack_name": STACK,
+        "api_url": api_url,
+        "webhooks": webhooks,
+        "signing_secrets": secrets::of_kind(proofs, Proof::Signature),
+        "url_tokens": secrets::of_kind(proofs, Proof::UrlToken),
+        "expectations_url": format!("{api_url}/expectations"),
+        "table": deployed.output("TableName")?,
+        "queue_url": deployed.output("QueueUrl")?,
+        "dead_letter_queue_url": deployed.output("DeadLetterQueueUrl")?,
+        "bus": deployed.output("BusName")?,
+        "functions": functions,
+        "secrets": secrets,
+        "sandbox_url": ministack::endpoint(port_of("sandbox")),
+        "time_scale": TIME_SCALE,
+        "pids": each(&|service| json!(service.pid)),
+        "logs": each(&|service| json!(project.shown(&project.log(&service.name)))),
+    }))
+}
+
+/// The value of each provider's secret, by ARN.
+fn secret_values(stack: &Value, proofs: &Proofs) -> Result<Value> {
+    let mut values = Map::new();
+    for provider in &ALL {
+        let arn = stack.get("secrets").and_then(|secrets| secrets.get(provider.name)).and_then(Value::as_str);
+        let arn = arn.with_context(|| format!("{} has no secret", provider.name))?;
+        let proof = proofs.get(provider.name).map(String::as_str).unwrap_or_default();
+        values.insert(arn.to_owned(), provider.secret(proof));
+    }
+    Ok(Value::Object(values))
+}
+
+/// Writes JSON that only this user may read, whole or not at all.
+pub(crate) fn write_private(path: &Path, value: &Value) -> Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let _ = fs::remove_file(&unfinished);
+    let written = File::options().write(true).create_new(true).mode(0o600).open(&unfinished).and_then(|mut file| {
+        file.write_all(format!("{value:#}\n").as_bytes())?;
+        fs::rename(&unfinished, path)
+    });
+    written.with_context(|| format!("{} can't be written", path.display()))
+}
+
+/// Ends the stack and makes sure that its ports are free again.
+pub(crate) fn take_down(project: &Project, record: &Record) -> Result<usize> {
+    let ended = record.end(project)?;
+    let held: Vec<u16> =
+        record.services.iter().map(|one| one.port).filter(|port| crate::http::listens(*port)).collect();
+    if !held.is_empty() {
+        bail!("the stack's processes have ended, yet something listens on {held:?}");
+    }
+    if job::interrupted() {
+        eprintln!("the local stack is down");
+    }
+    Ok(ended)
+}

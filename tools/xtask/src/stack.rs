@@ -1,0 +1,128 @@
+//! `up`, `down` and `status`: the local stack in the background.
+
+use crate::ministack;
+use crate::processes::Record;
+use crate::progress::Timings;
+use crate::project::Project;
+use crate::setup::{self, Lock};
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::fs;
+
+/// How the stack on record is doing.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    Down,
+    Healthy,
+    /// Something is on record, and it does not work; why, in words.
+    Broken(String),
+}
+
+pub(crate) fn health(project: &Project) -> Result<Health> {
+    let record = Record::load(project)?;
+    if record.services.is_empty() {
+        return Ok(Health::Down);
+    }
+    if let Some(dead) = record.dead() {
+        return Ok(Health::Broken(format!("{dead} has ended")));
+    }
+    if record.deployed.is_empty() {
+        return Ok(Health::Broken("it was never deployed to its end".to_owned()));
+    }
+    let answers = record.service("ministack").is_some_and(|service| ministack::is_healthy(service.port));
+    let sandbox_answers = record.service("sandbox").is_some_and(|service| crate::http::listens(service.port));
+    Ok(match (answers, sandbox_answers) {
+        (true, true) => Health::Healthy,
+        (false, _) => Health::Broken("MiniStack does not answer".to_owned()),
+        (true, false) => Health::Broken("the sandbox does not answer".to_owned()),
+    })
+}
+
+pub(crate) fn up(project: &Project) -> Result<u8> {
+    if health(project)? == Health::Healthy {
+        println!("The local stack is up already (`cargo xtask down` ends it).\n\n{}", urls(project)?);
+        return Ok(0);
+    }
+    let _lock = Lock::take(project)?;
+    let mut timings = Timings::default();
+    setup::prepare(project, &mut timings)?;
+    setup::bring_up(project, &mut timings)?;
+    println!("\nThe local stack is up; `cargo xtask down` ends it.\n\n{}", urls(project)?);
+    println!("Where the time went:\n{}", timings.table());
+    Ok(0)
+}
+
+pub(crate) fn down(project: &Project) -> Result<u8> {
+    let _lock = Lock::take(project)?;
+    let record = Record::load(project)?;
+    if record.services.is_empty() {
+        println!("The local stack is down already.");
+        return Ok(0);
+    }
+    let ended = setup::take_down(project, &record)?;
+    println!("The local stack is down; {ended} processes ended.");
+    Ok(0)
+}
+
+pub(crate) fn status(project: &Project) -> Result<u8> {
+    match health(project)? {
+        Health::Healthy => {
+            println!("The local stack is up and healthy.\n\n{}", urls(project)?);
+            return Ok(0);
+        }
+        Health::Down => println!("The local stack is down; `cargo xtask up` starts it."),
+        Health::Broken(why) => println!("The local stack is broken: {why}. `cargo xtask up` starts it anew."),
+    }
+    for service in Record::load(project)?.services {
+        let state = if service.is_alive() { "alive" } else { "dead" };
+        println!("  {} (pid {}, port {}): {state}", service.name, service.pid, service.port);
+    }
+    Ok(1)
+}
+
+/// What a person can try, out of `stack.json`.
+pub(crate) fn urls(project: &Project) -> Result<String> {
+    let file = project.local().join("stack.json");
+    let text = fs::read_to_string(&file).with_context(|| format!("{} can't be read", file.display()))?;
+    let stack: Value = serde_json::from_str(&text)?;
+    Ok(listing(&stack, &project.shown(&file)))
+}
+
+fn listing(stack: &Value, file: &str) -> String {
+    let text = |name: &str| stack.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let mut lines = vec!["  webhooks".to_owned()];
+    for (provider, url) in stack.get("webhooks").and_then(Value::as_object).into_iter().flatten() {
+        lines.push(format!("    {provider:<12} POST {}", url.as_str().unwrap_or("?")));
+    }
+    let sandbox = text("sandbox_url");
+    lines.push(format!(
+        "  expectations     PUT {}/<provider>/<reference>   (signed, see below)",
+        text("expectations_url")
+    ));
+    lines.push(format!("  sandbox          {sandbox}/control/deliveries   what the simulated providers have sent"));
+    lines.push(format!("  AWS              {}   region {}", text("endpoint"), text("region")));
+    lines.push(format!("  all of it        {file}"));
+    lines.push(String::new());
+    lines.push("  For example, let a simulated provider deliver something genuine:".to_owned());
+    lines.push(format!(
+        "    curl -s {sandbox}/control/send -H 'content-type: application/json' \\\n      \
+         -d '{{\"provider\":\"fynapse\",\"body\":\"{{}}\"}}'"
+    ));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn listing_names_every_webhook() {
+        let stack = json!({"webhooks": {"one": "http://127.0.0.1:1/a", "two": "http://127.0.0.1:1/b"}, "sandbox_url": "http://127.0.0.1:2"});
+        let text = listing(&stack, "target/local/stack.json");
+        for expected in ["POST http://127.0.0.1:1/a", "POST http://127.0.0.1:1/b", "http://127.0.0.1:2/control/send"] {
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}

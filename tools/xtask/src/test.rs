@@ -1,0 +1,90 @@
+//! `test`: the unit tests, the ledger's contract, and the end-to-end suite on a local stack.
+
+use crate::job::{self, Job, Watch};
+use crate::processes::Record;
+use crate::progress::Timings;
+use crate::project::Project;
+use crate::setup::{self, Lock};
+use crate::stack::{self, Health};
+use crate::{build, ministack};
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use std::time::Duration;
+
+/// From nothing this compiles everything, on machines of two cores.
+const UNIT_LIMIT: Duration = Duration::from_secs(60 * 60);
+const E2E_LIMIT: Duration = Duration::from_secs(30 * 60);
+
+const CONTRACT: [&str; 1] = ["contract"];
+const END_TO_END: [&str; 2] = ["e2e", "contract_ministack"];
+
+/// Which tests to run.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// Everything `cargo test` runs by itself
+    Unit,
+    /// The ledger's contract alone, on the memory ledger and on DynamoDB's in-process engine
+    Contract,
+    /// What needs the local stack; brings one up, unless one is up
+    E2e,
+    /// The unit tests, which include the contract, then the end-to-end suite
+    All,
+}
+
+pub(crate) fn run(project: &Project, suite: Suite) -> Result<u8> {
+    match suite {
+        Suite::Unit => unit(project)?,
+        Suite::Contract => targets(project, &CONTRACT, &[], UNIT_LIMIT, None)?,
+        Suite::E2e => end_to_end(project)?,
+        Suite::All => {
+            unit(project)?;
+            end_to_end(project)?;
+        }
+    }
+    Ok(0)
+}
+
+fn unit(project: &Project) -> Result<()> {
+    let mut command = project.cargo_local("test");
+    command.arg("--workspace");
+    Job::on_terminal("the unit tests", UNIT_LIMIT).succeed(command)
+}
+
+fn end_to_end(project: &Project) -> Result<()> {
+    let mut timings = Timings::default();
+    setup::prepare(project, &mut timings)?;
+    // Compiled before anything is started, so that a stack never waits for a compiler.
+    targets(project, &END_TO_END, &["--no-run"], UNIT_LIMIT, None)?;
+    if stack::health(project)? == Health::Healthy {
+        let record = Record::load(project)?;
+        if record.deployed != build::digest(project)? {
+            bail!("the stack that is up runs other code than the one here; end it first: cargo xtask down");
+        }
+        return play(project, &record);
+    }
+    let _lock = Lock::take(project)?;
+    let record = setup::bring_up(project, &mut timings)?;
+    let outcome = play(project, &record);
+    if outcome.is_err() && !job::interrupted() {
+        eprintln!("what each part of the stack wrote is under {}", project.shown(&project.local().join("logs")));
+    }
+    let down = setup::take_down(project, &record);
+    outcome?;
+    down.map(|_| ())
+}
+
+fn play(project: &Project, record: &Record) -> Result<()> {
+    let mut guard = ministack::guard(project, record);
+    targets(project, &END_TO_END, &[], E2E_LIMIT, Some(&mut guard))
+}
+
+/// Runs test targets by name. The whole workspace is selected all the same: with fewer packages, cargo would settle on
+/// fewer features of what they share, and compile the AWS SDK once more for the difference.
+fn targets(project: &Project, names: &[&str], more: &[&str], limit: Duration, watch: Option<Watch<'_>>) -> Result<()> {
+    let mut command = project.cargo_local("test");
+    command.arg("--workspace").args(more);
+    for name in names {
+        command.args(["--test", name]);
+    }
+    Job { watch, ..Job::on_terminal("cargo test", limit) }.succeed(command)
+}
