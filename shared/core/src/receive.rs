@@ -104,37 +104,47 @@ pub(crate) async fn verify(
     Err(Answer::refused(provider.answers().refused))
 }
 
-/// Reads a verified delivery and writes it down.
-pub(crate) async fn accept(inbox: &impl Inbox, provider: &dyn Provider, verified: Verified) -> Answer {
-    let answers = provider.answers();
+/// Reads a verified delivery and writes it down; a store that is down is the answer rules' business.
+async fn accept(inbox: &impl Inbox, provider: &dyn Provider, verified: Verified) -> Answer {
+    match store(inbox, provider, verified).await {
+        Ok(answer) => answer,
+        Err(delivery) => match provider.answers().store_down {
+            OnStoreDown::AskAgain => Answer::unavailable(),
+            OnStoreDown::Rescue => rescue(inbox, provider, &delivery).await,
+        },
+    }
+}
+
+/// Reads a verified delivery and writes it down, or gives it back because the store did not take it.
+pub(crate) async fn store(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    verified: Verified,
+) -> Result<Answer, Box<Delivery>> {
     let event = match provider.parse(&verified) {
         Ok(event) => event,
         Err(why) => match unreadable(inbox, provider, &verified, &why).await {
             Ok(event) => event,
-            Err(answer) => return answer,
+            Err(answer) => return Ok(answer),
         },
     };
     let (mut delivery, proof) = verified.into_parts();
-    let start = start(inbox, &event, delivery.received_at);
     let entry = NewEntry {
         provider: provider.id(),
+        start: start(inbox, &event, delivery.received_at),
         event,
         origin: Origin::Push,
         received_at: delivery.received_at,
-        start,
         proof: Some(proof.secret_id),
         body: delivery.take_bytes(),
     };
     match admit(inbox, provider, &entry).await {
-        Ok(_) => Answer::received(answers.received),
+        Ok(_) => Ok(Answer::received(provider.answers().received)),
         Err(error) => {
             tracing::error!(provider = provider.id().0, %error, "not stored");
             inbox.meter().count(Metric::StoreUnavailable, Some(provider.id()), 1);
             delivery.put_back(entry.body);
-            match answers.store_down {
-                OnStoreDown::AskAgain => Answer::unavailable(),
-                OnStoreDown::Rescue => rescue(inbox, provider, &delivery).await,
-            }
+            Err(Box::new(delivery))
         }
     }
 }

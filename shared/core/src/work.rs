@@ -16,9 +16,9 @@ use crate::api::Trouble;
 use crate::entry::{Announcement, Entry, State};
 use crate::expect::{Asker, delay_until};
 use crate::identity::ItemKey;
-use crate::job::{Job, RescuedDelivery};
+use crate::job::{JOB_VERSION, Job, RescuedDelivery};
 use crate::ports::{
-    Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError,
+    Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError, WorkQueue,
 };
 use crate::providers::{Ask, Outcome, Provider, Step};
 use crate::receive;
@@ -31,6 +31,10 @@ pub const MAX_ATTEMPTS: u32 = 8;
 const MAX_WORK_PAGES: u32 = 10_000;
 /// How long one entry may ask on before it makes room for the others of its batch.
 const MAX_WORK_MS: u64 = 30_000;
+/// How long a rescued delivery waits before the store is tried again.
+const RESCUE_DELAY_SECS: u32 = 120;
+/// How long a rescued delivery goes round on the queue.
+const MAX_RESCUE_MS: u64 = 3 * 24 * 3600 * 1000;
 /// The longest a provider's `Retry-After` is obeyed.
 const MAX_RETRY_AFTER_SECS: u64 = 24 * 3600;
 
@@ -132,7 +136,9 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
                     cursor = Some(next);
                 }
                 Step::Done { rows, outcome } => {
-                    inbox.ledger().put_rows(&subject, &rows).await?;
+                    if !rows.is_empty() {
+                        inbox.ledger().put_rows(&subject, &rows).await?;
+                    }
                     return Ok(Attempt::Done(outcome));
                 }
                 Step::NotYet { reason } => return Ok(Attempt::NotYet(reason)),
@@ -240,26 +246,32 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         park(self.asker.inbox, self.asker.providers.get(&entry.provider), &entry.key, reason).await
     }
 
-    /// A delivery that was put on the queue because the store was down: in at the same door, a little late.
+    /// A delivery that was put on the queue because the store was down: in at the same door, a little late. While the
+    /// store stays down it goes round once more, for days; an older one goes to the dead-letter queue, to a person.
     async fn rescued(&self, rescued: RescuedDelivery) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
         let Some(provider) = self.asker.providers.get(rescued.provider()) else {
             return Err(StoreError::Refused("a rescued delivery names a provider that is not built in"));
         };
+        let again = Job::Rescue { v: JOB_VERSION, delivery: rescued.clone() };
         let Some(delivery) = rescued.unpack(provider.id()) else {
             return Err(StoreError::Refused("a rescued delivery does not decode"));
         };
         // Judged by the time it came, not by the time the store was back.
         let received_at = delivery.received_at;
-        let verified = receive::verify(self.asker.inbox, self.secrets, provider, delivery, received_at).await;
-        let answer = match verified {
-            Ok(verified) => receive::accept(self.asker.inbox, provider, verified).await,
-            Err(answer) => answer,
+        let kept = match receive::verify(inbox, self.secrets, provider, delivery, received_at).await {
+            Ok(verified) => receive::store(inbox, provider, verified).await.is_ok(),
+            // Refused after all, and quarantined; or our secrets can't be read right now.
+            Err(answer) => answer.status != 503,
         };
-        if answer.status == 503 {
-            Err(StoreError::Unavailable("the rescued delivery is not stored yet"))
-        } else {
-            Ok(())
+        if kept {
+            return Ok(());
         }
+        let age_ms = inbox.clock().now().since_ms(received_at);
+        if age_ms < MAX_RESCUE_MS && inbox.queue().send(&again, RESCUE_DELAY_SECS).await.is_ok() {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable("the rescued delivery is not stored yet"))
     }
 }
 

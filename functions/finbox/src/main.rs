@@ -1,0 +1,10 @@
+//! The receiver of FinBox BankConnect's webhooks. All about the provider stands in
+//! `shared/core/src/providers/finbox.rs`.
+
+use hookledger_aws::lambda_runtime::Error;
+use hookledger_aws::serve;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    serve::receiver("finbox").await
+}

@@ -1,0 +1,9 @@
+//! Pays every debt that is due. The flow is `shared/core/src/reconcile.rs`.
+
+use hookledger_aws::lambda_runtime::Error;
+use hookledger_aws::serve;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    serve::reconciler().await
+}

@@ -1,0 +1,10 @@
+//! The receiver of Run Payments' webhooks. All about the provider stands in
+//! `shared/core/src/providers/runpayments.rs`.
+
+use hookledger_aws::lambda_runtime::Error;
+use hookledger_aws::serve;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    serve::receiver("runpayments").await
+}

@@ -1,0 +1,9 @@
+//! Does the work that admitted events call for. The flow is `shared/core/src/work.rs`.
+
+use hookledger_aws::lambda_runtime::Error;
+use hookledger_aws::serve;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    serve::worker().await
+}

@@ -1,0 +1,131 @@
+//! The AWS clients, built once for each process by hand.
+//!
+//! **Rationale.** `aws-config` would look for credentials in files, profiles and metadata services. On Lambda they are
+//! in the environment, and nowhere else they are wanted; without it a function is smaller and starts sooner.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+
+use crate::env::{AwsEnv, Env, EnvError};
+use crate::failure::Failure;
+
+/// Inside one region a connection is made in milliseconds. What takes longer than this is not coming.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time to the first byte of an answer. The slowest call of the happy path takes tens of milliseconds.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// One try, connection included.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A call with its retries. A receiver makes three in turn (secret, put, send) and has 10 s for its answer.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
+/// The first try and one more: a broken connection or a throttled moment is passed over, and what lasts longer is the
+/// ledger's to retry, which remembers what it does.
+const ATTEMPTS: u32 = 2;
+/// The wait before the second try is drawn up to this.
+const RETRY_WAIT: Duration = Duration::from_millis(100);
+
+/// The clients of all four services. They share one HTTP client and its connections.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// The table.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// The queue.
+    pub sqs: aws_sdk_sqs::Client,
+    /// The secrets.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// The bus.
+    pub events: aws_sdk_eventbridge::Client,
+}
+
+impl Clients {
+    /// Builds the clients for the credentials and region in the environment.
+    pub fn from_env(env: &Env) -> Result<Self, EnvError> {
+        Ok(Self::new(&env.aws()?))
+    }
+
+    /// Builds the clients.
+    pub fn new(aws: &AwsEnv) -> Self {
+        let config = sdk_config(aws);
+        Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
+            events: aws_sdk_eventbridge::Client::new(&config),
+        }
+    }
+
+    /// Opens a connection to every service this function was given something of, all at the same time, with one cheap
+    /// call each. Done while the function starts, so that no provider waits for a TLS handshake.
+    ///
+    /// A call that is not permitted opens its connection all the same; no failure here keeps the function from starting.
+    pub async fn connect(&self, env: &Env) {
+        let table = async {
+            let key = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.into());
+            let call = self.dynamodb.get_item().table_name(&env.table).key("pk", key("connect"));
+            log("dynamodb", call.key("sk", key("connect")).send().await.err().as_ref().map(Failure::of));
+        };
+        let queue = async {
+            if let Ok(url) = env.queue_url() {
+                log("sqs", self.sqs.get_queue_attributes().queue_url(url).send().await.err().as_ref().map(Failure::of));
+            }
+        };
+        let secret = async {
+            if let Some(arn) = env.secret_arns().into_values().next() {
+                let call = self.secrets.get_secret_value().secret_id(arn);
+                log("secretsmanager", call.send().await.err().as_ref().map(Failure::of));
+            }
+        };
+        let bus = async {
+            if let Ok(name) = env.bus() {
+                let call = self.events.describe_event_bus().name(name);
+                log("events", call.send().await.err().as_ref().map(Failure::of));
+            }
+        };
+        tokio::join!(table, queue, secret, bus);
+    }
+}
+
+fn log(service: &'static str, failure: Option<Failure>) {
+    match failure {
+        Some(Failure::Unavailable(words)) => tracing::warn!(service, words, "no connection yet"),
+        // The service answered, so the connection stands, and that was all that was wanted.
+        Some(Failure::Refused(_)) | None => {}
+    }
+}
+
+fn sdk_config(aws: &AwsEnv) -> SdkConfig {
+    let token = aws.session_token.as_ref().map(|token| token.reveal().to_string());
+    // Without an end: Lambda replaces the process before the credentials in its environment run out.
+    let credentials = Credentials::new(&aws.access_key_id, aws.secret_access_key.reveal(), token, None, "environment");
+    // ring rather than aws-lc, whose C takes longer to build than everything else in a function.
+    let http =
+        aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    let retry = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(RETRY_WAIT)
+        .with_max_backoff(RETRY_WAIT);
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(retry);
+    if let Some(url) = &aws.endpoint_url {
+        config = config.endpoint_url(url);
+    }
+    config.build()
+}

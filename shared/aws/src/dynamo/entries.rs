@@ -1,0 +1,145 @@
+//! Entries, from admission to settlement.
+
+use aws_sdk_dynamodb::types::ReturnValue;
+use hookledger_core::debt::{due_shard, parked_shard};
+use hookledger_core::entry::{Admitted, Entry, NewEntry, Start, State};
+use hookledger_core::identity::ItemKey;
+use hookledger_core::ports::{Postponed, Settlement, StoreError};
+use hookledger_core::time::UnixMs;
+
+use super::DynamoLedger;
+use super::item::{ENTRY_ATTRIBUTES, Place, Reader, Stored, body_chunks, entry_from, entry_item, ms, n, s, ttl};
+use super::read::get;
+use super::write::{Update, Written, put_if};
+
+impl DynamoLedger {
+    pub(super) async fn admit_entry(&self, entry: &NewEntry) -> Result<Admitted, StoreError> {
+        let key = entry.event.key();
+        let body = self.store_bytes(&key, &entry.body, self.end_of(entry.received_at)).await?;
+        let chunks = match &body.place {
+            Place::Chunks(chunks) => Some(chunks.clone()),
+            Place::Inline(_) => None,
+        };
+        // Delivery against delivery, and push against poll: of any number that race with the same event, one writes
+        // the entry. The others are shown it, and learn its state without a read that could be late.
+        match put_if(&self.table, entry_item(entry, body), "attribute_not_exists(#pk)", &[]).await? {
+            Written::Lost(item) => Ok(Admitted::Duplicate(Reader::new(&item, &key).word("state", State::from_stored)?)),
+            Written::Done(_) => {
+                // Only now: chunks without an end, of an entry that was never written, would stay for ever.
+                if let (Start::Parked { .. }, Some(chunks)) = (&entry.start, chunks) {
+                    self.keep_chunks(&chunks).await?;
+                }
+                Ok(Admitted::New)
+            }
+        }
+    }
+
+    pub(super) async fn reopen_entry(
+        &self,
+        key: &ItemKey,
+        due_at: UnixMs,
+        limit: Option<u32>,
+    ) -> Result<bool, StoreError> {
+        let update = match limit {
+            // Redelivery against redelivery, and against a person: one of them reopens, and only one is counted. The
+            // limit is in the condition, so racing ones can't pass it together.
+            Some(limit) => Update::only_if(key, "#state = :parked AND #reopened < :limit")
+                .value("limit", n(limit))
+                .add("reopened", n(1)),
+            // A person against a redelivery: whoever comes second finds it open.
+            None => Update::only_if(key, "#state = :parked"),
+        };
+        let written = update
+            .value("parked", s(State::Parked.as_str()))
+            .set("state", s(State::Open.as_str()))
+            .set("due_shard", s(due_shard(key)))
+            .set("due_at", ms(due_at))
+            .set("attempts", n(0))
+            .set("waits", n(0))
+            .send(&self.table)
+            .await?;
+        Ok(written.happened())
+    }
+
+    pub(super) async fn read_entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
+        let Some(item) = get(&self.table, key, None).await? else { return Ok(None) };
+        let entry = entry_from(&item, key)?;
+        let body = self.load_bytes(key, Stored::body(&item, key)?, "body").await?;
+        Ok(Some((entry, body)))
+    }
+
+    pub(super) async fn postpone_entry(&self, key: &ItemKey, postponed: &Postponed) -> Result<bool, StoreError> {
+        // Worker against worker: if another one settled or parked it, nothing is owed that could be put off.
+        let update = Update::only_if(key, "#state = :open")
+            .value("open", s(State::Open.as_str()))
+            .set("due_at", ms(postponed.due_at))
+            .set("reason", s(&postponed.reason));
+        let update = if postponed.waited { update.set("attempts", n(0)).add("waits", n(1)) } else { update };
+        Ok(update.send(&self.table).await?.happened())
+    }
+
+    pub(super) async fn park_entry(&self, key: &ItemKey, reason: &str, at: UnixMs) -> Result<bool, StoreError> {
+        // Chunks first: if this fails between the two writes, an open entry has chunks without an end, which is
+        // mended by settling it. The other way round a parked entry would lose its body.
+        let Some(item) = get(&self.table, key, Some(ENTRY_ATTRIBUTES)).await? else { return Ok(false) };
+        if let Some(chunks) = body_chunks(&item)
+            && Reader::new(&item, key).word("state", State::from_stored)? == State::Open
+        {
+            self.keep_chunks(&chunks).await?;
+        }
+        // Reconciler against worker: what was settled a moment ago is not parked.
+        let written = Update::only_if(key, "#state = :open")
+            .value("open", s(State::Open.as_str()))
+            .set("state", s(State::Parked.as_str()))
+            .set("reason", s(reason))
+            .set("due_shard", s(parked_shard(key)))
+            .set("due_at", ms(at))
+            .send(&self.table)
+            .await?;
+        Ok(written.happened())
+    }
+
+    pub(super) async fn freeze_detail(&self, key: &ItemKey, detail: &str) -> Result<String, StoreError> {
+        // Attempt against attempt: the first detail stands, and the others publish that one. The state is no part of
+        // the condition: a detail that was given once must not differ after a park and a replay either.
+        let written = Update::only_if(key, "attribute_exists(#pk)")
+            .set_once("frozen_detail", s(detail))
+            .returning(ReturnValue::UpdatedNew)
+            .send(&self.table)
+            .await?;
+        match written {
+            Written::Done(item) => Reader::new(&item, key).text("frozen_detail"),
+            Written::Lost(_) => Err(StoreError::Corrupt { key: key.clone(), what: "entry" }),
+        }
+    }
+
+    pub(super) async fn settle_entry(&self, key: &ItemKey, settlement: &Settlement) -> Result<bool, StoreError> {
+        // Worker against worker, and against parking: one of them settles, and the row leaves the index with it.
+        let written = Update::only_if(key, "#state = :open")
+            .value("open", s(State::Open.as_str()))
+            .set("state", s(settlement.state.as_str()))
+            .set_or_remove("reason", settlement.reason.as_ref().map(s))
+            .set("settled_at", ms(settlement.at))
+            .set("expires_at", ttl(settlement.expires_at))
+            .remove("due_shard")
+            .remove("due_at")
+            .returning(ReturnValue::AllOld)
+            .send(&self.table)
+            .await?;
+        let Written::Done(old) = written else { return Ok(false) };
+        if let Some(chunks) = body_chunks(&old)
+            && let Err(error) = self.end_chunks(&chunks, settlement.expires_at).await
+        {
+            // The entry is settled, which is what was asked. The chunks keep the end they were written with; those of
+            // an entry that was parked before have none, and stay.
+            tracing::warn!(%error, "the chunks of a settled entry kept their old end");
+        }
+        Ok(true)
+    }
+
+    /// An entry without its body, read consistently.
+    pub async fn entry_header(&self, key: &ItemKey) -> Result<Option<Entry>, StoreError> {
+        let item = get(&self.table, key, Some(ENTRY_ATTRIBUTES)).await?;
+        item.map(|item| entry_from(&item, key)).transpose()
+    }
+}

@@ -1,0 +1,178 @@
+//! The ledger in DynamoDB: one table, item collections by subject.
+//!
+//! ```text
+//! item     rows as items, and back          entries    admit … settle         operator   what a person asks
+//! codec    bytes: compressed, in chunks     owed       expectations, listings
+//! write    one conditional write            results    rows, facts, status
+//! read     consistent reads, queries        refusals   the quarantine
+//! ```
+//!
+//! The happy path of an event is exactly one `PutItem` (admit) and one `UpdateItem` (settle). Each condition carries a
+//! comment that says which race it decides.
+
+pub mod schema;
+
+mod bodies;
+mod codec;
+mod entries;
+mod item;
+mod operator;
+mod owed;
+mod read;
+mod refusals;
+mod results;
+mod write;
+
+pub use operator::{Pointer, Quarantined, StoredRow, StoryLine};
+
+use aws_sdk_dynamodb::Client;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
+use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row};
+use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::ports::{Ledger, Postponed, Settlement, StoreError};
+use hookledger_core::time::UnixMs;
+
+use crate::failure::Failure;
+
+/// The table, and the client that reaches it.
+pub(crate) struct Table {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+}
+
+/// The ledger in DynamoDB.
+pub struct DynamoLedger {
+    table: Table,
+    retention_secs: u64,
+    slots: refusals::Slots,
+}
+
+impl DynamoLedger {
+    /// The ledger in the table `name`. `retention_days` is how long settled events are remembered: it sets the end of
+    /// result rows and of body chunks, which outlive their entries by a month.
+    pub fn new(client: Client, name: impl Into<String>, retention_days: u64) -> Self {
+        Self {
+            table: Table { client, name: name.into() },
+            retention_secs: retention_days.saturating_mul(24 * 3600),
+            slots: refusals::Slots::default(),
+        }
+    }
+}
+
+/// What an SDK error means to the flows.
+pub(crate) fn store_error<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> StoreError {
+    match Failure::of(error) {
+        Failure::Unavailable(words) => StoreError::Unavailable(words),
+        Failure::Refused(words) => StoreError::Refused(words),
+    }
+}
+
+impl Ledger for DynamoLedger {
+    async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError> {
+        self.admit_entry(entry).await
+    }
+
+    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, limit: Option<u32>) -> Result<bool, StoreError> {
+        self.reopen_entry(key, due_at, limit).await
+    }
+
+    async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
+        self.read_entry(key).await
+    }
+
+    async fn postpone(&self, key: &ItemKey, postponed: &Postponed) -> Result<bool, StoreError> {
+        self.postpone_entry(key, postponed).await
+    }
+
+    async fn park(&self, key: &ItemKey, reason: &str, at: UnixMs) -> Result<bool, StoreError> {
+        self.park_entry(key, reason, at).await
+    }
+
+    async fn freeze(&self, key: &ItemKey, detail: &str) -> Result<String, StoreError> {
+        self.freeze_detail(key, detail).await
+    }
+
+    async fn settle(&self, key: &ItemKey, settlement: &Settlement) -> Result<bool, StoreError> {
+        self.settle_entry(key, settlement).await
+    }
+
+    async fn put_rows(&self, subject: &Subject, rows: &[Row]) -> Result<(), StoreError> {
+        self.write_rows(subject, rows).await
+    }
+
+    async fn facts(&self, subject: &Subject) -> Result<Vec<Fact>, StoreError> {
+        self.read_facts(subject).await
+    }
+
+    async fn put_fact(&self, subject: &Subject, fact: &Fact) -> Result<bool, StoreError> {
+        self.write_fact(subject, fact).await
+    }
+
+    async fn match_fact(&self, subject: &Subject, status: &str, n: u32, by: &ItemKey) -> Result<bool, StoreError> {
+        self.mark_fact(subject, status, n, by).await
+    }
+
+    async fn status(&self, subject: &Subject) -> Result<Option<Status>, StoreError> {
+        self.read_status(subject).await
+    }
+
+    async fn move_status(&self, subject: &Subject, seen: Option<u64>, status: &Status) -> Result<bool, StoreError> {
+        self.write_status(subject, seen, status).await
+    }
+
+    async fn expect(&self, expectation: &Expectation) -> Result<bool, StoreError> {
+        self.write_expectation(expectation).await
+    }
+
+    async fn expectation(&self, key: &ItemKey) -> Result<Option<Expectation>, StoreError> {
+        self.read_expectation(key).await
+    }
+
+    async fn end_expectation(
+        &self,
+        key: &ItemKey,
+        state: ExpectationState,
+        at: UnixMs,
+        expires_at: UnixMs,
+    ) -> Result<bool, StoreError> {
+        self.close_expectation(key, state, at, expires_at).await
+    }
+
+    async fn count_found(&self, key: &ItemKey, found: u32) -> Result<(), StoreError> {
+        self.add_found(key, found).await
+    }
+
+    async fn hasten(&self, key: &ItemKey, due_at: UnixMs) -> Result<bool, StoreError> {
+        self.bring_forward(key, due_at).await
+    }
+
+    async fn ensure_listing(&self, listing: &Listing) -> Result<(), StoreError> {
+        self.create_listing(listing).await
+    }
+
+    async fn advance_listing(&self, listing: &Listing, seen_due_at: UnixMs) -> Result<bool, StoreError> {
+        self.move_listing(listing, seen_due_at).await
+    }
+
+    async fn due(&self, shard: u8, now: UnixMs, limit: usize) -> Result<Vec<DueKey>, StoreError> {
+        self.due_keys(shard, now, limit).await
+    }
+
+    async fn debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {
+        self.read_debt(key).await
+    }
+
+    async fn claim(&self, key: &ItemKey, seen_due_at: UnixMs, next_due_at: UnixMs) -> Result<bool, StoreError> {
+        self.take_debt(key, seen_due_at, next_due_at).await
+    }
+
+    async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError> {
+        self.quarantine(refused).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

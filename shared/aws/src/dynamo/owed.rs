@@ -1,0 +1,174 @@
+//! Expectations, listings, and the index over everything that owes.
+
+use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Listing, shard_name};
+use hookledger_core::entry::State;
+use hookledger_core::identity::ItemKey;
+use hookledger_core::ports::StoreError;
+use hookledger_core::time::UnixMs;
+
+use super::item::{
+    Item, Reader, expectation_from, expectation_item, key_of, listing_from, listing_item, ms, n, s, ttl,
+};
+use super::read::{get, query, walk};
+use super::schema::DUE_INDEX;
+use super::write::{Update, Written, put_if};
+use super::{DynamoLedger, item};
+
+/// What kind of debt a row is: its sort key says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Entry,
+    Expectation,
+    Listing,
+}
+
+impl Kind {
+    fn of(key: &ItemKey) -> Result<Self, StoreError> {
+        match key.sk.split('#').next().unwrap_or("") {
+            "event" => Ok(Self::Entry),
+            "expectation" | "watch" => Ok(Self::Expectation),
+            "cursor" => Ok(Self::Listing),
+            _ => Err(StoreError::Corrupt { key: key.clone(), what: "kind of debt" }),
+        }
+    }
+}
+
+impl DynamoLedger {
+    pub(super) async fn write_expectation(&self, expectation: &Expectation) -> Result<bool, StoreError> {
+        // Announcement against announcement: one that waits keeps its polls and its deadline. One that has ended makes
+        // room for a new one under the same key.
+        let condition = "attribute_not_exists(#pk) OR #state <> :waiting";
+        let waiting = [("waiting", s(ExpectationState::Waiting.as_str()))];
+        Ok(put_if(&self.table, expectation_item(expectation), condition, &waiting).await?.happened())
+    }
+
+    pub(super) async fn read_expectation(&self, key: &ItemKey) -> Result<Option<Expectation>, StoreError> {
+        get(&self.table, key, None).await?.map(|item| expectation_from(&item, key)).transpose()
+    }
+
+    pub(super) async fn close_expectation(
+        &self,
+        key: &ItemKey,
+        state: ExpectationState,
+        at: UnixMs,
+        expires_at: UnixMs,
+    ) -> Result<bool, StoreError> {
+        // Poll against close, and against the deadline: the first end stands.
+        let written = still_waiting(key)
+            .set("state", s(state.as_str()))
+            .set("ended_at", ms(at))
+            .set("expires_at", ttl(expires_at))
+            .remove("due_shard")
+            .remove("due_at")
+            .send(&self.table)
+            .await?;
+        Ok(written.happened())
+    }
+
+    pub(super) async fn add_found(&self, key: &ItemKey, found: u32) -> Result<(), StoreError> {
+        // Poll against close: what has ended is not touched any more.
+        still_waiting(key).add("found", n(found)).send(&self.table).await.map(drop)
+    }
+
+    pub(super) async fn bring_forward(&self, key: &ItemKey, due_at: UnixMs) -> Result<bool, StoreError> {
+        // Duplicate against claim: a debt only ever moves nearer here. If a claim just moved it away, it is brought
+        // back; if it is due sooner anyway, it stays.
+        let written = Update::only_if(key, "#state = :waiting AND #due_at > :due_at")
+            .value("waiting", s(ExpectationState::Waiting.as_str()))
+            .set("due_at", ms(due_at))
+            .old_on_loss()
+            .send(&self.table)
+            .await?;
+        let waits = |row: &Item| {
+            Reader::new(row, key).optional_text("state").as_deref() == Some(ExpectationState::Waiting.as_str())
+        };
+        Ok(match written {
+            Written::Done(_) => true,
+            Written::Lost(row) => waits(&row),
+        })
+    }
+
+    pub(super) async fn create_listing(&self, listing: &Listing) -> Result<(), StoreError> {
+        // Run against run: a walk that is under way is not set back to its start.
+        put_if(&self.table, listing_item(listing), "attribute_not_exists(#pk)", &[]).await.map(drop)
+    }
+
+    pub(super) async fn move_listing(&self, listing: &Listing, seen_due_at: UnixMs) -> Result<bool, StoreError> {
+        // Run against run: if another one claimed the walk since, this one is late and its position is old.
+        let written = Update::only_if(&listing.key, "#due_at = :seen")
+            .value("seen", ms(seen_due_at))
+            .set("due_at", ms(listing.due_at))
+            .set_or_remove("position", listing.position.as_ref().map(s))
+            .set("pages", n(listing.pages))
+            .send(&self.table)
+            .await?;
+        Ok(written.happened())
+    }
+
+    pub(super) async fn due_keys(&self, shard: u8, now: UnixMs, limit: usize) -> Result<Vec<DueKey>, StoreError> {
+        let query = query(&self.table, "#due_shard = :shard AND #due_at <= :now")
+            .index_name(DUE_INDEX)
+            .expression_attribute_values(":shard", s(shard_name(shard)))
+            .expression_attribute_values(":now", ms(now));
+        walk(query, limit).await?.iter().map(due_key).collect()
+    }
+
+    pub(super) async fn read_debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {
+        Ok(match Kind::of(key)? {
+            Kind::Entry => self.entry_header(key).await?.map(Debt::Entry),
+            Kind::Expectation => self.read_expectation(key).await?.map(Debt::Expectation),
+            Kind::Listing => {
+                let item = get(&self.table, key, None).await?;
+                item.map(|item| listing_from(&item, key)).transpose()?.map(Debt::Listing)
+            }
+        })
+    }
+
+    pub(super) async fn take_debt(
+        &self,
+        key: &ItemKey,
+        seen_due_at: UnixMs,
+        next_due_at: UnixMs,
+    ) -> Result<bool, StoreError> {
+        // Sweep against sweep, and a delayed message against a sweep: the due time that was seen is gone for everybody
+        // but the first. The state is asked for as well, since a parked row has a due time too, and no machine may
+        // take it.
+        let update = match Kind::of(key)? {
+            Kind::Entry => Update::only_if(key, "#due_at = :seen AND #state = :owing")
+                .value("owing", s(State::Open.as_str()))
+                .add("attempts", n(1)),
+            Kind::Expectation => Update::only_if(key, "#due_at = :seen AND #state = :owing")
+                .value("owing", s(ExpectationState::Waiting.as_str()))
+                .add("polls", n(1)),
+            Kind::Listing => Update::only_if(key, "#due_at = :seen"),
+        };
+        let written = update.value("seen", ms(seen_due_at)).set("due_at", ms(next_due_at)).send(&self.table).await?;
+        Ok(written.happened())
+    }
+}
+
+fn still_waiting(key: &ItemKey) -> Update {
+    Update::only_if(key, "#state = :waiting").value("waiting", s(ExpectationState::Waiting.as_str()))
+}
+
+/// What a row of the `due` index says.
+pub(super) fn due_key(item: &Item) -> Result<DueKey, StoreError> {
+    let key = key_of(item).unwrap_or_else(|| ItemKey { pk: "unknown".into(), sk: "unknown".into() });
+    let due_at = item::Reader::new(item, &key).instant("due_at")?;
+    Ok(DueKey { key, due_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sort_key_says_what_owes() {
+        let kind = |sk: &str| Kind::of(&ItemKey { pk: "p".into(), sk: sk.into() }).ok();
+        assert_eq!(kind("event#a#b"), Some(Kind::Entry));
+        assert_eq!(kind("watch"), Some(Kind::Expectation));
+        assert_eq!(kind("expectation"), Some(Kind::Expectation));
+        assert_eq!(kind("cursor#runpayments#merchants"), Some(Kind::Listing));
+        assert_eq!(kind("balance#a"), None);
+    }
+}

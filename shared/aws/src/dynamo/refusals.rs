@@ -1,0 +1,81 @@
+//! The quarantine: a few refused deliveries for each provider and minute, so that a person can look at what knocks.
+//!
+//! The cap holds without counting: a refusal is written under one of twenty slots of its minute, and only if the slot
+//! is free. Each process remembers the slots it found taken, so a flood costs it no more than twenty writes a minute.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use hookledger_core::entry::{MAX_QUARANTINED_PER_MINUTE, Refused};
+use hookledger_core::identity::{ItemKey, ProviderId};
+use hookledger_core::ports::StoreError;
+
+use super::DynamoLedger;
+use super::item::refused_item;
+use super::write::put_if;
+
+/// The slots of the current minute that are known to be taken, by provider.
+#[derive(Debug, Default)]
+pub(super) struct Slots(Mutex<BTreeMap<ProviderId, Minute>>);
+
+#[derive(Debug, Default)]
+struct Minute {
+    name: String,
+    taken: Vec<u8>,
+}
+
+impl Slots {
+    /// Takes the next slot nobody is known to have, looking from `start`. `None`: the minute is full.
+    fn next(&self, provider: ProviderId, minute: &str, start: u8) -> Option<u8> {
+        // Poisoned would mean that a thread panicked between two plain assignments. The slots are still slots.
+        let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = minutes.entry(provider).or_default();
+        if current.name != minute {
+            *current = Minute { name: minute.to_string(), taken: Vec::new() };
+        }
+        let slots = (0..MAX_QUARANTINED_PER_MINUTE).map(|step| (start + step) % MAX_QUARANTINED_PER_MINUTE);
+        let slot = { slots }.find(|slot| !current.taken.contains(slot))?;
+        current.taken.push(slot);
+        Some(slot)
+    }
+}
+
+/// The collection that holds a provider's refusals of one UTC day.
+pub(super) fn collection_of(provider: &str, day: &str) -> String {
+    format!("{provider}#refused#{day}")
+}
+
+impl DynamoLedger {
+    pub(super) async fn quarantine(&self, refused: &Refused) -> Result<bool, StoreError> {
+        let minute: String = refused.at.to_string().chars().take("2026-11-22T10:15".len()).collect();
+        let pk = collection_of(refused.provider.0, &refused.at.day());
+        // The digest picks where to start, so that several processes spread over the slots instead of queueing up.
+        let start = refused.digest.bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        let start = start % MAX_QUARANTINED_PER_MINUTE;
+        while let Some(slot) = self.slots.next(refused.provider, &minute, start) {
+            let key = ItemKey { pk: pk.clone(), sk: format!("{minute}#{slot:02}") };
+            // Function against function: each slot is filled once, by whichever of them comes first.
+            if put_if(&self.table, refused_item(&key, refused), "attribute_not_exists(#pk)", &[]).await?.happened() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_has_twenty_slots_for_each_provider() {
+        let slots = Slots::default();
+        let take = |provider, minute: &str| slots.next(ProviderId(provider), minute, 17);
+        let mut taken: Vec<u8> = std::iter::from_fn(|| take("finbox", "10:15")).collect();
+        assert_eq!(taken.first(), Some(&17));
+        taken.sort_unstable();
+        assert_eq!(taken, (0..20).collect::<Vec<u8>>());
+        assert_eq!(take("fynapse", "10:15"), Some(17));
+        assert_eq!(take("finbox", "10:16"), Some(17));
+    }
+}

@@ -1,0 +1,174 @@
+//! The environment of a function, read once at start. What is missing is named; no value is repeated in an error.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use hookledger_core::debt::DUE_SHARDS;
+use hookledger_core::identity::ProviderId;
+use hookledger_core::secret::Secret;
+use hookledger_core::settings::{self, SettingError, Timing};
+
+/// The start of the names of variables that hold a secret's ARN; the provider's name in upper case follows.
+const SECRET_PREFIX: &str = "HOOKLEDGER_SECRET_";
+
+/// Why a function can't start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvError {
+    /// A variable is absent or empty.
+    #[error("environment variable {0} is not set")]
+    Missing(String),
+    /// A variable can't be used.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+}
+
+/// Everything a function is told by its environment. What only some functions are given is asked for by a method, which
+/// names the variable when it is absent.
+pub struct Env {
+    vars: BTreeMap<String, String>,
+    /// The table's name.
+    pub table: String,
+    /// The stack's name, a dimension of every metric.
+    pub stack: String,
+    /// Waits and limits.
+    pub timing: Timing,
+    /// How long secrets are cached, in seconds.
+    pub secrets_ttl_secs: u64,
+}
+
+impl Env {
+    /// Reads the process' environment.
+    pub fn read() -> Result<Self, EnvError> {
+        // Variables that are not UTF-8 are none of ours; `std::env::vars` would panic on them.
+        Self::from_vars(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))))
+    }
+
+    /// Reads these variables.
+    pub fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<Self, EnvError> {
+        let vars: BTreeMap<String, String> = vars.into_iter().collect();
+        let lookup = |name: &str| vars.get(name).cloned();
+        let timing = Timing::read(&lookup)?;
+        let secrets_ttl_secs = settings::number(&lookup, "SECRETS_TTL_SECS", 300)?;
+        let table = required(&vars, "HOOKLEDGER_TABLE")?;
+        let stack = required(&vars, "HOOKLEDGER_STACK")?;
+        Ok(Self { vars, table, stack, timing, secrets_ttl_secs })
+    }
+
+    /// A variable, for settings that a provider's file reads itself.
+    pub fn lookup(&self, name: &str) -> Option<String> {
+        self.vars.get(name).cloned()
+    }
+
+    /// The work queue's URL.
+    pub fn queue_url(&self) -> Result<String, EnvError> {
+        required(&self.vars, "HOOKLEDGER_QUEUE_URL")
+    }
+
+    /// The event bus' name.
+    pub fn bus(&self) -> Result<String, EnvError> {
+        required(&self.vars, "HOOKLEDGER_BUS")
+    }
+
+    /// The ARN of a provider's secret.
+    pub fn secret_arn(&self, provider: ProviderId) -> Result<String, EnvError> {
+        required(&self.vars, &format!("{SECRET_PREFIX}{}", provider.0.to_ascii_uppercase()))
+    }
+
+    /// The ARNs of all secrets this function may read, by provider name.
+    pub fn secret_arns(&self) -> BTreeMap<String, String> {
+        self.vars
+            .iter()
+            .filter(|(_, arn)| !arn.is_empty())
+            .filter_map(|(name, arn)| Some((name.strip_prefix(SECRET_PREFIX)?.to_ascii_lowercase(), arn.clone())))
+            .collect()
+    }
+
+    /// The shards of the `due` index a reconciler looks at.
+    pub fn shards(&self) -> Result<RangeInclusive<u8>, EnvError> {
+        let lookup = |name: &str| self.lookup(name);
+        let first = settings::number(&lookup, "HOOKLEDGER_SHARD_FIRST", 0)?;
+        let last = settings::number(&lookup, "HOOKLEDGER_SHARD_LAST", DUE_SHARDS - 1)?;
+        if last >= DUE_SHARDS || first > last {
+            let rule = "must be a shard from HOOKLEDGER_SHARD_FIRST to 63";
+            return Err(SettingError::new("HOOKLEDGER_SHARD_LAST", rule).into());
+        }
+        Ok(first..=last)
+    }
+
+    /// Where AWS is, and who asks.
+    pub fn aws(&self) -> Result<AwsEnv, EnvError> {
+        Ok(AwsEnv {
+            region: required(&self.vars, "AWS_REGION")?,
+            access_key_id: required(&self.vars, "AWS_ACCESS_KEY_ID")?,
+            secret_access_key: Secret::new(required(&self.vars, "AWS_SECRET_ACCESS_KEY")?),
+            session_token: self.lookup("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()).map(Secret::new),
+            endpoint_url: self.lookup("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()),
+        })
+    }
+}
+
+/// Where AWS is, and who asks. On Lambda the runtime sets all of it but the endpoint.
+#[derive(Clone, Debug)]
+pub struct AwsEnv {
+    /// `AWS_REGION`.
+    pub region: String,
+    /// `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: Secret,
+    /// `AWS_SESSION_TOKEN`; a role has one, an emulator's user has not.
+    pub session_token: Option<Secret>,
+    /// `AWS_ENDPOINT_URL`: the local stack. Absent on AWS.
+    pub endpoint_url: Option<String>,
+}
+
+fn required(vars: &BTreeMap<String, String>, name: &str) -> Result<String, EnvError> {
+    vars.get(name).filter(|value| !value.is_empty()).cloned().ok_or_else(|| EnvError::Missing(name.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(more: &[(&str, &str)]) -> Result<Env, EnvError> {
+        let base = [("HOOKLEDGER_TABLE", "t"), ("HOOKLEDGER_STACK", "s")];
+        Env::from_vars(base.iter().chain(more).map(|(name, value)| (name.to_string(), value.to_string())))
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let missing = |name: &str| Some(EnvError::Missing(name.into()));
+        assert_eq!(Env::from_vars([]).err(), missing("HOOKLEDGER_TABLE"));
+        assert_eq!(env(&[("HOOKLEDGER_STACK", "")]).err(), missing("HOOKLEDGER_STACK"));
+        let env = env(&[("HOOKLEDGER_BUS", "")]).unwrap();
+        assert_eq!(env.bus().err(), missing("HOOKLEDGER_BUS"));
+        assert_eq!(env.queue_url().err(), missing("HOOKLEDGER_QUEUE_URL"));
+        assert_eq!(env.secret_arn(ProviderId("finbox")).err(), missing("HOOKLEDGER_SECRET_FINBOX"));
+        assert_eq!(env.aws().err(), missing("AWS_REGION"));
+    }
+
+    #[test]
+    fn secrets_are_found_by_their_provider() {
+        let env = env(&[("HOOKLEDGER_SECRET_FINBOX", "arn:f"), ("HOOKLEDGER_SECRET_FYNAPSE", "")]).unwrap();
+        assert_eq!(env.secret_arn(ProviderId("finbox")).unwrap(), "arn:f");
+        assert_eq!(env.secret_arns().into_iter().collect::<Vec<_>>(), [("finbox".into(), "arn:f".into())]);
+    }
+
+    #[test]
+    fn shards_default_to_all_and_stay_in_range() {
+        let shards = |more: &[(&str, &str)]| env(more).unwrap().shards().ok();
+        assert_eq!(shards(&[]), Some(0..=63));
+        assert_eq!(shards(&[("HOOKLEDGER_SHARD_FIRST", "32"), ("HOOKLEDGER_SHARD_LAST", "40")]), Some(32..=40));
+        assert_eq!(shards(&[("HOOKLEDGER_SHARD_LAST", "64")]), None);
+        assert_eq!(shards(&[("HOOKLEDGER_SHARD_FIRST", "9"), ("HOOKLEDGER_SHARD_LAST", "8")]), None);
+        assert_eq!(shards(&[("HOOKLEDGER_SHARD_FIRST", "many")]), None);
+    }
+
+    #[test]
+    fn credentials_are_not_printed() {
+        let keys = [("AWS_REGION", "r"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
+        let aws = env(&keys).unwrap().aws().unwrap();
+        assert!(!format!("{aws:?}").contains("hunter2"));
+        assert_eq!((aws.session_token.is_none(), aws.endpoint_url), (true, None));
+    }
+}

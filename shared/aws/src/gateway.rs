@@ -1,0 +1,252 @@
+//! API Gateway's envelope (HTTP API, payload format 2.0): an HTTP request as JSON, and the answer to it.
+//!
+//! **Rationale.** This runs on plain `lambda_runtime`, taking the event as raw JSON, and not on `lambda_http`. There
+//! (1.3.2, `src/request.rs`) every body goes through `Body::from_maybe_encoded` of `aws_lambda_events`
+//! (1.2.1, `src/encodings/http.rs`), which ends in `.expect("failed to decode aws base64 encoded body")`: a broken
+//! envelope is a panic before our code runs. The runtime catches it and reports an error of the function, which the
+//! gateway answers with a 500. Some providers take that for final. Typed events have the same end without a panic: what
+//! does not deserialise never reaches the handler, and the error that is logged for it quotes what was found. Here an
+//! envelope that can't be read is answered 503 with `Retry-After`: the fault is ours or the gateway's, never the
+//! provider's.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use hookledger_core::delivery::Delivery;
+use hookledger_core::identity::ProviderId;
+use hookledger_core::secret::Secret;
+use hookledger_core::time::UnixMs;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The path parameter that holds a URL token.
+const TOKEN: &str = "token";
+/// How long we ask to be left alone when the envelope can't be read.
+const RETRY_AFTER_SECS: u32 = 30;
+
+/// The event as the runtime hands it over: JSON that nobody has looked into yet.
+pub type RawEvent = lambda_runtime::LambdaEvent<Box<RawValue>>;
+
+/// Why an envelope can't be read. Names the rule, quotes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not the JSON that API Gateway sends.
+    #[error("the event is not an HTTP request of payload format 2.0")]
+    Shape,
+    /// The body is said to be base64 and is not.
+    #[error("the event's body is not the base64 it is said to be")]
+    Base64,
+}
+
+/// A request out of its envelope.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// `POST`.
+    pub method: String,
+    /// The client's address as the gateway saw it.
+    pub source_ip: Option<String>,
+    /// What the route's `{names}` stand for.
+    pub path_parameters: BTreeMap<String, String>,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The exact bytes.
+    pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Request {
+    /// No body, no header's value, and no path parameter: one of them is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    request_context: RequestContext,
+    #[serde(default)]
+    headers: Option<BTreeMap<String, Option<String>>>,
+    #[serde(default)]
+    path_parameters: Option<BTreeMap<String, Option<String>>>,
+    #[serde(default)]
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+#[derive(Deserialize)]
+struct RequestContext {
+    http: HttpContext,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HttpContext {
+    method: String,
+    #[serde(default)]
+    source_ip: Option<String>,
+}
+
+impl Request {
+    /// Takes a request out of its envelope.
+    pub fn parse(event: &RawValue) -> Result<Self, EnvelopeError> {
+        let envelope: Envelope = serde_json::from_str(event.get()).map_err(|_| EnvelopeError::Shape)?;
+        let body = match (envelope.body, envelope.is_base64_encoded) {
+            (None, _) => Vec::new(),
+            (Some(text), false) => text.into_bytes(),
+            (Some(text), true) => BASE64_STANDARD.decode(text).map_err(|_| EnvelopeError::Base64)?,
+        };
+        let present = |(name, value): (String, Option<String>)| Some((name, value?));
+        let headers = envelope.headers.into_iter().flatten().filter_map(present);
+        Ok(Self {
+            method: envelope.request_context.http.method,
+            source_ip: envelope.request_context.http.source_ip.filter(|ip| !ip.is_empty()),
+            path_parameters: envelope.path_parameters.into_iter().flatten().filter_map(present).collect(),
+            headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
+            body,
+        })
+    }
+
+    /// The request as a delivery to this provider.
+    pub fn into_delivery(mut self, provider: ProviderId, received_at: UnixMs) -> Delivery {
+        let mut delivery = Delivery::new(provider, received_at, self.body);
+        delivery.source_ip = self.source_ip;
+        delivery.path_token = self.path_parameters.remove(TOKEN).map(Secret::new);
+        delivery.headers = self.headers;
+        delivery
+    }
+}
+
+/// The answer, in the gateway's shape.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    status_code: u16,
+    headers: BTreeMap<&'static str, String>,
+    body: String,
+    is_base64_encoded: bool,
+}
+
+impl Response {
+    /// An answer with a JSON body.
+    pub fn json(status: u16, body: impl Into<String>) -> Self {
+        let headers = BTreeMap::from([("content-type", "application/json".to_string())]);
+        Self { status_code: status, headers, body: body.into(), is_base64_encoded: false }
+    }
+
+    /// Asks the caller to come again after this many seconds, if any.
+    pub fn retry_after(mut self, secs: Option<u32>) -> Self {
+        if let Some(secs) = secs {
+            self.headers.insert("retry-after", secs.to_string());
+        }
+        self
+    }
+
+    /// The answer to an envelope that can't be read.
+    pub fn unreadable_envelope() -> Self {
+        let body = r#"{"error":"temporarily unavailable, please send again"}"#;
+        Self::json(503, body).retry_after(Some(RETRY_AFTER_SECS))
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status_code
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(event: &str) -> Result<Request, EnvelopeError> {
+        Request::parse(&RawValue::from_string(event.to_string()).unwrap())
+    }
+
+    fn event(more: serde_json::Value) -> String {
+        let mut event = json!({
+            "version": "2.0",
+            "routeKey": "POST /webhooks/finbox/{token}",
+            "headers": { "Content-Type": "application/json", "x-secret-key": "a,b" },
+            "pathParameters": { "token": "t-1" },
+            "requestContext": { "http": { "method": "POST", "sourceIp": "192.0.2.7", "path": "/x" }, "accountId": "1" },
+            "isBase64Encoded": false,
+        });
+        let fields = more.as_object().unwrap().clone();
+        event.as_object_mut().unwrap().extend(fields);
+        event.to_string()
+    }
+
+    #[test]
+    fn a_request_becomes_a_delivery() {
+        let request = parse(&event(json!({ "body": "{\"a\":1}" }))).unwrap();
+        assert!(!format!("{request:?}").contains("t-1"));
+        let delivery = request.into_delivery(ProviderId("finbox"), UnixMs(5));
+        assert_eq!(delivery.bytes(), b"{\"a\":1}");
+        assert_eq!(delivery.source_ip.as_deref(), Some("192.0.2.7"));
+        assert_eq!(delivery.path_token.as_ref().map(Secret::reveal), Some("t-1"));
+        assert_eq!(delivery.header("X-Secret-Key"), Some("a,b"));
+        assert!(delivery.headers.iter().any(|(name, _)| name == "content-type"));
+        assert_eq!(delivery.received_at, UnixMs(5));
+    }
+
+    #[test]
+    fn the_signed_bytes_come_through_untouched() {
+        let rows = [
+            ("plain", json!({ "body": "  {\"ü\": 1.10}\n" }), "  {\"ü\": 1.10}\n".as_bytes().to_vec()),
+            ("base64", json!({ "body": "eyJhIjoxfQ==", "isBase64Encoded": true }), b"{\"a\":1}".to_vec()),
+            ("not UTF-8", json!({ "body": "AP+A", "isBase64Encoded": true }), vec![0, 0xff, 0x80]),
+            ("empty", json!({ "body": "", "isBase64Encoded": true }), vec![]),
+            ("absent", json!({}), vec![]),
+            ("null", json!({ "body": null }), vec![]),
+        ];
+        for (name, more, bytes) in rows {
+            assert_eq!(parse(&event(more)).unwrap().body, bytes, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_sent_is_not_needed() {
+        let bare = r#"{"requestContext":{"http":{"method":"GET"}},"headers":null,"pathParameters":{"a":null}}"#;
+        let request = parse(bare).unwrap();
+        assert_eq!((request.method.as_str(), request.source_ip), ("GET", None));
+        assert!(request.headers.is_empty() && request.path_parameters.is_empty() && request.body.is_empty());
+    }
+
+    #[test]
+    fn a_broken_envelope_is_named_and_answered_with_come_again() {
+        let base64 = ["a", "%%%%", "eyJhIjoxfQ", "e30=\n"];
+        for body in base64 {
+            let broken = event(json!({ "body": body, "isBase64Encoded": true }));
+            assert_eq!(parse(&broken).unwrap_err(), EnvelopeError::Base64, "{body}");
+        }
+        let shapes = [
+            "null",
+            "[]",
+            "{}",
+            r#"{"requestContext":{}}"#,
+            r#"{"requestContext":{"http":{"method":5}}}"#,
+            r#"{"requestContext":{"http":{"method":"POST"}},"body":{"a":1}}"#,
+            r#"{"version":"1.0","httpMethod":"POST","requestContext":{"identity":{"sourceIp":"192.0.2.7"}}}"#,
+        ];
+        for shape in shapes {
+            assert_eq!(parse(shape).unwrap_err(), EnvelopeError::Shape, "{shape}");
+        }
+        let answer = serde_json::to_value(Response::unreadable_envelope()).unwrap();
+        assert_eq!((&answer["statusCode"], &answer["headers"]["retry-after"]), (&json!(503), &json!("30")));
+    }
+
+    #[test]
+    fn an_answer_has_the_gateways_shape() {
+        let answer = Response::json(200, r#"{"status":"received"}"#).retry_after(None);
+        let expected = json!({
+            "statusCode": 200,
+            "headers": { "content-type": "application/json" },
+            "body": "{\"status\":\"received\"}",
+            "isBase64Encoded": false,
+        });
+        assert_eq!(serde_json::to_value(answer).unwrap(), expected);
+    }
+}

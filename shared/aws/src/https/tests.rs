@@ -1,0 +1,163 @@
+//! The client against a server on this machine that answers from a script.
+
+use std::sync::Mutex;
+
+use hookledger_core::api::MAX_ANSWER_BYTES;
+use hookledger_core::ports::SecretsError;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+use super::*;
+
+const PROVIDER: ProviderId = ProviderId("finbox");
+
+/// Secrets that don't change, and how often they were read again.
+struct Fixed(Arc<ProviderSecrets>, Mutex<u32>);
+
+impl Secrets for Fixed {
+    async fn get(&self, _: ProviderId) -> Result<Arc<ProviderSecrets>, SecretsError> {
+        Ok(self.0.clone())
+    }
+
+    async fn reread(&self, _: ProviderId) -> Result<Option<Arc<ProviderSecrets>>, SecretsError> {
+        *self.1.lock().unwrap() += 1;
+        Ok(None)
+    }
+}
+
+fn api(json: &str) -> HttpProviderApi<Fixed> {
+    let secrets = ProviderSecrets::parse(&format!(r#"{{"api":{json}}}"#)).unwrap();
+    HttpProviderApi::new(Arc::new(Fixed(Arc::new(secrets), Mutex::default()))).unwrap()
+}
+
+/// Answers one connection after the other with these texts, and hands back what was asked.
+async fn server(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            let whole = |request: &[u8]| {
+                let text = String::from_utf8_lossy(request).to_string();
+                let (head, body) = text.split_once("\r\n\r\n")?;
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                (body.len() >= length.map_or(0, |length| length.parse().unwrap())).then_some(text)
+            };
+            while whole(&request).is_none() {
+                let mut buffer = [0; 4096];
+                let read = stream.read(&mut buffer).await.unwrap();
+                assert!(read > 0, "the client hung up");
+                request.extend_from_slice(&buffer[..read]);
+            }
+            asked.push(whole(&request).unwrap());
+            // The client may hang up on an answer that is too large.
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+        asked
+    });
+    (url, asked)
+}
+
+fn answer(status: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{body}", body.len()).replacen(
+        "close\r\n",
+        "close\r\n\r\n",
+        1,
+    )
+}
+
+fn request(url: &str, auth: Auth) -> ApiRequest {
+    ApiRequest { url: format!("{url}/data?page=2"), auth }
+}
+
+#[tokio::test]
+async fn credentials_are_sent_as_the_provider_wants_them() {
+    let (url, asked) = server(vec![answer("200 OK", "{}"), answer("404 Not Found", "gone")]).await;
+    let api = api(r#"{"api_key":"k1","server_hash":"h1"}"#);
+    let response = api.call(PROVIDER, &request(&url, Auth::Bearer { credential: "api_key" })).await.unwrap();
+    assert_eq!((response.status, response.body.as_slice()), (200, b"{}".as_slice()));
+    let headers = Auth::Headers(&[("x-api-key", "api_key"), ("server-hash", "server_hash")]);
+    assert_eq!(api.call(PROVIDER, &request(&url, headers)).await.unwrap().status, 404);
+    let asked = asked.await.unwrap();
+    assert!(asked[0].starts_with("GET /data?page=2 HTTP/1.1\r\n"), "{}", asked[0]);
+    assert!(asked[0].contains("authorization: Bearer k1\r\n"), "{}", asked[0]);
+    assert!(asked[1].contains("x-api-key: k1\r\n") && asked[1].contains("server-hash: h1\r\n"), "{}", asked[1]);
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_once_and_replaced_once_when_refused() {
+    let token = |token: &str| answer("200 OK", &format!(r#"{{"access_token":"{token}","expires_in":3600}}"#));
+    let answers = vec![
+        token("t1"),
+        answer("200 OK", "one"),
+        answer("401 Unauthorized", ""),
+        token("t2"),
+        answer("200 OK", "two"),
+        answer("401 Unauthorized", ""),
+        token("t3"),
+        answer("401 Unauthorized", ""),
+    ];
+    let (url, asked) = server(answers).await;
+    let api = api(r#"{"client_id":"id","client_secret":"secret"}"#);
+    let auth = Auth::ClientCredentials { token_url: format!("{url}/token"), style: ClientAuth::Basic };
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(api.call(PROVIDER, &request(&url, auth.clone())).await.unwrap().status);
+    }
+    assert_eq!(statuses, [200, 200, 401]);
+    let asked = asked.await.unwrap();
+    assert!(asked[0].starts_with("POST /token ") && asked[0].ends_with("\r\n\r\ngrant_type=client_credentials"));
+    assert!(asked[0].contains("authorization: Basic aWQ6c2VjcmV0\r\n"), "{}", asked[0]);
+    for (index, token) in [(1, "t1"), (2, "t1"), (4, "t2"), (5, "t2"), (7, "t3")] {
+        assert!(asked[index].contains(&format!("authorization: Bearer {token}\r\n")), "{index}: {}", asked[index]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_client_reads_its_secret_again() {
+    let (url, asked) = server(vec![answer("401 Unauthorized", "")]).await;
+    let api = api(r#"{"client_id":"id","client_secret":"secret"}"#);
+    let auth = Auth::ClientCredentials { token_url: format!("{url}/token"), style: ClientAuth::Form };
+    assert_eq!(api.call(PROVIDER, &request(&url, auth)).await.unwrap_err(), ApiError::TokenRefused);
+    assert_eq!(*api.secrets.1.lock().unwrap(), 1);
+    assert!(asked.await.unwrap()[0].ends_with("&client_id=id&client_secret=secret"));
+}
+
+#[tokio::test]
+async fn redirects_are_answers_and_retry_after_is_read() {
+    let moved = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let limited = "HTTP/1.1 429 Too Many\r\nretry-after: 17\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let (url, _asked) = server(vec![moved.into(), limited.into()]).await;
+    let api = api(r#"{"api_key":"k1"}"#);
+    let request = request(&url, Auth::Bearer { credential: "api_key" });
+    assert_eq!(api.call(PROVIDER, &request).await.unwrap().status, 302);
+    assert_eq!(api.call(PROVIDER, &request).await.unwrap().retry_after_secs, Some(17));
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut_off() {
+    let endless = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{}", "x".repeat(MAX_ANSWER_BYTES + 1));
+    let (url, _asked) = server(vec![endless]).await;
+    let api = api(r#"{"api_key":"k1"}"#);
+    let request = request(&url, Auth::Bearer { credential: "api_key" });
+    assert_eq!(api.call(PROVIDER, &request).await.unwrap_err(), ApiError::TooLarge);
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_not_sent() {
+    let api = api(r#"{"api_key":"line\nbreak","empty":""}"#);
+    let call = async |url: &str, credential| {
+        let request = ApiRequest { url: url.to_string(), auth: Auth::Bearer { credential } };
+        api.call(PROVIDER, &request).await.unwrap_err()
+    };
+    assert_eq!(call("https://api.example.com/", "absent").await, ApiError::NoCredentials);
+    assert_eq!(call("https://api.example.com/", "empty").await, ApiError::NoCredentials);
+    assert_eq!(call("https://api.example.com/", "api_key").await, ApiError::NoCredentials);
+    // Port 9 of this machine: nobody listens there.
+    let api = self::api(r#"{"api_key":"k"}"#);
+    let request = |url: &str| ApiRequest { url: url.into(), auth: Auth::Bearer { credential: "api_key" } };
+    assert_eq!(api.call(PROVIDER, &request("http://127.0.0.1:9/")).await.unwrap_err(), ApiError::Unreachable);
+    assert_eq!(api.call(PROVIDER, &request("http://api.example.com/")).await.unwrap_err(), ApiError::BadRequest);
+}

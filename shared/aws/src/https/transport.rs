@@ -1,0 +1,148 @@
+//! One HTTP exchange: bounded in time and in size, without redirects.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hookledger_core::api::{ApiError, ApiResponse, MAX_ANSWER_BYTES};
+use http::header::{ACCEPT, HeaderName, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+/// A connection to a provider, TLS not included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// A whole exchange, from the name's resolution to the last byte of the answer.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How we introduce ourselves.
+const AGENT: &str = concat!("hookledger/", env!("CARGO_PKG_VERSION"));
+
+/// The client could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("the machine's root certificates could not be loaded")]
+pub struct TransportError(#[source] std::io::Error);
+
+/// One request.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    pub(super) url: &'a str,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: String,
+}
+
+/// The connections to all providers.
+pub(super) struct Transport {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl Transport {
+    pub(super) fn new() -> Result<Self, TransportError> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        tcp.set_nodelay(true);
+        // The TLS connector around it decides about the scheme, `checked` before it about plain HTTP.
+        tcp.enforce_http(false);
+        let https = HttpsConnectorBuilder::new()
+            // Named, because rustls refuses to guess as soon as some dependency turns a second provider on.
+            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+            .map_err(TransportError)?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(https) })
+    }
+
+    /// Sends a request and reads its answer, whatever the status.
+    pub(super) async fn send(&self, call: Call<'_>) -> Result<ApiResponse, ApiError> {
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(checked(call.url)?)
+            .body(Full::new(Bytes::from(call.body)))
+            .map_err(|_| ApiError::BadRequest)?;
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        headers.extend(call.headers);
+        tokio::time::timeout(CALL_TIMEOUT, self.exchange(request)).await.map_err(|_| ApiError::TimedOut)?
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<ApiResponse, ApiError> {
+        let response = self.client.request(request).await.map_err(|error| {
+            tracing::warn!(connecting = error.is_connect(), "a provider's API could not be reached");
+            ApiError::Unreachable
+        })?;
+        let (head, body) = response.into_parts();
+        // Counted while reading: a length header may be absent, or wrong.
+        let body = Limited::new(body, MAX_ANSWER_BYTES)
+            .collect()
+            .await
+            .map_err(|error| if error.is::<LengthLimitError>() { ApiError::TooLarge } else { ApiError::Unreachable })?;
+        Ok(ApiResponse {
+            status: head.status.as_u16(),
+            retry_after_secs: retry_after(&head.headers),
+            body: body.to_bytes().to_vec(),
+        })
+    }
+}
+
+/// https, or http to this machine: a credential must not cross a network in the clear.
+fn checked(url: &str) -> Result<Uri, ApiError> {
+    let uri: Uri = url.parse().map_err(|_| ApiError::BadRequest)?;
+    let loopback = matches!(uri.host(), Some("127.0.0.1" | "localhost" | "[::1]"));
+    match uri.scheme_str() {
+        Some("https") if uri.host().is_some() => Ok(uri),
+        Some("http") if loopback => Ok(uri),
+        _ => Err(ApiError::BadRequest),
+    }
+}
+
+/// `Retry-After` as a number of seconds. Its other form, a date, depends on two clocks agreeing and is left alone: our
+/// own backoff stands in for it.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_do_not_travel_in_the_clear() {
+        for url in ["https://api.example.com/v1?x=1", "http://127.0.0.1:4000/x", "http://localhost/x", "http://[::1]/x"]
+        {
+            assert!(checked(url).is_ok(), "{url}");
+        }
+        let refused = [
+            "http://api.example.com/",
+            "http://127.0.0.1.example.com/",
+            "ftp://h/",
+            "/relative",
+            "",
+            "h:80",
+            "https://",
+        ];
+        for url in refused {
+            assert_eq!(checked(url), Err(ApiError::BadRequest), "{url}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_a_number_or_nothing() {
+        let rows = [
+            ("120", Some(120)),
+            (" 7 ", Some(7)),
+            ("0", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+            ("", None),
+        ];
+        for (text, expected) in rows {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
+            assert_eq!(retry_after(&headers), expected, "{text:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+}

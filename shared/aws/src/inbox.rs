@@ -1,0 +1,64 @@
+//! The inbox as it runs on AWS.
+
+use hookledger_core::ports::Inbox;
+use hookledger_core::settings::Timing;
+
+use crate::clients::Clients;
+use crate::dynamo::DynamoLedger;
+use crate::env::{Env, EnvError};
+use crate::queue::SqsQueue;
+use crate::telemetry::{EmfMeter, SystemClock};
+
+/// What every flow needs, on AWS.
+pub struct AwsInbox {
+    /// The table.
+    pub ledger: DynamoLedger,
+    /// The work queue.
+    pub queue: SqsQueue,
+    /// Time and chance.
+    pub clock: SystemClock,
+    /// The counts.
+    pub meter: EmfMeter,
+    /// The waits and limits.
+    pub timing: Timing,
+}
+
+impl AwsInbox {
+    /// The inbox that the environment describes.
+    pub fn new(env: &Env, clients: &Clients) -> Result<Self, EnvError> {
+        Ok(Self {
+            ledger: DynamoLedger::new(clients.dynamodb.clone(), &env.table, env.timing.retention_days),
+            queue: SqsQueue::new(clients.sqs.clone(), env.queue_url()?),
+            clock: SystemClock::new(),
+            meter: EmfMeter::new(&env.stack),
+            timing: env.timing.clone(),
+        })
+    }
+}
+
+impl Inbox for AwsInbox {
+    type Ledger = DynamoLedger;
+    type Queue = SqsQueue;
+    type Clock = SystemClock;
+    type Meter = EmfMeter;
+
+    fn ledger(&self) -> &DynamoLedger {
+        &self.ledger
+    }
+
+    fn queue(&self) -> &SqsQueue {
+        &self.queue
+    }
+
+    fn clock(&self) -> &SystemClock {
+        &self.clock
+    }
+
+    fn meter(&self) -> &EmfMeter {
+        &self.meter
+    }
+
+    fn timing(&self) -> &Timing {
+        &self.timing
+    }
+}

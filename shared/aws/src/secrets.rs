@@ -1,0 +1,182 @@
+//! Secrets from AWS Secrets Manager, cached.
+//!
+//! Only the current version is read: several live secrets are entries of one document, by decision, not by accident of
+//! versions. The cache has a lifetime; a mismatch may ask for one early reading, so that a rotation loses nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_secretsmanager::Client;
+use hookledger_core::identity::ProviderId;
+use hookledger_core::ports::{Secrets, SecretsError};
+use hookledger_core::secret::ProviderSecrets;
+use hookledger_core::time::UnixMs;
+use tokio::sync::Mutex;
+
+use crate::env::Env;
+use crate::failure::Failure;
+use crate::telemetry::now;
+
+/// The longest wait between two early readings. Forged deliveries ask for one each; this is what they may cost.
+const REREAD_SECS: u64 = 30;
+/// How old secrets may get while Secrets Manager is down. Verifying with last hour's secrets loses nothing and lets
+/// nobody in who was not let in before; beyond an hour a revocation would be ignored for too long.
+pub const STALE_SECS: u64 = 3600;
+/// The wait after a failed reading, so that an outage doesn't cost every delivery a timeout.
+const RETRY_SECS: u64 = 5;
+
+/// Secrets Manager, with one cached document for each provider.
+pub struct SecretsManager {
+    client: Client,
+    ttl_secs: u64,
+    // One lock for each provider: of many that find its secrets too old at once, one reads and the others wait for it.
+    slots: BTreeMap<String, Mutex<Slot>>,
+}
+
+struct Slot {
+    arn: String,
+    cache: Cache,
+}
+
+/// What is known of one secret, and when it may be asked for again. Times are the wall clock's: a process may be frozen
+/// for hours between two requests, and not every machine counts that as monotonic time.
+#[derive(Default)]
+struct Cache {
+    value: Option<(Arc<ProviderSecrets>, UnixMs)>,
+    reread_at: Option<UnixMs>,
+    failed_at: Option<UnixMs>,
+}
+
+impl Cache {
+    /// The cached secrets, if they are at most `secs` old.
+    fn within(&self, secs: u64, now: UnixMs) -> Option<Arc<ProviderSecrets>> {
+        let (value, read_at) = self.value.as_ref()?;
+        (now < read_at.plus_secs(secs)).then(|| value.clone())
+    }
+
+    /// Whether an early reading is allowed, and if so that it happens now.
+    fn may_reread(&mut self, ttl_secs: u64, now: UnixMs) -> bool {
+        let allowed = self.reread_at.is_none_or(|at| now >= at.plus_secs(ttl_secs.min(REREAD_SECS)));
+        if allowed {
+            self.reread_at = Some(now);
+        }
+        allowed
+    }
+
+    fn failed_just_now(&self, now: UnixMs) -> bool {
+        self.failed_at.is_some_and(|at| now < at.plus_secs(RETRY_SECS))
+    }
+}
+
+impl SecretsManager {
+    /// The secrets that this function's environment names.
+    pub fn from_env(env: &Env, client: Client) -> Self {
+        Self::new(client, env.secret_arns(), env.secrets_ttl_secs)
+    }
+
+    /// The secrets with these ARNs, by provider name, each cached for `ttl_secs`.
+    pub fn new(client: Client, arns: BTreeMap<String, String>, ttl_secs: u64) -> Self {
+        let slot = |arn| Mutex::new(Slot { arn, cache: Cache::default() });
+        Self { client, ttl_secs, slots: arns.into_iter().map(|(name, arn)| (name, slot(arn))).collect() }
+    }
+
+    fn slot(&self, provider: ProviderId) -> Result<&Mutex<Slot>, SecretsError> {
+        self.slots.get(provider.0).ok_or(SecretsError("this function is given no secret for the provider"))
+    }
+
+    async fn read(&self, slot: &mut Slot) -> Result<Arc<ProviderSecrets>, Failure> {
+        let outcome = self.fetch(&slot.arn).await;
+        match &outcome {
+            Ok(secrets) => {
+                slot.cache.value = Some((secrets.clone(), now()));
+                slot.cache.failed_at = None;
+            }
+            Err(_) => slot.cache.failed_at = Some(now()),
+        }
+        outcome
+    }
+
+    async fn fetch(&self, arn: &str) -> Result<Arc<ProviderSecrets>, Failure> {
+        let call = self.client.get_secret_value().secret_id(arn).version_stage("AWSCURRENT");
+        let output = call.send().await.map_err(|error| Failure::of(&error))?;
+        let json = output.secret_string().ok_or(Failure::Refused("the secret is not a text"))?;
+        let secrets = ProviderSecrets::parse(json).map_err(|error| {
+            tracing::error!(%error, "a secret was changed to something unusable");
+            Failure::Unavailable("the secret document is not usable")
+        })?;
+        Ok(Arc::new(secrets))
+    }
+}
+
+impl Secrets for SecretsManager {
+    async fn get(&self, provider: ProviderId) -> Result<Arc<ProviderSecrets>, SecretsError> {
+        let mut slot = self.slot(provider)?.lock().await;
+        if let Some(fresh) = slot.cache.within(self.ttl_secs, now()) {
+            return Ok(fresh);
+        }
+        let failure = if slot.cache.failed_just_now(now()) {
+            Failure::Unavailable("a reading failed just now")
+        } else {
+            match self.read(&mut slot).await {
+                Ok(secrets) => return Ok(secrets),
+                Err(failure) => failure,
+            }
+        };
+        let stale = match failure {
+            Failure::Unavailable(_) => slot.cache.within(self.ttl_secs.max(STALE_SECS), now()),
+            // Taken away from us is not the same as out of reach: what may not be read may not be used.
+            Failure::Refused(_) => {
+                slot.cache.value = None;
+                None
+            }
+        };
+        let words = failure.words();
+        if stale.is_some() {
+            tracing::warn!(provider = provider.0, words, "secrets could not be read: the last ones are used");
+        }
+        stale.ok_or(SecretsError(words))
+    }
+
+    async fn reread(&self, provider: ProviderId) -> Result<Option<Arc<ProviderSecrets>>, SecretsError> {
+        let mut slot = self.slot(provider)?.lock().await;
+        if !slot.cache.may_reread(self.ttl_secs, now()) {
+            return Ok(None);
+        }
+        self.read(&mut slot).await.map(Some).map_err(|failure| SecretsError(failure.words()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache(read_at: i64) -> Cache {
+        Cache { value: Some((Arc::default(), UnixMs::from_secs(read_at))), ..Cache::default() }
+    }
+
+    #[test]
+    fn a_cached_secret_ends_with_its_lifetime() {
+        let cache = cache(1_000);
+        assert!(cache.within(300, UnixMs::from_secs(1_299)).is_some());
+        assert!(cache.within(300, UnixMs::from_secs(1_300)).is_none());
+        assert!(cache.within(STALE_SECS, UnixMs::from_secs(1_000 + 3_599)).is_some());
+        assert!(cache.within(STALE_SECS, UnixMs::from_secs(1_000 + 3_600)).is_none());
+    }
+
+    #[test]
+    fn forged_deliveries_cannot_make_us_read_all_the_time() {
+        for (ttl_secs, wait_secs) in [(300, 30), (2, 2)] {
+            let mut cache = cache(0);
+            assert!(cache.may_reread(ttl_secs, UnixMs::from_secs(100)));
+            assert!(!cache.may_reread(ttl_secs, UnixMs::from_secs(99 + wait_secs)));
+            assert!(cache.may_reread(ttl_secs, UnixMs::from_secs(100 + wait_secs)));
+        }
+    }
+
+    #[test]
+    fn an_outage_is_not_asked_about_at_every_delivery() {
+        let cache = Cache { failed_at: Some(UnixMs::from_secs(100)), ..Cache::default() };
+        assert!(cache.failed_just_now(UnixMs::from_secs(104)));
+        assert!(!cache.failed_just_now(UnixMs::from_secs(105)));
+    }
+}

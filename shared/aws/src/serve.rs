@@ -1,0 +1,61 @@
+//! The functions. Each `main.rs` names one of these and nothing else: read the environment, build the clients, connect
+//! them while the function still starts, and run the flow for every event.
+
+mod expectations;
+mod receiver;
+mod reconciler;
+mod worker;
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use hookledger_core::ports::Clock as _;
+use lambda_runtime::{Context, Error};
+
+use crate::clients::Clients;
+use crate::env::Env;
+use crate::inbox::AwsInbox;
+use crate::telemetry::SystemClock;
+
+pub use expectations::expectations;
+pub use receiver::receiver;
+pub use reconciler::reconciler;
+pub use worker::worker;
+
+/// What every function starts from.
+struct Start {
+    env: Env,
+    clients: Clients,
+    inbox: AwsInbox,
+}
+
+impl Start {
+    /// Reads the environment and connects. A function whose environment is incomplete stops here and says what is
+    /// missing: nothing is accepted by half a configuration.
+    async fn now() -> Result<Self, Error> {
+        crate::telemetry::init_logs();
+        let env = Env::read().inspect_err(|error| tracing::error!(%error, "this function cannot start"))?;
+        let clients = Clients::from_env(&env)?;
+        let inbox = AwsInbox::new(&env, &clients)?;
+        clients.connect(&env).await;
+        Ok(Self { env, clients, inbox })
+    }
+}
+
+/// Runs a flow so that a panic in it stays in it.
+async fn isolated<T>(flow: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
+    // The flows hold no state of their own between calls; what they share (caches, clients) is safe to go on using.
+    let outcome = AssertUnwindSafe(flow).catch_unwind().await;
+    if outcome.is_err() {
+        tracing::error!("a flow panicked: this is a defect, and the work it was doing stays owed");
+    }
+    outcome
+}
+
+/// What is left of this invocation, less `margin`.
+fn time_left(context: &Context, clock: &SystemClock, margin: Duration) -> Duration {
+    let now = u64::try_from(clock.now().0).unwrap_or(0);
+    Duration::from_millis(context.deadline.saturating_sub(now)).saturating_sub(margin)
+}

@@ -1,0 +1,69 @@
+//! The worker: a batch of messages in, the ids of those that must come back out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use hookledger_core::expect::Asker;
+use hookledger_core::job::Job;
+use hookledger_core::providers::Providers;
+use hookledger_core::work::Worker;
+use lambda_runtime::{Error, service_fn};
+
+use super::{Start, isolated, time_left};
+use crate::bus::EventBus;
+use crate::gateway::RawEvent;
+use crate::https::HttpProviderApi;
+use crate::inbox::AwsInbox;
+use crate::secrets::SecretsManager;
+use crate::sqs_event::{BatchResponse, Record, parse};
+
+/// Time kept to answer for the batch: a record that is not done by then comes back, and its neighbours stay done.
+const ANSWER_MARGIN: Duration = Duration::from_secs(3);
+
+type LambdaWorker<'a> = Worker<'a, AwsInbox, HttpProviderApi<SecretsManager>, EventBus, SecretsManager>;
+
+/// Runs the worker.
+pub async fn worker() -> Result<(), Error> {
+    let Start { env, clients, inbox } = Start::now().await?;
+    let providers = Providers::read(&|setting| env.lookup(setting))?;
+    let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
+    let api = HttpProviderApi::new(secrets.clone())?;
+    let bus = EventBus::new(clients.events.clone(), env.bus()?);
+    let asker = Asker { inbox: &inbox, providers: &providers, api: &api };
+    let worker = Worker { asker, publisher: &bus, secrets: secrets.as_ref() };
+    let worker = &worker;
+    lambda_runtime::run(service_fn(move |event: RawEvent| batch(worker, event))).await
+}
+
+/// Works on all records at the same time: one that waits for a slow provider must not keep the others waiting.
+async fn batch(worker: &LambdaWorker<'_>, event: RawEvent) -> Result<BatchResponse, Error> {
+    let records = parse(&event.payload)?;
+    let limit = time_left(&event.context, &worker.asker.inbox.clock, ANSWER_MARGIN);
+    let done = join_all(records.iter().map(|record| one(worker, record, limit))).await;
+    let failed = records.iter().zip(done).filter_map(|(record, done)| (!done).then_some(record));
+    Ok(BatchResponse::failing(failed)?)
+}
+
+/// True: this message is finished with, whatever became of its work.
+async fn one(worker: &LambdaWorker<'_>, record: &Record, limit: Duration) -> bool {
+    let job = match Job::parse(&record.body) {
+        Ok(job) => job,
+        Err(error) => {
+            tracing::error!(%error, receives = record.receive_count, "a message cannot be worked on");
+            return false;
+        }
+    };
+    match tokio::time::timeout(limit, isolated(worker.work(job))).await {
+        Ok(Ok(Ok(()))) => true,
+        Ok(Ok(Err(error))) => {
+            tracing::error!(%error, "nothing about a job could be written: its message comes back");
+            false
+        }
+        Ok(Err(_panic)) => false,
+        Err(_elapsed) => {
+            tracing::error!("a job took longer than its batch may: its message comes back");
+            false
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What is told to the outside: log lines and counts, both as JSON on standard output, and the clock.
+
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hookledger_core::identity::ProviderId;
+use hookledger_core::ports::{Clock, Meter, Metric};
+use hookledger_core::time::UnixMs;
+use serde_json::{Value, json};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
+
+/// The namespace of every metric.
+const NAMESPACE: &str = "Hookledger";
+
+/// Sends log lines to standard output as JSON, from the level in `RUST_LOG` (default `info`). Called once, first thing.
+pub fn init_logs() {
+    let wanted = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = fmt::layer().json().flatten_event(true).with_ansi(false).with_filter(filter_fn(may_speak));
+    // A second call would find a subscriber in place: it is the same one.
+    let _ = tracing_subscriber::registry().with(wanted).with(lines).try_init();
+}
+
+/// **Rationale.** Below `info` the Lambda runtime logs whole events, and the AWS SDK whole requests: bodies, tokens and
+/// secrets. No setting may turn that on, so other crates are heard from `info` upwards whatever `RUST_LOG` says. The
+/// one span they open, the runtime's, carries ids of the invocation and nothing else.
+fn may_speak(line: &Metadata<'_>) -> bool {
+    *line.level() <= Level::INFO || line.target().starts_with("hookledger")
+}
+
+/// Counts as CloudWatch's embedded metric format: one line of JSON on standard output for each count.
+#[derive(Clone, Debug)]
+pub struct EmfMeter {
+    stack: String,
+}
+
+impl EmfMeter {
+    /// Counts for the stack of this name.
+    pub fn new(stack: impl Into<String>) -> Self {
+        Self { stack: stack.into() }
+    }
+
+    /// Alarms are on the stack as a whole; the second dimension set tells the providers apart.
+    fn line(&self, metric: Metric, provider: Option<ProviderId>, value: u64, at: UnixMs) -> Value {
+        let mut dimensions = vec![vec!["Stack"]];
+        if provider.is_some() {
+            dimensions.push(vec!["Stack", "Provider"]);
+        }
+        let mut line = json!({
+            "_aws": {
+                "Timestamp": at.0,
+                "CloudWatchMetrics": [{
+                    "Namespace": NAMESPACE,
+                    "Dimensions": dimensions,
+                    "Metrics": [{ "Name": metric.name(), "Unit": unit(metric) }],
+                }],
+            },
+            "Stack": self.stack,
+        });
+        if let Some(fields) = line.as_object_mut() {
+            fields.insert(metric.name().to_string(), value.into());
+            if let Some(provider) = provider {
+                fields.insert("Provider".to_string(), provider.0.into());
+            }
+        }
+        line
+    }
+}
+
+fn unit(metric: Metric) -> &'static str {
+    match metric {
+        Metric::OldestDebtSecs => "Seconds",
+        _ => "Count",
+    }
+}
+
+impl Meter for EmfMeter {
+    fn count(&self, metric: Metric, provider: Option<ProviderId>, value: u64) {
+        let line = self.line(metric, provider, value, now());
+        // One call, so that lines don't mix. A closed standard output is nothing a count could help with.
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
+    }
+}
+
+/// The present, by the machine's clock.
+pub(crate) fn now() -> UnixMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMs(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The machine's clock, and chance from a generator that is seeded once for each process.
+///
+/// The numbers spread retries and sweeps. They are no secrets, and nothing that must be unguessable is made of them.
+#[derive(Debug)]
+pub struct SystemClock {
+    state: AtomicU64,
+}
+
+impl SystemClock {
+    /// A clock whose generator starts from the operating system's randomness.
+    pub fn new() -> Self {
+        let mut seed = [0; 8];
+        if getrandom::fill(&mut seed).is_err() {
+            // Without it, functions that start in the same millisecond draw the same waits; nothing else is lost.
+            seed = now().0.to_le_bytes();
+        }
+        Self { state: AtomicU64::new(u64::from_le_bytes(seed)) }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixMs {
+        now()
+    }
+
+    /// SplitMix64 (Steele, Lea and Flood, 2014): a counter with an odd step, and a mixing of its bits.
+    fn random(&self) -> u64 {
+        const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+        let mut mixed = self.state.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_has_the_published_shape() {
+        let meter = EmfMeter::new("hookledger-local");
+        let line = meter.line(Metric::EntriesParked, Some(ProviderId("finbox")), 2, UnixMs(1_700_000_000_000));
+        let expected = json!({
+            "_aws": { "Timestamp": 1_700_000_000_000i64, "CloudWatchMetrics": [{
+                "Namespace": "Hookledger",
+                "Dimensions": [["Stack"], ["Stack", "Provider"]],
+                "Metrics": [{ "Name": "EntriesParked", "Unit": "Count" }],
+            }]},
+            "Stack": "hookledger-local", "Provider": "finbox", "EntriesParked": 2,
+        });
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_count_for_all_names_no_provider() {
+        let line = EmfMeter::new("s").line(Metric::OldestDebtSecs, None, 90, UnixMs(0));
+        let metrics = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(metrics["Dimensions"], json!([["Stack"]]));
+        assert_eq!(metrics["Metrics"], json!([{ "Name": "OldestDebtSecs", "Unit": "Seconds" }]));
+        assert_eq!(line.get("Provider"), None);
+        assert!(!line.to_string().contains('\n'));
+    }
+
+    #[test]
+    fn chance_is_seeded_for_each_process_and_does_not_repeat() {
+        let known = SystemClock { state: AtomicU64::new(0) };
+        // The published first numbers of SplitMix64 from the seed 0.
+        assert_eq!([known.random(), known.random()], [0xE220_A839_7B1D_CDAF, 0x6E78_9E6A_A1B9_65F4]);
+        let (a, b) = (SystemClock::new(), SystemClock::new());
+        assert_ne!([a.random(), a.random()], [b.random(), b.random()]);
+    }
+}
