@@ -41,3 +41,31 @@ impl Publisher for EventBus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripted::{answer, clients, server};
+
+    #[tokio::test]
+    async fn published_means_that_the_bus_took_it() {
+        let rows = [
+            ("taken", r#"{"FailedEntryCount":0,"Entries":[{"EventId":"e1"}]}"#, true),
+            ("partly failed", r#"{"FailedEntryCount":1,"Entries":[{"ErrorCode":"InternalFailure"}]}"#, false),
+            (
+                "failed, but not counted",
+                r#"{"FailedEntryCount":0,"Entries":[{"ErrorCode":"ThrottlingException"}]}"#,
+                false,
+            ),
+            ("nothing said", r#"{"FailedEntryCount":0,"Entries":[]}"#, false),
+        ];
+        let announcement =
+            Announcement { source: "hookledger.fynapse".into(), detail_type: "x".into(), detail: "{}".into() };
+        for (name, body, published) in rows {
+            let (url, asked) = server(vec![answer("200 OK", body)]).await;
+            let outcome = EventBus::new(clients(url).events, "b1").publish(&announcement).await;
+            assert_eq!(outcome.is_ok(), published, "{name}");
+            assert!(asked.await.unwrap()[0].contains(r#""EventBusName":"b1""#), "{name}");
+        }
+    }
+}

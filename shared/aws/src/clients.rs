@@ -64,7 +64,8 @@ impl Clients {
     /// Opens a connection to every service this function was given something of, all at the same time, with one cheap
     /// call each. Done while the function starts, so that no provider waits for a TLS handshake.
     ///
-    /// A call that is not permitted opens its connection all the same; no failure here keeps the function from starting.
+    /// A call that is not permitted opens its connection all the same, and no failure here keeps a function from
+    /// starting.
     pub async fn connect(&self, env: &Env) {
         let table = async {
             let key = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.into());

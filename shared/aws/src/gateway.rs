@@ -1,13 +1,13 @@
 //! API Gateway's envelope (HTTP API, payload format 2.0): an HTTP request as JSON, and the answer to it.
 //!
 //! **Rationale.** This runs on plain `lambda_runtime`, taking the event as raw JSON, and not on `lambda_http`. There
-//! (1.3.2, `src/request.rs`) every body goes through `Body::from_maybe_encoded` of `aws_lambda_events`
-//! (1.2.1, `src/encodings/http.rs`), which ends in `.expect("failed to decode aws base64 encoded body")`: a broken
-//! envelope is a panic before our code runs. The runtime catches it and reports an error of the function, which the
-//! gateway answers with a 500. Some providers take that for final. Typed events have the same end without a panic: what
-//! does not deserialise never reaches the handler, and the error that is logged for it quotes what was found. Here an
-//! envelope that can't be read is answered 503 with `Retry-After`: the fault is ours or the gateway's, never the
-//! provider's.
+//! (1.3.2, `into_api_gateway_v2_request` in `src/request.rs`) every body goes through `Body::from_maybe_encoded` of
+//! `aws_lambda_events` (1.2.1, `src/encodings/http.rs`), which ends in
+//! `.expect("failed to decode aws base64 encoded body")`: a broken envelope is a panic before any code of ours runs.
+//! The runtime catches it and reports that the function failed; the gateway then answers a 500 we did not choose. A typed
+//! event ends the same way without a panic: what does not deserialise never reaches the handler, and the error logged
+//! for it quotes what was found. Here an envelope that can't be read is answered 503 with `Retry-After`: the fault is
+//! ours or the gateway's, never the provider's.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hookledger_core::delivery::Delivery;
 use hookledger_core::identity::ProviderId;
+use hookledger_core::receive::Answer;
 use hookledger_core::secret::Secret;
 use hookledger_core::time::UnixMs;
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,6 @@ use serde_json::value::RawValue;
 
 /// The path parameter that holds a URL token.
 const TOKEN: &str = "token";
-/// How long we ask to be left alone when the envelope can't be read.
-const RETRY_AFTER_SECS: u32 = 30;
 
 /// The event as the runtime hands it over: JSON that nobody has looked into yet.
 pub type RawEvent = lambda_runtime::LambdaEvent<Box<RawValue>>;
@@ -145,13 +144,18 @@ impl Response {
 
     /// The answer to an envelope that can't be read.
     pub fn unreadable_envelope() -> Self {
-        let body = r#"{"error":"temporarily unavailable, please send again"}"#;
-        Self::json(503, body).retry_after(Some(RETRY_AFTER_SECS))
+        Answer::unavailable().into()
     }
 
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status_code
+    }
+}
+
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Self {
+        Self::json(answer.status, answer.body).retry_after(answer.retry_after_secs)
     }
 }
 

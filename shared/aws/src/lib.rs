@@ -27,5 +27,8 @@ pub mod serve;
 
 mod failure;
 
+#[cfg(test)]
+mod scripted;
+
 pub use inbox::AwsInbox;
 pub use lambda_runtime;

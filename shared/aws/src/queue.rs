@@ -40,3 +40,42 @@ impl WorkQueue for SqsQueue {
         depth.ok_or(QueueError("the answer holds no depth"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hookledger_core::identity::ItemKey;
+
+    use super::*;
+    use crate::scripted::{answer, clients, server};
+
+    async fn asked(answers: Vec<String>) -> (SqsQueue, tokio::task::JoinHandle<Vec<String>>) {
+        let (url, asked) = server(answers).await;
+        (SqsQueue::new(clients(url).sqs, "http://127.0.0.1/queue"), asked)
+    }
+
+    #[tokio::test]
+    async fn a_delay_beyond_what_sqs_takes_is_cut() {
+        let sent = r#"{"MessageId":"m1","MD5OfMessageBody":"x"}"#;
+        for (delay_secs, expected) in [(0, 0), (30, 30), (4_000, 900)] {
+            let (queue, asked) = asked(vec![answer("200 OK", sent)]).await;
+            let job = Job::entry(ItemKey { pk: "p".into(), sk: "event#1".into() });
+            // SQS' own checksum is made up here, and the client takes no notice of it.
+            queue.send(&job, delay_secs).await.unwrap();
+            let request = asked.await.unwrap().remove(0);
+            assert!(request.contains(&format!(r#""DelaySeconds":{expected}"#)), "{request}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_depth_is_an_error_not_an_empty_queue() {
+        let rows = [
+            (r#"{"Attributes":{"ApproximateNumberOfMessages":"12"}}"#, Some(12)),
+            (r#"{"Attributes":{}}"#, None),
+            ("{}", None),
+        ];
+        for (body, expected) in rows {
+            let (queue, _asked) = asked(vec![answer("200 OK", body)]).await;
+            assert_eq!(queue.depth().await.ok(), expected, "{body}");
+        }
+    }
+}

@@ -149,6 +149,67 @@ impl Secrets for SecretsManager {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scripted::{answer, clients, server};
+
+    const PROVIDER: ProviderId = ProviderId("fynapse");
+
+    fn secret(id: &str) -> String {
+        let document = format!(r#"{{"signing_secrets":[{{"id":"{id}","value":"v"}}]}}"#);
+        answer("200 OK", &serde_json::json!({ "Name": "n", "SecretString": document }).to_string())
+    }
+
+    fn failing(status: &str, kind: &str) -> String {
+        answer(status, &format!(r#"{{"__type":"{kind}"}}"#))
+    }
+
+    async fn manager(ttl_secs: u64, answers: Vec<String>) -> (SecretsManager, tokio::task::JoinHandle<Vec<String>>) {
+        let (url, asked) = server(answers).await;
+        let arns = BTreeMap::from([(PROVIDER.0.to_string(), "arn:1".to_string())]);
+        (SecretsManager::new(clients(url).secrets, arns, ttl_secs), asked)
+    }
+
+    fn id(secrets: &ProviderSecrets) -> &str {
+        &secrets.signing_secrets[0].id
+    }
+
+    #[tokio::test]
+    async fn the_current_version_is_read_once_and_once_more_after_a_rotation() {
+        let (manager, asked) = manager(300, vec![secret("old"), secret("new")]).await;
+        for _ in 0..3 {
+            assert_eq!(id(&manager.get(PROVIDER).await.unwrap()), "old");
+        }
+        assert_eq!(id(&manager.reread(PROVIDER).await.unwrap().unwrap()), "new");
+        assert!(manager.reread(PROVIDER).await.unwrap().is_none());
+        assert_eq!(id(&manager.get(PROVIDER).await.unwrap()), "new");
+        for request in asked.await.unwrap() {
+            assert!(request.contains(r#""VersionStage":"AWSCURRENT""#), "{request}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_outage_or_a_broken_document_leaves_the_last_secrets_in_use() {
+        let broken = answer("200 OK", r#"{"Name":"n","SecretString":"hunter2"}"#);
+        // Two answers for the outage: the client tries twice.
+        let down = || failing("500 Internal Server Error", "InternalServiceError");
+        for answers in [vec![secret("last"), down(), down()], vec![secret("last"), broken]] {
+            let (manager, asked) = manager(0, answers).await;
+            for _ in 0..3 {
+                assert_eq!(id(&manager.get(PROVIDER).await.unwrap()), "last");
+            }
+            // The failed reading is not repeated at every delivery, or the script would be too short for it.
+            asked.await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_taken_away_is_not_used() {
+        let denied = failing("400 Bad Request", "AccessDeniedException");
+        let (manager, _asked) = manager(0, vec![secret("last"), denied]).await;
+        assert!(manager.get(PROVIDER).await.is_ok());
+        assert_eq!(manager.get(PROVIDER).await.err(), Some(SecretsError("no permission")));
+        assert!(manager.get(PROVIDER).await.is_err());
+        assert!(manager.get(ProviderId("another")).await.is_err());
+    }
 
     fn cache(read_at: i64) -> Cache {
         Cache { value: Some((Arc::default(), UnixMs::from_secs(read_at))), ..Cache::default() }

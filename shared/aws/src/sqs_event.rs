@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn every_record_is_read_on_its_own() {
         let records = parse(json!({ "Records": [
-            { "messageId": "m1", "body": "b1", "attributes": { "ApproximateReceiveCount": "3" }, "eventSource": "aws:sqs" },
+            { "messageId": "m1", "body": "b1", "attributes": { "ApproximateReceiveCount": "3" }, "region": "x" },
             { "messageId": "m2", "body": { "no": "text" }, "attributes": { "ApproximateReceiveCount": "many" } },
             { "messageId": " ", "body": "b3" },
             "nonsense",

@@ -8,8 +8,9 @@ use hookledger_core::identity::ProviderId;
 use hookledger_core::ports::{Clock, Meter, Metric};
 use hookledger_core::time::UnixMs;
 use serde_json::{Value, json};
-use tracing::{Level, Metadata};
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt};
@@ -20,9 +21,17 @@ const NAMESPACE: &str = "Hookledger";
 /// Sends log lines to standard output as JSON, from the level in `RUST_LOG` (default `info`). Called once, first thing.
 pub fn init_logs() {
     let wanted = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = fmt::layer().json().flatten_event(true).with_ansi(false).with_filter(filter_fn(may_speak));
     // A second call would find a subscriber in place: it is the same one.
-    let _ = tracing_subscriber::registry().with(wanted).with(lines).try_init();
+    let _ = subscriber(wanted, std::io::stdout).try_init();
+}
+
+fn subscriber<W>(wanted: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // The span list would repeat the one span there is.
+    let lines = fmt::layer().json().flatten_event(true).with_span_list(false).with_ansi(false).with_writer(writer);
+    tracing_subscriber::registry().with(wanted).with(lines.with_filter(filter_fn(may_speak)))
 }
 
 /// **Rationale.** Below `info` the Lambda runtime logs whole events, and the AWS SDK whole requests: bodies, tokens and
@@ -135,7 +144,41 @@ impl Clock for SystemClock {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_setting_makes_other_crates_tell_what_they_carry() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(EnvFilter::new("trace,lambda_runtime=trace"), move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "lambda_runtime::layers::api_response", body = "hunter2", "raw event");
+            tracing::debug!(target: "aws_smithy_runtime::client", request = "hunter2", "transmitting");
+            tracing::info!(target: "aws_smithy_runtime::client", "heard");
+            tracing::debug!(target: "hookledger_core::work", "ours");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains("hunter2"), "{text}");
+        let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let messages: Vec<&Value> = told.iter().map(|line| &line["message"]).collect();
+        assert_eq!(messages, ["heard", "ours"]);
+    }
 
     #[test]
     fn a_count_has_the_published_shape() {

@@ -2,12 +2,10 @@
 
 use std::sync::Mutex;
 
+use super::*;
+use crate::scripted::{answer, server};
 use hookledger_core::api::MAX_ANSWER_BYTES;
 use hookledger_core::ports::SecretsError;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
-
-use super::*;
 
 const PROVIDER: ProviderId = ProviderId("finbox");
 
@@ -28,44 +26,6 @@ impl Secrets for Fixed {
 fn api(json: &str) -> HttpProviderApi<Fixed> {
     let secrets = ProviderSecrets::parse(&format!(r#"{{"api":{json}}}"#)).unwrap();
     HttpProviderApi::new(Arc::new(Fixed(Arc::new(secrets), Mutex::default()))).unwrap()
-}
-
-/// Answers one connection after the other with these texts, and hands back what was asked.
-async fn server(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked = tokio::spawn(async move {
-        let mut asked = Vec::new();
-        for answer in answers {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            let whole = |request: &[u8]| {
-                let text = String::from_utf8_lossy(request).to_string();
-                let (head, body) = text.split_once("\r\n\r\n")?;
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-                (body.len() >= length.map_or(0, |length| length.parse().unwrap())).then_some(text)
-            };
-            while whole(&request).is_none() {
-                let mut buffer = [0; 4096];
-                let read = stream.read(&mut buffer).await.unwrap();
-                assert!(read > 0, "the client hung up");
-                request.extend_from_slice(&buffer[..read]);
-            }
-            asked.push(whole(&request).unwrap());
-            // The client may hang up on an answer that is too large.
-            let _ = stream.write_all(answer.as_bytes()).await;
-        }
-        asked
-    });
-    (url, asked)
-}
-
-fn answer(status: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{body}", body.len()).replacen(
-        "close\r\n",
-        "close\r\n\r\n",
-        1,
-    )
 }
 
 fn request(url: &str, auth: Auth) -> ApiRequest {

@@ -196,7 +196,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_comes_back(event_type in ".{0,40}", id in ".{1,40}", body in proptest::collection::vec(any::<u8>(), 0..50)) {
+        fn any_text_comes_back(
+            event_type in ".{0,40}",
+            id in ".{1,40}",
+            body in proptest::collection::vec(any::<u8>(), 0..50),
+        ) {
             let mut new = new_entry(Start::Open { due_at: UnixMs(5_000) });
             new.event.event_type = event_type.clone();
             new.event.identity = Identity::new(&[&id]);
