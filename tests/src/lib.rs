@@ -4,3 +4,6 @@ pub mod memory;
 pub mod contract;
 pub mod dynamo;
 pub mod town;
+pub mod samples;
+pub mod local;
+pub mod story;

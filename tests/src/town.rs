@@ -7,11 +7,11 @@ use hookledger_core::entry::Entry;
 use hookledger_core::expect::Asker;
 use hookledger_core::identity::{ItemKey, ProviderId};
 use hookledger_core::job::Job;
-use hookledger_core::ports::{Clock, StoreError};
+use hookledger_core::ports::{Clock, Secrets, StoreError};
 use hookledger_core::providers::{Provider, Providers};
 use hookledger_core::receive::{Answer, receive};
 use hookledger_core::reconcile::{Report, Run};
-use hookledger_core::secret::Secret;
+use hookledger_core::secret::{ProviderSecrets, Secret};
 use hookledger_core::work::Worker;
 use sha2::Sha256;
 
@@ -49,21 +49,31 @@ impl Town {
 
     /// A genuine delivery of this body: signed or tokened as the provider does it.
     pub fn delivery(&self, provider: &str, body: &str) -> Delivery {
+        self.delivery_of(provider, body.as_bytes())
+    }
+
+    /// A genuine delivery of these bytes.
+    pub fn delivery_of(&self, provider: &str, body: &[u8]) -> Delivery {
         let now = self.inbox.clock.now();
-        let mut delivery = Delivery::new(self.provider(provider).id(), now, body.as_bytes().to_vec());
+        let mut delivery = Delivery::new(self.provider(provider).id(), now, body.to_vec());
         match provider {
             "fynapse" => {
                 let t = now.secs();
-                let tag = sign(format!("{t}.{body}").as_bytes());
+                let tag = sign(&[format!("{t}.").as_bytes(), body].concat());
                 delivery.headers.push(("webhook-signature".into(), format!("t={t},v1={tag}")));
             }
             "runpayments" => {
-                let tag = sign(body.as_bytes());
+                let tag = sign(body);
                 delivery.headers.push(("x-webhook-signature-256".into(), format!("sha256={tag}")));
             }
             _ => delivery.path_token = Some(Secret::new(SECRET)),
         }
         delivery
+    }
+
+    /// The secrets a provider's deliveries are verified with here.
+    pub fn secrets_of(&self, provider: &str) -> std::sync::Arc<ProviderSecrets> {
+        run(self.inbox.secrets.get(self.provider(provider).id())).unwrap()
     }
 
     /// Delivers a genuine body.
@@ -90,11 +100,11 @@ impl Town {
     /// Works on every message that is visible now, once; those that fail come back. Returns how many were done.
     pub fn work(&self) -> usize {
         let messages = self.inbox.queue.receive(usize::MAX, 360);
-        messages
-            .iter()
-            .filter(|message| self.work_on(message.job().unwrap()).is_ok())
-            .map(|done| self.inbox.queue.delete(done.id))
-            .count()
+        let done = messages.iter().filter(|message| {
+            let worked = self.work_on(message.job().unwrap()).is_ok();
+            worked && self.inbox.queue.delete(message.id)
+        });
+        done.count()
     }
 
     /// Does one job.

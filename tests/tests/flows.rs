@@ -173,7 +173,8 @@ fn no_answer_makes_a_provider_give_up() {
     // Fynapse dead-letters an event on any of these at once.
     const PERMANENT: [u16; 7] = [400, 401, 402, 405, 406, 410, 413];
     let body = r#"{"event_id":"e","type":"balance.extracted","data":1}"#;
-    let breakages: [(&str, fn(&Town)); 5] = [
+    type Breakage = (&'static str, fn(&Town));
+    let breakages: [Breakage; 5] = [
         ("ledger down", |town| town.inbox.ledger.faults.down(true)),
         ("queue down", |town| town.inbox.queue.faults.down(true)),
         ("secrets down", |town| town.inbox.secrets.faults.down(true)),

@@ -121,7 +121,7 @@ pub(crate) async fn store(
     provider: &dyn Provider,
     verified: Verified,
 ) -> Result<Answer, Box<Delivery>> {
-    let event = match provider.parse(&verified) {
+    let event = match provider.parse(&verified).and_then(bounded) {
         Ok(event) => event,
         Err(why) => match unreadable(inbox, provider, &verified, &why).await {
             Ok(event) => event,
@@ -147,6 +147,22 @@ pub(crate) async fn store(
             Err(Box::new(delivery))
         }
     }
+}
+
+/// The longest event type that is one, in bytes.
+const MAX_EVENT_TYPE_BYTES: usize = 200;
+/// The most of a note that is kept, in characters.
+const MAX_NOTE_CHARS: usize = 200;
+
+/// What becomes attributes of the entry has a limit: the body may be large, the row's other parts may not.
+fn bounded(mut event: Event) -> Result<Event, Unreadable> {
+    if event.event_type.len() > MAX_EVENT_TYPE_BYTES {
+        return Err(Unreadable::Field { field: "type", rule: "at most 200 bytes long" });
+    }
+    for (_, note) in &mut event.notes {
+        *note = note.chars().take(MAX_NOTE_CHARS).collect();
+    }
+    Ok(event)
 }
 
 /// The event type under which unreadable deliveries are listed.

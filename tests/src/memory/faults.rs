@@ -95,7 +95,11 @@ mod tests {
     fn faults_strike_on_their_side_of_the_effect() {
         let faults = Faults::default();
         let effects = Cell::new(0);
-        let call = |name| run(faults.call(name, "fault", || Ok::<_, &str>(effects.set(effects.get() + 1))));
+        let effect = || {
+            effects.set(effects.get() + 1);
+            Ok(())
+        };
+        let call = |name| run(faults.call(name, "fault", effect));
 
         faults.next(Side::Before, 1);
         faults.next_of("settle", Side::After, 1);

@@ -1,1 +1,177 @@
-fn main() {}
+//! `hookledger`: what a person asks of the ledger, and the one thing they may tell it: try again.
+//!
+//! It works on the deployed stack with the credentials in the environment: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+//! `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, and `HOOKLEDGER_TABLE`, `HOOKLEDGER_QUEUE_URL` from the stack's outputs.
+//! Bodies are never printed.
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand};
+use hookledger_aws::AwsInbox;
+use hookledger_aws::clients::Clients;
+use hookledger_aws::dynamo::StoryLine;
+use hookledger_aws::env::Env;
+use hookledger_core::identity::ItemKey;
+use hookledger_core::job::Job;
+use hookledger_core::ports::{Clock as _, Ledger as _, WorkQueue as _};
+use hookledger_core::time::UnixMs;
+
+/// Looks into the ledger, and replays what is parked.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists the entries that wait for a person, and why.
+    Parked {
+        /// The most rows shown.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Lists what came in on a UTC day, newest last.
+    Recent {
+        /// The day, 2026-11-22; today if left out.
+        #[arg(long)]
+        day: Option<String>,
+        /// The most rows shown.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Lists the deliveries of a provider that were refused on a UTC day, and why. Bodies and headers stay hidden.
+    Refused {
+        /// The provider's name.
+        provider: String,
+        /// The day, 2026-11-22; today if left out.
+        #[arg(long)]
+        day: Option<String>,
+        /// The most rows shown.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Tells all that is known about a subject, such as `rightfoot#batch#b1`.
+    Story {
+        /// The subject: the partition key.
+        subject: String,
+    },
+    /// Opens a parked entry again and sends its work.
+    Replay {
+        /// The subject: the partition key.
+        subject: String,
+        /// The entry's sort key, `event#…`.
+        sort_key: String,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let env = environment()?;
+    let inbox = AwsInbox::new(&env, &Clients::from_env(&env)?)?;
+    let today = || inbox.clock.now().day();
+    match arguments.command {
+        Command::Parked { limit } => parked(&inbox, limit).await,
+        Command::Recent { day, limit } => recent(&inbox, &day.unwrap_or_else(today), limit).await,
+        Command::Refused { provider, day, limit } => {
+            refused(&inbox, &provider, &day.unwrap_or_else(today), limit).await
+        }
+        Command::Story { subject } => story(&inbox, &subject).await,
+        Command::Replay { subject, sort_key } => replay(&inbox, ItemKey { pk: subject, sk: sort_key }).await,
+    }
+}
+
+/// The functions' own environment, less the stack's name: no metric is written from here.
+fn environment() -> anyhow::Result<Env> {
+    let stack = ("HOOKLEDGER_STACK".to_string(), "operator".to_string());
+    let vars =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Env::from_vars(std::iter::once(stack).chain(vars))
+        .context("HOOKLEDGER_TABLE and HOOKLEDGER_QUEUE_URL are the stack's outputs")
+}
+
+async fn parked(inbox: &AwsInbox, limit: usize) -> anyhow::Result<()> {
+    let parked = inbox.ledger.list_parked(limit).await?;
+    for due in &parked {
+        let entry = inbox.ledger.entry_header(&due.key).await?;
+        let reason = entry.and_then(|entry| entry.reason).unwrap_or_default();
+        println!("{}  {}  {}  {reason}", due.due_at, due.key.pk, due.key.sk);
+    }
+    println!("{} parked", parked.len());
+    Ok(())
+}
+
+async fn recent(inbox: &AwsInbox, day: &str, limit: usize) -> anyhow::Result<()> {
+    let recent = inbox.ledger.list_recent(day, limit).await?;
+    for pointer in &recent {
+        let Some(entry) = inbox.ledger.entry_header(&pointer.key).await? else { continue };
+        let (state, origin) = (entry.state.as_str(), entry.origin.as_str());
+        println!("{}  {state:<7}  {origin}  {}  {}", pointer.received_at, pointer.key.pk, pointer.key.sk);
+    }
+    println!("{} on {day}", recent.len());
+    Ok(())
+}
+
+async fn refused(inbox: &AwsInbox, provider: &str, day: &str, limit: usize) -> anyhow::Result<()> {
+    let refused = inbox.ledger.list_refused(provider, day, limit).await?;
+    for row in &refused {
+        let from = row.source_ip.as_deref().unwrap_or("unknown");
+        println!("{}  {}  {} bytes from {from}: {}", row.at, row.code, row.body_bytes, row.reason);
+    }
+    println!("{} of {provider} on {day}", refused.len());
+    Ok(())
+}
+
+async fn story(inbox: &AwsInbox, subject: &str) -> anyhow::Result<()> {
+    let lines = inbox.ledger.story(subject).await?;
+    for StoryLine { key, state, columns } in &lines {
+        println!("{}  {}", key.sk, state.as_deref().unwrap_or(""));
+        for (name, value) in columns {
+            println!("    {name}: {}", readable(name, value));
+        }
+    }
+    println!("{} rows", lines.len());
+    Ok(())
+}
+
+/// Instants are stored as milliseconds; people read dates.
+fn readable(name: &str, value: &str) -> String {
+    match value.parse() {
+        Ok(ms) if name.ends_with("_at") && name != "expires_at" => UnixMs(ms).to_string(),
+        Ok(secs) if name == "expires_at" => UnixMs::from_secs(secs).to_string(),
+        _ => value.to_string(),
+    }
+}
+
+async fn replay(inbox: &AwsInbox, key: ItemKey) -> anyhow::Result<()> {
+    let due_at = inbox.clock.now().plus_secs(inbox.timing.admit_grace_secs);
+    if !inbox.ledger.reopen(&key, due_at, None).await? {
+        bail!("{key} is not parked: `hookledger story {}` tells how it stands", key.pk);
+    }
+    match inbox.queue.send(&Job::entry(key), 0).await {
+        Ok(()) => println!("open again, and on its way"),
+        // The debt is written: the reconciler takes it up.
+        Err(error) => println!("open again; {error}, so the reconciler will take it up within minutes"),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_shown_as_dates() {
+        assert_eq!(readable("received_at", "1705314600250"), "2024-01-15T10:30:00.250Z");
+        assert_eq!(readable("expires_at", "1705314600"), "2024-01-15T10:30:00.000Z");
+        assert_eq!(readable("attempts", "3"), "3");
+        assert_eq!(readable("received_at", "unknown"), "unknown");
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory as _;
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,225 @@
+//! The stack on this machine, from outside: what `cargo xtask up` wrote down of it, the ways to call it, and the ways to
+//! look into it.
+
+mod http;
+mod observe;
+mod sandbox;
+mod stack;
+
+use std::time::{Duration, Instant};
+
+use hookledger_aws::clients::Clients;
+use hookledger_aws::dynamo::DynamoLedger;
+use hookledger_aws::env::AwsEnv;
+use hookledger_core::debt::{Expectation, Status};
+use hookledger_core::entry::{Entry, State};
+use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::ports::Ledger;
+use hookledger_core::secret::Secret;
+use serde_json::{Value, json};
+
+pub use http::{Answered, Http};
+pub use observe::Observer;
+pub use sandbox::{Attempt, Sandbox};
+pub use stack::Stack;
+
+/// What went wrong, for the person who watches.
+pub type Outcome<T> = Result<T, String>;
+
+/// How long anything on the local stack may take to come about.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked for meanwhile.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// The running local stack.
+pub struct Local {
+    /// What is written down of it.
+    pub stack: Stack,
+    /// Plain and signed HTTP.
+    pub http: Http,
+    /// The providers.
+    pub sandbox: Sandbox,
+    /// The ledger, read directly.
+    pub ledger: DynamoLedger,
+    /// What is published.
+    pub observer: Observer,
+    clients: Clients,
+}
+
+impl Local {
+    /// Finds the running stack and starts listening on its event bus.
+    pub async fn attach() -> Outcome<Self> {
+        let stack = Stack::load()?;
+        let http = Http::new(&stack);
+        let clients = Clients::new(&AwsEnv {
+            region: stack.region.clone(),
+            access_key_id: stack.access_key_id.clone(),
+            secret_access_key: Secret::new(&stack.secret_access_key),
+            session_token: None,
+            endpoint_url: Some(stack.endpoint.clone()),
+        });
+        let observer = Observer::attach(&clients, &stack).await?;
+        let ledger = DynamoLedger::new(clients.dynamodb.clone(), &stack.table, 400);
+        let sandbox = Sandbox::new(http.clone(), &stack.sandbox_url);
+        Ok(Self { stack, http, sandbox, ledger, observer, clients })
+    }
+
+    /// Runs the reconciler now, instead of at the next full minute.
+    pub async fn reconcile(&self) -> Outcome<Value> {
+        let name = self.stack.function("reconciler")?;
+        let path = format!("/2015-03-31/functions/{name}/invocations");
+        let answered = self.http.aws("lambda", "POST", &path, &[], b"{}".to_vec()).await?;
+        answered.json()
+    }
+
+    /// Calls the expectations API, signed as IAM asks.
+    pub async fn expect(&self, method: &str, provider: &str, reference: &str) -> Outcome<Answered> {
+        let url = format!("{}/{provider}/{reference}", self.stack.expectations_url);
+        self.http.signed("execute-api", method, &url, &[], Vec::new()).await
+    }
+
+    /// Denies a function an action, until [`Local::allow`]: the port behind it is down for that function alone.
+    pub async fn deny(&self, function: &str, action: &str) -> Outcome<()> {
+        let statement = json!({ "Effect": "Deny", "Action": action, "Resource": "*" });
+        let document = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+        self.role_policy(function, "PutRolePolicy", Some(&document)).await
+    }
+
+    /// Takes back what [`Local::deny`] did.
+    pub async fn allow(&self, function: &str) -> Outcome<()> {
+        self.role_policy(function, "DeleteRolePolicy", None).await
+    }
+
+    async fn role_policy(&self, function: &str, action: &str, document: Option<&str>) -> Outcome<()> {
+        let name = self.stack.function(function)?;
+        let path = format!("/2015-03-31/functions/{name}");
+        let described = self.http.aws("lambda", "GET", &path, &[], Vec::new()).await?.json()?;
+        let role = described["Configuration"]["Role"].as_str().and_then(|arn| arn.rsplit('/').next());
+        let role = role.ok_or("the function has no role")?;
+        let mut form = format!("Action={action}&Version=2010-05-08&RoleName={role}&PolicyName=broken-for-a-test");
+        if let Some(document) = document {
+            let encoded: String = document.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            form.push_str(&format!("&PolicyDocument={encoded}"));
+        }
+        let header = [("content-type", "application/x-www-form-urlencoded")];
+        self.http.aws("iam", "POST", "/", &header, form.into_bytes()).await?.expect(200).map(drop)
+    }
+
+    /// Puts any text on the work queue.
+    pub async fn send_message(&self, body: &str) -> Outcome<()> {
+        let call = self.clients.sqs.send_message().queue_url(&self.stack.queue_url).message_body(body);
+        call.send().await.map(drop).map_err(|error| format!("{error:?}"))
+    }
+
+    /// How many messages the work queue holds: waiting, delayed, or in work.
+    pub async fn depth(&self) -> Outcome<u64> {
+        use aws_sdk_sqs::types::QueueAttributeName::All;
+        let call = self.clients.sqs.get_queue_attributes().queue_url(&self.stack.queue_url).attribute_names(All);
+        let attributes = call.send().await.map_err(|error| format!("{error:?}"))?;
+        let counts = attributes.attributes().into_iter().flatten();
+        let counts = counts.filter(|(name, _)| name.as_str().starts_with("ApproximateNumberOfMessages"));
+        Ok(counts.filter_map(|(_, count)| count.parse::<u64>().ok()).sum())
+    }
+
+    /// Sets how long a message in work stays hidden, in seconds.
+    pub async fn set_visibility(&self, secs: u32) -> Outcome<()> {
+        use aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
+        let call = self.clients.sqs.set_queue_attributes().queue_url(&self.stack.queue_url);
+        call.attributes(VisibilityTimeout, secs.to_string())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| format!("{error:?}"))
+    }
+
+    /// Takes what is on the dead-letter queue.
+    pub async fn dead_letters(&self) -> Outcome<Vec<String>> {
+        let url = &self.stack.dead_letter_queue_url;
+        let received = self.clients.sqs.receive_message().queue_url(url).max_number_of_messages(10).send().await;
+        let mut bodies = Vec::new();
+        for message in received.map_err(|error| format!("{error:?}"))?.messages() {
+            let handle = message.receipt_handle().unwrap_or_default();
+            let deletion = self.clients.sqs.delete_message().queue_url(url).receipt_handle(handle);
+            deletion.send().await.map_err(|error| format!("{error:?}"))?;
+            bodies.push(message.body().unwrap_or_default().to_string());
+        }
+        Ok(bodies)
+    }
+
+    /// A provider's secret document.
+    pub async fn secret(&self, provider: &str) -> Outcome<String> {
+        let call = self.clients.secrets.get_secret_value().secret_id(self.secret_arn(provider)?).send().await;
+        Ok(call.map_err(|error| format!("{error:?}"))?.secret_string().unwrap_or_default().to_string())
+    }
+
+    /// Replaces a provider's secret document.
+    pub async fn put_secret(&self, provider: &str, document: &str) -> Outcome<()> {
+        let call = self.clients.secrets.put_secret_value().secret_id(self.secret_arn(provider)?);
+        call.secret_string(document).send().await.map(drop).map_err(|error| format!("{error:?}"))
+    }
+
+    fn secret_arn(&self, provider: &str) -> Outcome<&str> {
+        let arn = self.stack.secrets.get(provider).map(String::as_str);
+        arn.ok_or_else(|| format!("stack.json names no secret of {provider}"))
+    }
+
+    /// Reads an entry.
+    pub async fn entry(&self, key: &ItemKey) -> Outcome<Option<Entry>> {
+        let read = self.ledger.entry(key).await.map_err(|error| error.to_string())?;
+        Ok(read.map(|(entry, _)| entry))
+    }
+
+    /// Reads an expectation.
+    pub async fn expectation(&self, key: &ItemKey) -> Outcome<Option<Expectation>> {
+        self.ledger.expectation(key).await.map_err(|error| error.to_string())
+    }
+
+    /// Reads a subject's current status.
+    pub async fn status(&self, subject: &Subject) -> Outcome<Option<Status>> {
+        self.ledger.status(subject).await.map_err(|error| error.to_string())
+    }
+
+    /// The keys of a subject's rows that start so.
+    pub async fn rows(&self, subject: &Subject, prefix: &str) -> Outcome<Vec<String>> {
+        let story = self.ledger.story(subject.as_str()).await.map_err(|error| error.to_string())?;
+        Ok(story.into_iter().map(|line| line.key.sk).filter(|sk| sk.starts_with(prefix)).collect())
+    }
+
+    /// Refusals kept today for a provider.
+    pub async fn refusals(&self, provider: &str) -> Outcome<usize> {
+        let now = hookledger_core::ports::Clock::now(&hookledger_aws::telemetry::SystemClock::new());
+        let kept = self.ledger.list_refused(provider, &now.day(), 1000).await;
+        kept.map(|kept| kept.len()).map_err(|error| error.to_string())
+    }
+
+    /// Waits until this entry is in this state.
+    pub async fn until_state(&self, key: &ItemKey, state: State) -> Outcome<Entry> {
+        let what = format!("{key} to be {}", state.as_str());
+        until(&what, async || {
+            let entry = self.entry(key).await?;
+            match entry {
+                Some(entry) if entry.state == state => Ok(Ok(entry)),
+                Some(entry) => {
+                    Ok(Err(format!("it is {} ({})", entry.state.as_str(), entry.reason.unwrap_or_default())))
+                }
+                None => Ok(Err("there is no such entry".into())),
+            }
+        })
+        .await
+    }
+}
+
+/// Waits for something to come about. The look answers `Ok(Ok(…))` once it has, `Ok(Err(what is seen instead))` until
+/// then, and `Err` if waiting on makes no sense.
+pub async fn until<T>(what: &str, look: impl AsyncFn() -> Outcome<Result<T, String>>) -> Outcome<T> {
+    let started = Instant::now();
+    loop {
+        match look().await? {
+            Ok(seen) => return Ok(seen),
+            Err(instead) if started.elapsed() > PATIENCE => {
+                return Err(format!("waited {} s for {what}; {instead}", PATIENCE.as_secs()));
+            }
+            Err(_) => tokio::time::sleep(GLANCE).await,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `target/local/stack.json`: what `cargo xtask up` wrote down.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::Outcome;
+
+/// Everything an outside client needs to drive the local stack.
+#[derive(Clone, Debug, Deserialize)]
+#[expect(missing_docs, reason = "each field is the key of the same name in stack.json, which the README lists")]
+pub struct Stack {
+    pub endpoint: String,
+    pub region: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub stack_name: String,
+    pub api_url: String,
+    pub webhooks: BTreeMap<String, String>,
+    pub signing_secrets: BTreeMap<String, String>,
+    pub url_tokens: BTreeMap<String, String>,
+    pub expectations_url: String,
+    pub table: String,
+    pub queue_url: String,
+    pub dead_letter_queue_url: String,
+    pub bus: String,
+    pub functions: BTreeMap<String, String>,
+    pub secrets: BTreeMap<String, String>,
+    pub sandbox_url: String,
+    pub time_scale: u64,
+}
+
+impl Stack {
+    /// Reads the description of the running stack; its absence is an error, never a reason to skip.
+    pub fn load() -> Outcome<Self> {
+        let path = std::env::var_os("HOOKLEDGER_STACK_JSON").map_or_else(
+            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/local/stack.json"),
+            PathBuf::from,
+        );
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            format!("no local stack is running ({}: {error}). Start it with `cargo xtask up`.", path.display())
+        })?;
+        serde_json::from_str(&text).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    }
+
+    /// The deployed name of a function.
+    pub fn function(&self, name: &str) -> Outcome<&str> {
+        self.functions.get(name).map(String::as_str).ok_or_else(|| format!("stack.json names no function {name}"))
+    }
+
+    /// A provider's webhook URL.
+    pub fn webhook(&self, provider: &str) -> Outcome<&str> {
+        self.webhooks.get(provider).map(String::as_str).ok_or_else(|| format!("stack.json names no URL of {provider}"))
+    }
+}

@@ -1,0 +1,79 @@
+//! The story that `cargo xtask run` plays: events come in from four providers, and everything that goes wrong with
+//! webhooks goes wrong once. Every row looks at the deployed stack and says what it saw.
+
+mod arriving;
+mod failing;
+mod missing;
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::local::{Local, Outcome};
+
+/// One row, told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// What the row is about.
+    pub title: &'static str,
+    /// What was seen, or what was not as expected.
+    pub seen: Outcome<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What the rows share.
+pub struct Scene {
+    /// The stack.
+    pub local: Local,
+    /// Makes every id of this telling its own, so that a stack can be told the story again.
+    pub run: String,
+}
+
+impl Scene {
+    /// A scene on the running stack.
+    pub async fn open() -> Outcome<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
+        Ok(Self { local: Local::attach().await?, run: now.as_secs().to_string() })
+    }
+
+    /// An id of this telling.
+    pub fn id(&self, name: &str) -> String {
+        format!("{name}-{}", self.run)
+    }
+}
+
+/// Tells one row: runs it and takes the time.
+macro_rules! rows {
+    ($scene:expr, $tell:expr, $($title:literal => $row:path,)+) => {{
+        let mut told = Vec::new();
+        $(
+            let started = Instant::now();
+            let seen = $row($scene).await;
+            told.push(Told { title: $title, seen, took: started.elapsed() });
+            if let Some(last) = told.last() {
+                $tell(last);
+            }
+        )+
+        told
+    }};
+}
+
+/// Plays all rows in order, telling each as it ends.
+pub async fn play(scene: &Scene, tell: impl Fn(&Told)) -> Vec<Told> {
+    rows!(scene, tell,
+        "every sample event of Rightfoot" => arriving::rightfoot_samples,
+        "every sample event of Fynapse" => arriving::fynapse_samples,
+        "every sample event of FinBox" => arriving::finbox_samples,
+        "every sample event of Run Payments" => arriving::runpayments_samples,
+        "the same delivery five times at once" => arriving::five_at_once,
+        "a forged signature and a wrong token" => arriving::forged,
+        "a genuine signature, but stale" => arriving::stale,
+        "the queue is down while an event arrives" => failing::queue_down,
+        "the table is down while FinBox delivers" => failing::table_down,
+        "a provider's API fails during the work" => failing::api_fails,
+        "a parked event is delivered again" => failing::parked_and_reopened,
+        "Rightfoot's webhook never comes" => missing::rightfoot_lost,
+        "FinBox sent while nobody listened" => missing::finbox_lost,
+        "a merchant's events out of order" => missing::out_of_order,
+        "a status listed first, pushed afterwards" => missing::listed_then_pushed,
+    )
+}

@@ -1,0 +1,141 @@
+//! What arrives: samples, duplicates, forgeries.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hmac::{Hmac, KeyInit, Mac};
+use hookledger_core::entry::State;
+use serde_json::json;
+use sha2::Sha256;
+
+use super::Scene;
+use crate::local::{Outcome, until};
+use crate::samples::{self, event_of};
+
+pub(super) async fn rightfoot_samples(scene: &Scene) -> Outcome<String> {
+    let sandbox = &scene.local.sandbox;
+    let balance =
+        |id: &str, amount: f64| json!({ "authorizer_unique_id": id, "balance": amount, "balance_status_code": 0 });
+    sandbox.batch("batch-2001", "complete", json!([balance("authorizer-9", 1250.1)])).await?;
+    let two = json!([balance("authorizer-1", 90.1), balance("authorizer-2", -12.5)]);
+    sandbox.batch("batch-2002", "complete", two).await?;
+    samples_of(scene, "rightfoot").await
+}
+
+pub(super) async fn fynapse_samples(scene: &Scene) -> Outcome<String> {
+    samples_of(scene, "fynapse").await
+}
+
+pub(super) async fn finbox_samples(scene: &Scene) -> Outcome<String> {
+    let sandbox = &scene.local.sandbox;
+    sandbox.statement("entity-501", Some("link-71"), "statement-901", "completed").await?;
+    sandbox.statement("entity-502", None, "statement-902", "failed").await?;
+    sandbox.statement("entity-503", Some("link-73"), "statement-903", "processing").await?;
+    for session in ["session-301", "session-302", "session-303"] {
+        sandbox.session(session, "completed").await?;
+    }
+    samples_of(scene, "finbox").await
+}
+
+pub(super) async fn runpayments_samples(scene: &Scene) -> Outcome<String> {
+    samples_of(scene, "runpayments").await
+}
+
+/// Delivers every file of a provider and waits until each is settled.
+async fn samples_of(scene: &Scene, provider: &str) -> Outcome<String> {
+    let samples: Vec<_> = samples::all().into_iter().filter(|sample| sample.provider == provider).collect();
+    for sample in &samples {
+        let sent = scene.local.sandbox.send_expecting(provider, &sample.body, json!({}), 200).await;
+        sent.map_err(|error| format!("{}: {error}", sample.name))?;
+    }
+    let (mut done, mut ignored) = (0, 0);
+    for sample in &samples {
+        let event = event_of(provider, &sample.body);
+        let state = if event.known { State::Done } else { State::Ignored };
+        let settled = scene.local.until_state(&event.key(), state).await;
+        settled.map_err(|error| format!("{}: {error}", sample.name))?;
+        if event.known { done += 1 } else { ignored += 1 }
+    }
+    Ok(format!("{} delivered, 200; {done} done, {ignored} of unknown type kept and ignored", samples.len()))
+}
+
+pub(super) async fn five_at_once(scene: &Scene) -> Outcome<String> {
+    let id = scene.id("five");
+    let body = json!({ "event_id": id, "type": "balance.extracted", "data": { "amount": 1 } }).to_string();
+    scene.local.sandbox.send_expecting("fynapse", &body, json!({ "faults": { "times": 5 } }), 200).await?;
+    let key = event_of("fynapse", &body).key();
+    scene.local.until_state(&key, State::Done).await?;
+    let published = published_once(scene, &key.pk).await?;
+    let entries = scene.local.rows(&key.subject(), "event#").await?;
+    if entries.len() != 1 {
+        return Err(format!("{} entries: {entries:?}", entries.len()));
+    }
+    Ok(format!("5 × 200; 1 entry, {published} event published"))
+}
+
+/// Waits for the publication about a subject, and sees that it stays the only one.
+pub(super) async fn published_once(scene: &Scene, subject: &str) -> Outcome<usize> {
+    until("its event to be published", async || {
+        let published = scene.local.observer.published(subject).await?;
+        Ok(if published.is_empty() { Err("nothing is published".into()) } else { Ok(()) })
+    })
+    .await?;
+    // What a duplicate's late message might still bring about would come within its delay.
+    tokio::time::sleep(std::time::Duration::from_secs(DUPLICATE_WAIT_SECS)).await;
+    match scene.local.observer.published(subject).await?.len() {
+        1 => Ok(1),
+        more => Err(format!("{more} events published about {subject}")),
+    }
+}
+
+/// The local stack's delay of a duplicate's message is 3 s; its work takes well under a second.
+const DUPLICATE_WAIT_SECS: u64 = 5;
+
+pub(super) async fn forged(scene: &Scene) -> Outcome<String> {
+    let local = &scene.local;
+    let token_before = local.refusals("rightfoot").await?;
+    let signature_before = local.refusals("runpayments").await?;
+    let batch = json!({ "event_uuid": "forged", "type": "BALANCE_BATCH_COMPLETED", "batch_id": scene.id("forged") });
+    let event = json!({
+        "event_type": "funding.entered", "source_id": scene.id("forged"), "timestamp": "2026-11-20T08:00:00Z",
+        "payload": {}, "metadata": { "webhook_id": "wh", "attempt": 1, "idempotency_key": scene.id("forged") },
+    });
+    for (provider, body, forge) in [("rightfoot", batch, "token"), ("runpayments", event, "signature")] {
+        let body = body.to_string();
+        local.sandbox.send_expecting(provider, &body, json!({ "faults": { "forge": forge } }), 403).await?;
+        if local.entry(&event_of(provider, &body).key()).await?.is_some() {
+            return Err(format!("the forged delivery to {provider} became an entry"));
+        }
+    }
+    let token = local.refusals("rightfoot").await? - token_before;
+    let signature = local.refusals("runpayments").await? - signature_before;
+    if (token, signature) != (1, 1) {
+        return Err(format!("quarantined: {token} of the wrong token, {signature} of the forged signature"));
+    }
+    Ok("403 and 403; both quarantined, neither is an event".into())
+}
+
+pub(super) async fn stale(scene: &Scene) -> Outcome<String> {
+    let local = &scene.local;
+    let secret = local.stack.signing_secrets.get("fynapse").ok_or("stack.json has no signing secret of Fynapse")?;
+    let body = json!({ "event_id": scene.id("stale"), "type": "balance.extracted", "data": 1 }).to_string();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_secs();
+    let before = local.refusals("fynapse").await?;
+    let mut statuses = Vec::new();
+    for age_secs in [74 * 3600, 0] {
+        let t = now - age_secs;
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|error| error.to_string())?;
+        mac.update(format!("{t}.{body}").as_bytes());
+        let signature = format!("t={t},v1={}", hex::encode(mac.finalize().into_bytes()));
+        let headers = [("content-type", "application/json"), ("webhook-signature", signature.as_str())];
+        let url = local.stack.webhook("fynapse")?;
+        statuses.push(local.http.send("POST", url, &headers, body.clone().into_bytes()).await?.status);
+    }
+    if statuses != [403, 200] {
+        return Err(format!("74 hours old and fresh were answered {statuses:?}"));
+    }
+    let kept = local.refusals("fynapse").await? - before;
+    if kept != 1 {
+        return Err(format!("{kept} refusals were kept"));
+    }
+    Ok("signed 74 h ago: 403, quarantined; the same bytes signed now: 200".into())
+}
