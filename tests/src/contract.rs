@@ -74,6 +74,7 @@ macro_rules! ledger_contract {
                 the_largest_delivery_comes_back,
                 one_large_body_may_belong_to_two_events,
                 racing_bodies_do_not_mix,
+                racing_large_bodies_of_one_size_do_not_mix,
                 a_losing_body_leaves_the_winner_whole,
                 they_outlive_every_change_of_state,
             ]

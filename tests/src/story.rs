@@ -5,6 +5,7 @@ mod arriving;
 mod failing;
 mod missing;
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::local::{Local, Outcome};
@@ -26,13 +27,16 @@ pub struct Scene {
     pub local: Local,
     /// Makes every id of this telling its own, so that a stack can be told the story again.
     pub run: String,
+    /// Subjects of which exactly one event must have been published by the end.
+    published_once: Mutex<Vec<String>>,
 }
 
 impl Scene {
     /// A scene on the running stack.
     pub async fn open() -> Outcome<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
-        Ok(Self { local: Local::attach().await?, run: now.as_secs().to_string() })
+        let run = now.as_secs().to_string();
+        Ok(Self { local: Local::attach().await?, run, published_once: Mutex::default() })
     }
 
     /// An id of this telling.
@@ -75,5 +79,6 @@ pub async fn play(scene: &Scene, tell: impl Fn(&Told)) -> Vec<Told> {
         "FinBox sent while nobody listened" => missing::finbox_lost,
         "a merchant's events out of order" => missing::out_of_order,
         "a status listed first, pushed afterwards" => missing::listed_then_pushed,
+        "all of this, as the event bus saw it" => arriving::nothing_published_twice,
     )
 }

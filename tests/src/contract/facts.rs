@@ -89,7 +89,10 @@ pub async fn matching_twice_equals_matching_once<L: Ledger>(ledger: &L) {
     for _ in 0..2 {
         assert_eq!(ledger.match_fact(&merchant, "APPROVED", 1, &by("pushed")).await, Ok(true));
     }
-    assert_eq!(ledger.match_fact(&merchant, "APPROVED", 1, &by("other")).await, Ok(false));
+    let same_subject = ItemKey { sk: "event#another".into(), ..by("pushed") };
+    for other in [by("other"), same_subject] {
+        assert_eq!(ledger.match_fact(&merchant, "APPROVED", 1, &other).await, Ok(false));
+    }
     assert_eq!(ledger.facts(&merchant).await.unwrap()[0].matched_by, Some(by("pushed")));
 }
 

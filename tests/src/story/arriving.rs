@@ -1,6 +1,6 @@
 //! What arrives: samples, duplicates, forgeries.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
 use hookledger_core::entry::State;
@@ -72,23 +72,32 @@ pub(super) async fn five_at_once(scene: &Scene) -> Outcome<String> {
     Ok(format!("5 × 200; 1 entry, {published} event published"))
 }
 
-/// Waits for the publication about a subject, and sees that it stays the only one.
+/// Waits for the publication about a subject. That it stays the only one is looked at in the last row.
 pub(super) async fn published_once(scene: &Scene, subject: &str) -> Outcome<usize> {
-    until("its event to be published", async || {
-        let published = scene.local.observer.published(subject).await?;
-        Ok(if published.is_empty() { Err("nothing is published".into()) } else { Ok(()) })
-    })
-    .await?;
-    // What a duplicate's late message might still bring about would come within its delay.
-    tokio::time::sleep(std::time::Duration::from_secs(DUPLICATE_WAIT_SECS)).await;
-    match scene.local.observer.published(subject).await?.len() {
-        1 => Ok(1),
+    scene.published_once.lock().map_err(|_| "the story was interrupted")?.push(subject.to_string());
+    until("its event to be published", async || match scene.local.observer.published(subject).await?.len() {
+        0 => Ok(Err("nothing is published".into())),
+        1 => Ok(Ok(1)),
         more => Err(format!("{more} events published about {subject}")),
-    }
+    })
+    .await
 }
 
 /// The local stack's delay of a duplicate's message is 3 s; its work takes well under a second.
-const DUPLICATE_WAIT_SECS: u64 = 5;
+const DUPLICATE_WAIT: Duration = Duration::from_secs(5);
+
+/// What a duplicate's late message might still bring about has come by now: nothing was published twice.
+pub(super) async fn nothing_published_twice(scene: &Scene) -> Outcome<String> {
+    tokio::time::sleep(DUPLICATE_WAIT).await;
+    let subjects = scene.published_once.lock().map_err(|_| "the story was interrupted")?.clone();
+    for subject in &subjects {
+        let published = scene.local.observer.published(subject).await?;
+        if published.len() != 1 {
+            return Err(format!("{} events published about {subject}", published.len()));
+        }
+    }
+    Ok(format!("exactly one event about each of {} subjects that were delivered or found twice", subjects.len()))
+}
 
 pub(super) async fn forged(scene: &Scene) -> Outcome<String> {
     let local = &scene.local;
