@@ -192,7 +192,24 @@ fn no_answer_makes_a_provider_give_up() {
             assert!(!PERMANENT.contains(&answered.status), "{name}: {body} was answered {}", answered.status);
         }
     }
-    // FinBox never sends again: with the store down, the delivery goes onto the queue and is admitted later.
+    // FinBox never sends again: with the secrets out of reach, nobody can tell whether it is genuine. The worker will.
+    for genuine in [true, false] {
+        let town = Town::new();
+        let mut delivery = town.delivery("finbox", STATEMENT);
+        if !genuine {
+            delivery.path_token = Some(Secret::new("guessed"));
+        }
+        town.inbox.secrets.faults.down(true);
+        assert_eq!(town.deliver_this(delivery).status, 200);
+        town.work();
+        assert!(town.inbox.ledger.entries().is_empty(), "the secrets are still out of reach");
+        town.inbox.secrets.faults.clear();
+        town.inbox.clock.advance_secs(120);
+        town.work();
+        assert_eq!(town.inbox.ledger.entries().len(), usize::from(genuine));
+        assert_eq!(town.inbox.ledger.refusals().len(), usize::from(!genuine));
+    }
+    // With the store down, the delivery goes onto the queue and is admitted later.
     let town = Town::new();
     town.inbox.ledger.faults.down(true);
     assert_eq!(town.deliver("finbox", STATEMENT).status, 200);
@@ -263,6 +280,62 @@ fn failing_work_is_retried_and_then_settled() {
     town.pass_minutes(5);
     assert_eq!(town.only_entry().state, State::Done);
     assert_eq!(town.effects().len(), 1);
+}
+
+#[test]
+fn a_duplicate_does_not_hurry_work_that_was_put_off() {
+    let town = Town::new();
+    town.inbox.api.answer_with(|_| Ok(ApiResponse { status: 429, retry_after_secs: Some(600), body: Vec::new() }));
+    town.deliver("rightfoot", BATCH);
+    town.work();
+    town.deliver("rightfoot", BATCH);
+    town.inbox.clock.advance_secs(60);
+    town.work();
+    assert_eq!(town.inbox.api.requests().len(), 1);
+    town.inbox.api.answer_with(|_| answer(200, BALANCES));
+    town.pass_minutes(12);
+    assert_eq!(town.only_entry().state, State::Done);
+}
+
+#[test]
+fn an_unreadable_delivery_can_be_replayed() {
+    let town = Town::new();
+    town.deliver("fynapse", "nonsense");
+    let key = town.only_entry().key;
+    assert!(run(town.inbox.ledger.reopen(&key, town.inbox.clock.now(), None)).unwrap());
+    town.work_on(Job::entry(key.clone())).unwrap();
+    assert_eq!(town.only_entry().state, State::Parked, "this version can't read it either");
+    assert!(town.inbox.publisher.published().is_empty());
+    // A version that can: the same row with a body that this one reads.
+    let body = r#"{"event_id":"e1","type":"balance.extracted","data":1}"#;
+    town.inbox.ledger.replace_body(&key, body.as_bytes());
+    assert!(run(town.inbox.ledger.reopen(&key, town.inbox.clock.now(), None)).unwrap());
+    town.work_on(Job::entry(key)).unwrap();
+    town.work();
+    assert_eq!(town.inbox.ledger.entries_in(State::Done).len(), 2);
+    let published = town.inbox.publisher.published();
+    assert_eq!((published.len(), published[0].detail_type.as_str()), (1, "balance.extracted"));
+}
+
+#[test]
+fn a_push_overtakes_a_status_that_was_only_listed() {
+    // The list is asked at 00:00:00 and still shows "signed"; "boarded" happened a second before.
+    let town = Town::new();
+    town.inbox.api.answer_with(|url| match url.contains("/merchants?") {
+        true => answer(200, r#"{"items":[{"merchant_id":7,"merchant_status":"signed"}],"hasMore":false}"#),
+        false => answer(404, ""),
+    });
+    town.reconcile();
+    town.work();
+    town.deliver("runpayments", &merchant("boarded", "23:59"));
+    town.work();
+    let subject = town.inbox.ledger.entries()[0].key.subject();
+    assert_eq!(run(town.inbox.ledger.status(&subject)).unwrap().unwrap().status, "boarded");
+    town.inbox
+        .api
+        .answer_with(|_| answer(200, r#"{"items":[{"merchant_id":7,"merchant_status":"boarded"}],"hasMore":false}"#));
+    town.pass_minutes(40);
+    assert_eq!(town.effects().len(), 2, "signed and boarded, each once");
 }
 
 #[test]

@@ -188,7 +188,7 @@ mod tests {
         let request = parse(&event(json!({ "body": "{\"a\":1}" }))).unwrap();
         assert!(!format!("{request:?}").contains("t-1"));
         let delivery = request.into_delivery(ProviderId("finbox"), UnixMs(5));
-        assert_eq!(delivery.bytes(), b"{\"a\":1}");
+        assert_eq!(delivery.digest(), hookledger_core::identity::digest_hex(b"{\"a\":1}"));
         assert_eq!(delivery.source_ip.as_deref(), Some("192.0.2.7"));
         assert_eq!(delivery.path_token.as_ref().map(Secret::reveal), Some("t-1"));
         assert_eq!(delivery.header("X-Secret-Key"), Some("a,b"));

@@ -38,7 +38,7 @@ impl Delivery {
     }
 
     /// The bytes as sent, for the two purposes that don't interpret them: signing and keeping.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.body
     }
 
@@ -79,7 +79,7 @@ pub struct Proof {
     pub signed_at: Option<UnixMs>,
 }
 
-/// A delivery whose origin is proved. Only `signature` can make one.
+/// A delivery whose origin is proved: by `signature`, now or when it was stored. Nothing outside this crate can make one.
 #[derive(Debug)]
 pub struct Verified {
     delivery: Delivery,
@@ -89,6 +89,12 @@ pub struct Verified {
 impl Verified {
     pub(crate) fn new(delivery: Delivery, proof: Proof) -> Self {
         Self { delivery, proof }
+    }
+
+    /// A delivery that was verified when it came, out of the ledger again.
+    pub(crate) fn stored(provider: ProviderId, received_at: UnixMs, body: Vec<u8>) -> Self {
+        let proof = Proof { secret_id: "verified when it came".into(), signed_at: None };
+        Self::new(Delivery::new(provider, received_at, body), proof)
     }
 
     /// The body, now that it may be read.

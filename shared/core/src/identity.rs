@@ -36,7 +36,7 @@ pub struct Subject(String);
 impl Subject {
     /// The subject `id` of this `kind` at this provider. The id is opaque: any text is safe.
     pub fn new(provider: ProviderId, kind: &str, id: &str) -> Self {
-        Self(format!("{}#{}#{}", provider.0, kind, escape(id)))
+        Self(format!("{}#{}#{}", provider.0, escape(kind), escape(id)))
     }
 
     /// Where verified deliveries that could not be read are kept: one collection for each provider and UTC day.

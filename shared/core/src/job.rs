@@ -24,9 +24,9 @@ pub enum Job {
         /// Which.
         #[serde(flatten)]
         key: ItemKey,
-        /// Set on a delayed retry: the debt to claim before working. Somebody else may have taken it by then.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        due_at: Option<UnixMs>,
+        /// What stands between this message and the work.
+        #[serde(default, skip_serializing_if = "JobDebt::is_fresh")]
+        debt: JobDebt,
     },
     /// Poll for this expectation, if it is still due at `due_at`.
     Poll {
@@ -47,18 +47,43 @@ pub enum Job {
     },
 }
 
+/// What a job knows of the debt it is for. The queue may deliver late, twice or out of turn: a message that finds the
+/// debt elsewhere does nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobDebt {
+    /// The entry was just admitted or reopened: work, unless the work was put off meanwhile.
+    #[default]
+    Fresh,
+    /// A delayed retry: claim the debt that was due at this time, then work.
+    ToClaim(UnixMs),
+    /// The reconciler claimed the debt until this time: work, if that claim still stands.
+    Claimed(UnixMs),
+}
+
+impl JobDebt {
+    fn is_fresh(&self) -> bool {
+        *self == Self::Fresh
+    }
+}
+
 /// The version this code writes and reads.
 pub const JOB_VERSION: u8 = 1;
 
 impl Job {
     /// Work on this entry now.
     pub fn entry(key: ItemKey) -> Self {
-        Self::Entry { v: JOB_VERSION, key, due_at: None }
+        Self::Entry { v: JOB_VERSION, key, debt: JobDebt::Fresh }
+    }
+
+    /// Work on this entry, whose debt was claimed until `due_at`.
+    pub fn claimed(key: ItemKey, due_at: UnixMs) -> Self {
+        Self::Entry { v: JOB_VERSION, key, debt: JobDebt::Claimed(due_at) }
     }
 
     /// Work on this entry when its debt falls due.
     pub fn retry(key: ItemKey, due_at: UnixMs) -> Self {
-        Self::Entry { v: JOB_VERSION, key, due_at: Some(due_at) }
+        Self::Entry { v: JOB_VERSION, key, debt: JobDebt::ToClaim(due_at) }
     }
 
     /// Poll when this debt falls due.
@@ -148,7 +173,9 @@ mod tests {
         let key = ItemKey { pk: "rightfoot#batch#b1".into(), sk: "event#X#b1".into() };
         let job = Job::entry(key.clone());
         assert_eq!(job.to_json(), r#"{"job":"entry","v":1,"pk":"rightfoot#batch#b1","sk":"event#X#b1"}"#);
-        for job in [job, Job::retry(key.clone(), UnixMs(5)), Job::poll(key, UnixMs(7))] {
+        for job in
+            [job, Job::retry(key.clone(), UnixMs(5)), Job::claimed(key.clone(), UnixMs(6)), Job::poll(key, UnixMs(7))]
+        {
             assert_eq!(Job::parse(&job.to_json()), Ok(job));
         }
     }

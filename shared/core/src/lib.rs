@@ -20,7 +20,7 @@
 //!    (`signature::tests`)
 //! 2. A 2xx means durable and owed, settled, or parked for a person. No 2xx is sent on hope.
 //!    (`tests/flows.rs: a_2xx_means_durable`)
-//! 3. One identity, one entry, however many deliveries race. (`tests/contract.rs: fifty_racing_admits_make_one_entry`)
+//! 3. One identity, one entry, however many deliveries race. (`tests/contract.rs: admit::one_of_fifty_racers_is_new`)
 //! 4. Push and poll share [`admit`], and one effect. (`tests/flows.rs: push_and_poll_have_one_effect`)
 //! 5. Handling twice equals handling once. (`tests/flows.rs: handling_twice_equals_handling_once`)
 //! 6. Nothing is dropped silently: every refusal, ignore, park and expiry is counted and can be listed.

@@ -64,7 +64,7 @@ pub trait Ledger {
     /// Writes a new entry unless its key is taken, in one conditional put.
     async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError>;
     /// Takes a parked entry back to open, unless it was reopened `limit` times already (`None`: no limit, a person
-    /// asked). Attempts and waits start from zero. False: it was not parked, or may not be reopened again.
+    /// asked). Attempts and waits start from zero, and the reason is forgotten. False: it was not parked, or may not be reopened again.
     async fn reopen(&self, key: &ItemKey, due_at: UnixMs, limit: Option<u32>) -> Result<bool, StoreError>;
 
     /// An entry with its body, read consistently.
@@ -96,7 +96,8 @@ pub trait Ledger {
     async fn expect(&self, expectation: &Expectation) -> Result<bool, StoreError>;
     /// Reads an expectation.
     async fn expectation(&self, key: &ItemKey) -> Result<Option<Expectation>, StoreError>;
-    /// Ends a waiting expectation. False: it does not wait any more.
+    /// Ends a waiting expectation. One that expired is listed among the parked rows, for a person to see. False: it does
+    /// not wait any more.
     async fn end_expectation(
         &self,
         key: &ItemKey,
@@ -163,7 +164,7 @@ pub struct SecretsError(pub &'static str);
 
 /// The secret store, cached.
 pub trait Secrets {
-    /// The provider's secrets, at most one cache lifetime old.
+    /// The provider's secrets, at most one cache lifetime old; older only while the secret store is out of reach.
     async fn get(&self, provider: ProviderId) -> Result<Arc<ProviderSecrets>, SecretsError>;
     /// Reads them again after a mismatch: a rotation may just have happened. `None` when that was tried too recently.
     async fn reread(&self, provider: ProviderId) -> Result<Option<Arc<ProviderSecrets>>, SecretsError>;

@@ -64,9 +64,30 @@ pub async fn receive(
 ) -> Answer {
     let now = delivery.received_at;
     match verify(inbox, secrets, provider, delivery, now).await {
-        Ok(verified) => accept(inbox, provider, verified).await,
-        Err(answer) => answer,
+        Ok(verified) => match store(inbox, provider, verified).await {
+            Ok(answer) => answer,
+            Err(delivery) => not_taken(inbox, provider, &delivery).await,
+        },
+        Err(Unproved::Answered(answer)) => answer,
+        Err(Unproved::NoSecrets(delivery)) => not_taken(inbox, provider, &delivery).await,
     }
+}
+
+/// The store, or the secret store, is down: the provider comes again, or the delivery itself goes onto the queue. There
+/// it waits unproved, to be verified by the worker like any other.
+async fn not_taken(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Delivery) -> Answer {
+    match provider.answers().store_down {
+        OnStoreDown::AskAgain => Answer::unavailable(),
+        OnStoreDown::Rescue => rescue(inbox, provider, delivery).await,
+    }
+}
+
+/// Why a delivery's origin is not proved.
+pub(crate) enum Unproved {
+    /// It was refused, and this is the answer.
+    Answered(Answer),
+    /// The secrets could not be read: nobody knows.
+    NoSecrets(Box<Delivery>),
 }
 
 /// Proves the delivery's origin with the secrets at hand, and once more with freshly read ones: a rotation needs no
@@ -77,13 +98,16 @@ pub(crate) async fn verify(
     provider: &dyn Provider,
     delivery: Delivery,
     now: UnixMs,
-) -> Result<Verified, Answer> {
+) -> Result<Verified, Unproved> {
     let id = provider.id();
-    let known = secrets.get(id).await.map_err(|error| {
-        tracing::error!(provider = id.0, %error, "no secrets: nothing can be verified");
-        inbox.meter().count(Metric::Unconfigured, Some(id), 1);
-        Answer::unavailable()
-    })?;
+    let known = match secrets.get(id).await {
+        Ok(known) => known,
+        Err(error) => {
+            tracing::error!(provider = id.0, %error, "no secrets: nothing can be verified");
+            inbox.meter().count(Metric::Unconfigured, Some(id), 1);
+            return Err(Unproved::NoSecrets(Box::new(delivery)));
+        }
+    };
     let (refusal, delivery) = match provider.scheme().verify(delivery, &known, now) {
         Ok(verified) => return Ok(verified),
         Err(refused) => refused,
@@ -99,20 +123,9 @@ pub(crate) async fn verify(
     quarantine(inbox, provider, &delivery, refusal.code(), &refusal.to_string()).await;
     if refusal == Refusal::Unconfigured {
         inbox.meter().count(Metric::Unconfigured, Some(id), 1);
-        return Err(Answer::unavailable());
+        return Err(Unproved::Answered(Answer::unavailable()));
     }
-    Err(Answer::refused(provider.answers().refused))
-}
-
-/// Reads a verified delivery and writes it down; a store that is down is the answer rules' business.
-async fn accept(inbox: &impl Inbox, provider: &dyn Provider, verified: Verified) -> Answer {
-    match store(inbox, provider, verified).await {
-        Ok(answer) => answer,
-        Err(delivery) => match provider.answers().store_down {
-            OnStoreDown::AskAgain => Answer::unavailable(),
-            OnStoreDown::Rescue => rescue(inbox, provider, &delivery).await,
-        },
-    }
+    Err(Unproved::Answered(Answer::refused(provider.answers().refused)))
 }
 
 /// Reads a verified delivery and writes it down, or gives it back because the store did not take it.

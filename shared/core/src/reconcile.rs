@@ -170,7 +170,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         if self.inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?
             && let Some(provider) = provider
         {
-            enqueue(self.inbox, provider.id(), &Job::entry(due.key.clone()), 0).await;
+            enqueue(self.inbox, provider.id(), &Job::claimed(due.key.clone(), next_due_at), 0).await;
         }
         Ok(())
     }

@@ -127,7 +127,7 @@ async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, Sto
         }
         // What a list shows may only advance: its page may be older than what was pushed meanwhile.
         let behind = moved.n.is_some() && current.as_ref().is_some_and(|current| moved.rank <= current.rank);
-        if behind || !moved.moves(current.as_ref()) {
+        if behind || !(moved.moves(current.as_ref()) || overtakes(inbox, moved, current.as_ref()).await?) {
             return Ok(false);
         }
         let status = Status {
@@ -142,6 +142,19 @@ async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, Sto
         }
     }
     Err(StoreError::Unavailable("too many entries move the same subject's status at once"))
+}
+
+/// Whether a push that seems earlier than the current status follows it all the same. A status that was only seen in a
+/// list carries the time of looking, which is later than the time of the change, and the page itself may lag: then the
+/// provider's order of statuses decides, not the time.
+async fn overtakes(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>) -> Result<bool, StoreError> {
+    let Some(current) = current.filter(|current| moved.n.is_none() && moved.rank > current.rank) else {
+        return Ok(false);
+    };
+    let facts = inbox.ledger().facts(&moved.subject).await?;
+    Ok(facts.iter().any(|fact| {
+        fact.origin == Origin::Poll && fact.status == current.status && fact.occurred_at == current.occurred_at
+    }))
 }
 
 #[cfg(test)]

@@ -13,17 +13,17 @@
 
 use crate::admit::enqueue;
 use crate::api::Trouble;
+use crate::delivery::Verified;
 use crate::entry::{Announcement, Entry, State};
 use crate::expect::{Asker, delay_until};
 use crate::identity::ItemKey;
-use crate::job::{JOB_VERSION, Job, RescuedDelivery};
+use crate::job::{JOB_VERSION, Job, JobDebt, RescuedDelivery};
 use crate::ports::{
     Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError, WorkQueue,
 };
 use crate::providers::{Ask, Outcome, Provider, Step};
-use crate::receive;
+use crate::receive::{self, UNREADABLE, Unproved};
 use crate::status::{Effect, take_effect};
-use crate::time::UnixMs;
 
 /// How often work is tried before it is given to a person. Waiting for the provider does not count.
 pub const MAX_ATTEMPTS: u32 = 8;
@@ -69,32 +69,41 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
     /// Does one job. An error means that nothing about it could be written: the message must come back.
     pub async fn work(&self, job: Job) -> Result<(), StoreError> {
         match job {
-            Job::Entry { key, due_at: None, .. } => self.entry(&key).await,
-            Job::Entry { key, due_at: Some(due_at), .. } => self.retry(&key, due_at).await,
+            Job::Entry { key, debt, .. } => self.entry(&key, debt).await,
             Job::Poll { key, due_at, .. } => self.asker.poll(&key, due_at).await,
             Job::Rescue { delivery, .. } => self.rescued(delivery).await,
         }
     }
 
-    /// A delayed retry works only if the debt it was sent for is still there to be claimed.
-    async fn retry(&self, key: &ItemKey, due_at: UnixMs) -> Result<(), StoreError> {
+    async fn entry(&self, key: &ItemKey, debt: JobDebt) -> Result<(), StoreError> {
         let inbox = self.asker.inbox;
-        let next_due_at = inbox.clock().now().plus_secs(inbox.timing().admit_grace_secs);
-        if inbox.ledger().claim(key, due_at, next_due_at).await? { self.entry(key).await } else { Ok(()) }
-    }
-
-    async fn entry(&self, key: &ItemKey) -> Result<(), StoreError> {
-        let ledger = self.asker.inbox.ledger();
-        let Some((entry, body)) = ledger.entry(key).await? else {
+        if let JobDebt::ToClaim(due_at) = debt {
+            let next_due_at = inbox.clock().now().plus_secs(inbox.timing().admit_grace_secs);
+            if !inbox.ledger().claim(key, due_at, next_due_at).await? {
+                return Ok(());
+            }
+        }
+        let Some((entry, body)) = inbox.ledger().entry(key).await? else {
             tracing::error!(%key, "a job points at no entry");
             return Ok(());
         };
-        if entry.state != State::Open {
+        let ours = match debt {
+            // A message of the first hour, or a duplicate's: once the work was put off, its retry comes by itself, and
+            // not earlier than the provider asked for.
+            JobDebt::Fresh => entry.reason.is_none(),
+            JobDebt::ToClaim(_) => true,
+            // The reconciler claimed up to this time; if it claimed again since, another message is on its way.
+            JobDebt::Claimed(due_at) => entry.due_at == Some(due_at),
+        };
+        if entry.state != State::Open || !ours {
             return Ok(());
         }
         let Some(provider) = self.asker.providers.get(&entry.provider) else {
             return self.park(&entry, "no provider of this name is built in").await;
         };
+        if entry.event_type == UNREADABLE {
+            return self.read_again(provider, &entry, body).await;
+        }
         let attempt = match self.attempt(provider, &entry, &body).await {
             Ok(Attempt::Done(outcome)) => self.finish(provider, &entry, outcome).await,
             other => other.map(Some),
@@ -109,6 +118,20 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             Ok(Some(Attempt::Done(_))) => Ok(()),
             Err(StoreError::Unavailable(what)) => self.try_again(provider, &entry, what, None).await,
             Err(error) => self.park(&entry, &error.to_string()).await,
+        }
+    }
+
+    /// A delivery that could not be read when it came, and that a person replays: perhaps this version can. Then it is
+    /// let in as the event it is, and this row has done its duty.
+    async fn read_again(&self, provider: &dyn Provider, entry: &Entry, body: Vec<u8>) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        let verified = Verified::stored(provider.id(), entry.received_at, body);
+        if let Err(why) = provider.parse(&verified) {
+            return self.park(entry, &why.to_string()).await;
+        }
+        match receive::store(inbox, provider, verified).await {
+            Ok(_) => self.settle(provider, entry, Some("read by a later version, and let in as its own event")).await,
+            Err(_) => Err(StoreError::Unavailable("the event could not be let in")),
         }
     }
 
@@ -261,8 +284,9 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         let received_at = delivery.received_at;
         let kept = match receive::verify(inbox, self.secrets, provider, delivery, received_at).await {
             Ok(verified) => receive::store(inbox, provider, verified).await.is_ok(),
-            // Refused after all, and quarantined; or our secrets can't be read right now.
-            Err(answer) => answer.status != 503,
+            // Refused after all, and quarantined. But without secrets nobody can tell.
+            Err(Unproved::Answered(answer)) => answer.status != 503,
+            Err(Unproved::NoSecrets(_)) => false,
         };
         if kept {
             return Ok(());

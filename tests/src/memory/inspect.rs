@@ -27,6 +27,13 @@ impl MemoryLedger {
         }
     }
 
+    /// Replaces an entry's stored body.
+    pub fn replace_body(&self, key: &ItemKey, body: &[u8]) {
+        if let Some(Item::Entry(stored)) = self.table.borrow_mut().get_mut(key) {
+            stored.body = body.to_vec();
+        }
+    }
+
     /// Every expectation, in the order of the keys.
     pub fn expectations(&self) -> Vec<Expectation> {
         self.each(

@@ -53,7 +53,7 @@ impl Ledger for MemoryLedger {
             // A person's replay is not counted: it must not use up what deliveries and polls may still do.
             entry.reopened += u32::from(limit.is_some());
             (entry.state, entry.due_at) = (State::Open, Some(due_at));
-            (entry.attempts, entry.waits, *parked_at) = (0, 0, None);
+            (entry.attempts, entry.waits, entry.reason, *parked_at) = (0, 0, None, None);
             Ok(true)
         })
         .await

@@ -10,6 +10,7 @@ use hookledger_aws::AwsInbox;
 use hookledger_aws::clients::Clients;
 use hookledger_aws::dynamo::StoryLine;
 use hookledger_aws::env::Env;
+use hookledger_core::debt::Debt;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::job::Job;
 use hookledger_core::ports::{Clock as _, Ledger as _, WorkQueue as _};
@@ -25,7 +26,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists the entries that wait for a person, and why.
+    /// Lists what waits for a person, and why: parked entries, and expectations that expired.
     Parked {
         /// The most rows shown.
         #[arg(long, default_value_t = 100)]
@@ -94,8 +95,11 @@ fn environment() -> anyhow::Result<Env> {
 async fn parked(inbox: &AwsInbox, limit: usize) -> anyhow::Result<()> {
     let parked = inbox.ledger.list_parked(limit).await?;
     for due in &parked {
-        let entry = inbox.ledger.entry_header(&due.key).await?;
-        let reason = entry.and_then(|entry| entry.reason).unwrap_or_default();
+        let reason = match inbox.ledger.debt(&due.key).await? {
+            Some(Debt::Entry(entry)) => entry.reason.unwrap_or_default(),
+            Some(Debt::Expectation(expectation)) => format!("{}: never completed", expectation.state.as_str()),
+            _ => continue,
+        };
         println!("{}  {}  {}  {reason}", due.due_at, due.key.pk, due.key.sk);
     }
     println!("{} parked", parked.len());

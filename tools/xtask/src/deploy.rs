@@ -138,7 +138,7 @@ mod tests {
         let found = parameters("aarch64-unknown-linux-gnu", "http://127.0.0.1:9");
         let expected = "Architecture=arm64 PollFirstSecs=1 PollCapSecs=10 PollDeadlineSecs=120 WatchDeadlineSecs=20160 \
              RetryBaseSecs=1 RetryCapSecs=30 AdmitGraceSecs=6 DuplicateDelaySecs=3 ListingIntervalSecs=5 SecretsTtlSecs=5 \
-             RightfootApiBaseUrl=http://127.0.0.1:9/rightfoot FynapseApiBaseUrl=http://127.0.0.1:9/fynapse \
+             RightfootApiBaseUrl=http://127.0.0.1:9/rightfoot \
              FinboxApiBaseUrl=http://127.0.0.1:9/finbox/bank-connect \
              RunpaymentsApiBaseUrl=http://127.0.0.1:9/runpayments/ords \
              RunpaymentsTokenUrl=http://127.0.0.1:9/runpayments/ords/relay/oauth/token";

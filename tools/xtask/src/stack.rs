@@ -96,7 +96,7 @@ fn listing(stack: &Value, file: &str) -> String {
     }
     let sandbox = text("sandbox_url");
     lines.push(format!(
-        "  expectations     PUT {}/<provider>/<reference>   (signed, see below)",
+        "  expectations     PUT {}/<provider>/<reference>   (signed for execute-api with the key in stack.json)",
         text("expectations_url")
     ));
     lines.push(format!("  sandbox          {sandbox}/control/deliveries   what the simulated providers have sent"));
@@ -106,7 +106,7 @@ fn listing(stack: &Value, file: &str) -> String {
     lines.push("  For example, let a simulated provider deliver something genuine:".to_owned());
     lines.push(format!(
         "    curl -s {sandbox}/control/send -H 'content-type: application/json' \\\n      \
-         -d '{{\"provider\":\"fynapse\",\"body\":\"{{}}\"}}'"
+         -d '{{\"provider\":\"fynapse\",\"body\":\"{{\\\"event_id\\\":\\\"by-hand\\\",\\\"type\\\":\\\"balance.extracted\\\",\\\"data\\\":1}}\"}}'"
     ));
     lines.push(String::new());
     lines.join("\n")

@@ -56,6 +56,7 @@ impl DynamoLedger {
             .set("due_at", ms(due_at))
             .set("attempts", n(0))
             .set("waits", n(0))
+            .remove("reason")
             .send(&self.table)
             .await?;
         Ok(written.happened())

@@ -1,6 +1,6 @@
 //! Expectations, listings, and the index over everything that owes.
 
-use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Listing, shard_name};
+use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Listing, parked_shard, shard_name};
 use hookledger_core::entry::State;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::StoreError;
@@ -54,15 +54,16 @@ impl DynamoLedger {
         expires_at: UnixMs,
     ) -> Result<bool, StoreError> {
         // Poll against close, and against the deadline: the first end stands.
-        let written = still_waiting(key)
+        let ended = still_waiting(key)
             .set("state", s(state.as_str()))
             .set("ended_at", ms(at))
-            .set("expires_at", ttl(expires_at))
-            .remove("due_shard")
-            .remove("due_at")
-            .send(&self.table)
-            .await?;
-        Ok(written.happened())
+            .set("expires_at", ttl(expires_at));
+        let ended = match state {
+            // What never came is shown to a person, where parked entries are.
+            ExpectationState::Expired => ended.set("due_shard", s(parked_shard(key))).set("due_at", ms(at)),
+            _ => ended.remove("due_shard").remove("due_at"),
+        };
+        Ok(ended.send(&self.table).await?.happened())
     }
 
     pub(super) async fn add_found(&self, key: &ItemKey, found: u32) -> Result<(), StoreError> {

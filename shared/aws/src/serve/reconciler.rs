@@ -16,8 +16,9 @@ use crate::https::HttpProviderApi;
 use crate::inbox::AwsInbox;
 use crate::secrets::SecretsManager;
 
-/// No new debt is taken up when this much of the invocation is left: the longest call to a provider takes as long.
-const DEADLINE_MARGIN: Duration = Duration::from_secs(10);
+/// No new debt is taken up when this much of the invocation is left: a call to a provider may take 10 s, a token before
+/// it as long again.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(22);
 
 /// Runs the reconciler.
 pub async fn reconciler() -> Result<(), Error> {

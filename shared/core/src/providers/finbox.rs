@@ -252,8 +252,8 @@ impl Provider for FinBox {
 
 #[derive(Deserialize)]
 struct Transactions<'a> {
-    #[serde(borrow, default)]
-    progress: Vec<StatementProgress<'a>>,
+    #[serde(borrow)]
+    progress: Option<Vec<StatementProgress<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -275,7 +275,8 @@ struct Payloads<'a> {
 /// The transactions' `progress` must say of this statement what the delivery said.
 fn statement_answer(attempt: &Attempt<'_>, statement: &str, response: &ApiResponse) -> Step {
     let Ok(answer) = object::<Transactions<'_>>(&response.body) else { return unreadable_answer() };
-    let element = answer.progress.iter().find(|element| text(element.statement_id).as_deref() == Some(statement));
+    let progress = answer.progress.unwrap_or_default();
+    let element = progress.iter().find(|element| text(element.statement_id).as_deref() == Some(statement));
     let status = element.and_then(|element| text(element.status));
     let told = text(attempt.progress).unwrap_or_default();
     match status.as_deref() {
@@ -317,7 +318,7 @@ fn attempt_answer(attempt: &Attempt<'_>, response: &ApiResponse) -> Step {
 fn failure(attempt: &Attempt<'_>, message: Option<String>, confirmed_by: &'static str) -> Step {
     let progress = text(attempt.progress).unwrap_or_default();
     let reason = text(attempt.reason).filter(|reason| !reason.is_empty()).or(message).unwrap_or_default();
-    let statement = attempt.statement().unwrap_or_else(|| format!("none#{}", escape(&reason)));
+    let statement = attempt.statement().map_or_else(|| format!("none#{}", escape(&reason)), |id| escape(&id));
     let document = serde_json::json!({ "progress": &progress, "reason": &reason }).to_string().into_bytes();
     let columns = vec![("progress", progress.clone()), ("reason", reason)];
     let row = Row { sk: format!("failure#{statement}"), columns, document };

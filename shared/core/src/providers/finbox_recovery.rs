@@ -63,8 +63,9 @@ fn listed_payloads(response: &ApiResponse, utc_offset_minutes: i32) -> Option<Po
     let mut attempts = Vec::new();
     // The list comes newest first; reversed before a stable sort, equal times keep their order of sending.
     for payload in answer.payloads.iter().rev() {
-        let attempt: Attempt<'_> = serde_json::from_str(payload.get()).ok()?;
-        let dated: Dated<'_> = serde_json::from_str(payload.get()).ok()?;
+        // One row that can't be read must not hide its neighbours.
+        let Ok(attempt) = serde_json::from_str::<Attempt<'_>>(payload.get()) else { continue };
+        let Ok(dated) = serde_json::from_str::<Dated<'_>>(payload.get()) else { continue };
         let at = text(dated.date_time).and_then(|at| UnixMs::parse_civil(&at, utc_offset_minutes));
         attempts.push((at, attempt, payload));
     }
@@ -72,7 +73,6 @@ fn listed_payloads(response: &ApiResponse, utc_offset_minutes: i32) -> Option<Po
     let mut seen = BTreeMap::new();
     let mut found = Vec::new();
     for (at, attempt, payload) in attempts {
-        // One row that can't be read must not hide its neighbours.
         let Ok(looks) = attempt.event(1) else { continue };
         let ordinal = seen.entry(looks.key()).and_modify(|n| *n += 1).or_insert(1);
         let Ok(event) = attempt.event(*ordinal) else { continue };
@@ -91,8 +91,9 @@ struct Dated<'a> {
 fn statements(entity_id: &str, response: &ApiResponse) -> Option<Polled> {
     let answer: Transactions<'_> = object(&response.body).ok()?;
     let mut found = Vec::new();
-    let mut complete = !answer.progress.is_empty();
-    for element in &answer.progress {
+    let progress = answer.progress.unwrap_or_default();
+    let mut complete = !progress.is_empty();
+    for element in &progress {
         let status = text(element.status).unwrap_or_default();
         if status != COMPLETED && status != FAILED {
             complete = false;

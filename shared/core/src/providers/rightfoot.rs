@@ -70,8 +70,8 @@ struct Body<'a> {
     schedule_id: Field<'a>,
     #[serde(borrow)]
     timestamp: Field<'a>,
-    #[serde(borrow, default)]
-    alerts: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    alerts: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -90,8 +90,7 @@ struct Page<'a> {
     batch_id: Field<'a>,
     #[serde(borrow)]
     balances: Vec<&'a RawValue>,
-    #[serde(default)]
-    has_more: bool,
+    has_more: Option<bool>,
     #[serde(borrow)]
     next_page_token: Field<'a>,
 }
@@ -180,11 +179,12 @@ impl Provider for Rightfoot {
         } else {
             page.balances.iter().filter_map(|row| balance_row(row)).collect()
         };
-        let next = text(page.next_page_token).filter(|token| page.has_more && !token.is_empty());
+        let has_more = page.has_more.unwrap_or(false);
+        let next = text(page.next_page_token).filter(|token| has_more && !token.is_empty());
         match next {
             Some(next) if Some(next.as_str()) == cursor => permanent("a page of balances named itself as the next one"),
             Some(cursor) => Step::More { rows, cursor },
-            None if page.has_more => permanent("a page of balances promised another one without naming it"),
+            None if has_more => permanent("a page of balances promised another one without naming it"),
             None => finished(entry, &delivered, rows, tally),
         }
     }
@@ -270,16 +270,17 @@ fn confirmed_alerts(delivered: &Body<'_>, page: &Page<'_>) -> Vec<Row> {
             document: raw(document),
         })
     };
-    delivered.alerts.iter().filter_map(row).collect()
+    delivered.alerts.iter().flatten().filter_map(row).collect()
 }
 
 fn finished(entry: &Entry, delivered: &Body<'_>, rows: Vec<Row>, tally: u64) -> Step {
     let total = tally + rows.len() as u64;
     if entry.event_type == ALERT {
-        if total == 0 && !delivered.alerts.is_empty() {
+        let alerts = delivered.alerts.as_ref().map_or(0, Vec::len);
+        if total == 0 && alerts > 0 {
             return permanent("none of the alert's authorizers is in the batch that Rightfoot answered");
         }
-        let summary = vec![("alerts", delivered.alerts.len().into()), ("confirmed", total.into())];
+        let summary = vec![("alerts", alerts.into()), ("confirmed", total.into())];
         return Step::Done { rows, outcome: Outcome { summary, pulled: true, status: None } };
     }
     Step::Done { rows, outcome: Outcome { summary: vec![("balances", total.into())], pulled: true, status: None } }
@@ -306,7 +307,7 @@ mod tests {
         build_with(build, &[])
     }
 
-    const BODY: &str = r#"{"event_uuid":"u1","type":"BALANCE_BATCH_COMPLETED","batch_id":"b 1"}"#;
+    const BODY: &str = r#"{"event_uuid":"u1","type":"BALANCE_BATCH_COMPLETED","batch_id":"b 1","alerts":null}"#;
 
     #[test]
     fn webhook_and_poll_are_one_event() {
@@ -358,7 +359,7 @@ mod tests {
         assert!(next.url.ends_with("&next_page_token=p2"), "{}", next.url);
         let repeated = provider.answer(&entry, BODY.as_bytes(), Some("p2"), 2, &first);
         assert!(matches!(repeated, Step::Trouble(Trouble::Permanent { .. })));
-        let last = answer(200, r#"{"batch_id":"b 1","balances":[],"has_more":false,"next_page_token":null}"#);
+        let last = answer(200, r#"{"batch_id":"b 1","balances":[],"has_more":null,"next_page_token":null}"#);
         let Step::Done { outcome, .. } = provider.answer(&entry, BODY.as_bytes(), Some("p2"), 2, &last) else {
             panic!("not done");
         };

@@ -120,8 +120,8 @@ struct BoardingPayload<'a> {
 struct MerchantPage<'a> {
     #[serde(borrow)]
     items: Vec<&'a RawValue>,
-    #[serde(default, rename = "hasMore")]
-    has_more: bool,
+    #[serde(rename = "hasMore")]
+    has_more: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -245,11 +245,12 @@ impl Lists for RunPayments {
         let Ok(page) = object::<MerchantPage<'_>>(&response.body) else {
             return permanent("the merchant list has not the documented shape");
         };
-        if page.has_more && page.items.is_empty() {
+        let has_more = page.has_more.unwrap_or(false);
+        if has_more && page.items.is_empty() {
             return permanent("an empty page of the merchant list promised another one");
         }
         let offset: u64 = position.and_then(|position| position.parse().ok()).unwrap_or(0);
-        let next = page.has_more.then(|| (offset + page.items.len() as u64).to_string());
+        let next = has_more.then(|| (offset + page.items.len() as u64).to_string());
         Listed::Page { rows: page.items.iter().filter_map(|item| merchant_row(item)).collect(), next }
     }
 

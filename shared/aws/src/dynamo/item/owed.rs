@@ -28,14 +28,17 @@ pub(crate) fn expectation_item(expectation: &Expectation) -> Item {
 /// Reads an expectation.
 pub(crate) fn expectation_from(item: &Item, key: &ItemKey) -> Result<Expectation, StoreError> {
     let reader = Reader::new(item, key);
+    let provider = reader.text("provider")?;
+    let state = reader.word("state", ExpectationState::from_stored)?;
     Ok(Expectation {
         key: key.clone(),
-        provider: reader.text("provider")?,
+        provider,
         reference: reader.text("reference")?,
         repeats: reader.flag("repeats")?,
-        state: reader.word("state", ExpectationState::from_stored)?,
+        state,
         created_at: reader.instant("created_at")?,
-        due_at: reader.optional_instant("due_at"),
+        // An expired one is listed with the time it expired: no machine owes anything for it.
+        due_at: reader.optional_instant("due_at").filter(|_| state == ExpectationState::Waiting),
         deadline: reader.instant("deadline")?,
         polls: reader.number("polls")?,
         found: reader.number("found")?,
