@@ -1,5 +1,5 @@
-//! The stack on this machine, from outside: what `cargo xtask up` wrote down of it, the ways to call it, and the ways to
-//! look into it.
+//! The stack on this machine, from outside: what `cargo xtask up` wrote down of it, the ways to call it, and the ways
+//! to look into it.
 
 mod http;
 mod observe;

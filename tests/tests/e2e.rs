@@ -1,5 +1,5 @@
-//! The deployed stack, from outside, with IAM enforced by the emulator. It needs `cargo xtask up`; without it every test
-//! fails and says so. `cargo xtask test e2e` starts the stack, runs this, and stops it.
+//! The deployed stack, from outside, with IAM enforced by the emulator. It needs `cargo xtask up`; without it every
+//! test fails and says so. `cargo xtask test e2e` starts the stack, runs this, and stops it.
 
 use std::sync::Arc;
 
@@ -259,7 +259,8 @@ async fn a_hundred_at_once_are_one() {
         "metadata": { "webhook_id": "wh", "attempt": 1, "idempotency_key": key_of },
     });
     let body = event.to_string();
-    // A hundred processes on this machine at once may be too many for its emulator: 503 asks to come again, and is fair.
+    // A hundred processes on this machine at once may be too many for its emulator: 503 asks to come again, and is
+    // fair.
     let rounds = (0..2).map(|_| local.sandbox.send_with("runpayments", &body, json!({ "faults": { "times": 50 } })));
     for attempts in futures_util::future::join_all(rounds).await {
         let statuses: Vec<_> = attempts.unwrap().into_iter().map(|attempt| attempt.status).collect();

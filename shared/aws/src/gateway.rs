@@ -4,10 +4,10 @@
 //! (1.3.2, `into_api_gateway_v2_request` in `src/request.rs`) every body goes through `Body::from_maybe_encoded` of
 //! `aws_lambda_events` (1.2.1, `src/encodings/http.rs`), which ends in
 //! `.expect("failed to decode aws base64 encoded body")`: a broken envelope is a panic before any code of ours runs.
-//! The runtime catches it and reports that the function failed; the gateway then answers a 500 we did not choose. A typed
-//! event ends the same way without a panic: what does not deserialise never reaches the handler, and the error logged
-//! for it quotes what was found. Here an envelope that can't be read is answered 503 with `Retry-After`: the fault is
-//! ours or the gateway's, never the provider's.
+//! The runtime catches it and reports that the function failed; the gateway then answers a 500 we did not choose. A
+//! typed event ends the same way without a panic: what does not deserialise never reaches the handler, and the error
+//! logged for it quotes what was found. Here an envelope that can't be read is answered 503 with `Retry-After`: the
+//! fault is ours or the gateway's, never the provider's.
 
 use std::collections::BTreeMap;
 

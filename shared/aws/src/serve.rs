@@ -59,3 +59,30 @@ fn time_left(context: &Context, clock: &SystemClock, margin: Duration) -> Durati
     let now = u64::try_from(clock.now().0).unwrap_or(0);
     Duration::from_millis(context.deadline.saturating_sub(now)).saturating_sub(margin)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_stays_in_its_flow() {
+        let flows = (0..3).map(|n| isolated(async move { if n == 1 { panic!("a defect") } else { n } }));
+        let ended: Vec<Option<i32>> = futures_util::future::join_all(flows).await.into_iter().map(Result::ok).collect();
+        assert_eq!(ended, [Some(0), None, Some(2)]);
+    }
+
+    #[test]
+    fn time_left_is_never_negative() {
+        let clock = SystemClock::new();
+        let now = u64::try_from(clock.now().0).unwrap();
+        let left = |deadline, margin| {
+            let mut context = Context::default();
+            context.deadline = deadline;
+            time_left(&context, &clock, Duration::from_secs(margin))
+        };
+        assert!(left(now + 60_000, 10) <= Duration::from_secs(50));
+        assert!(left(now + 60_000, 10) > Duration::from_secs(40));
+        assert_eq!(left(now + 5_000, 10), Duration::ZERO);
+        assert_eq!(left(0, 0), Duration::ZERO);
+    }
+}

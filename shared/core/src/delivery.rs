@@ -79,7 +79,8 @@ pub struct Proof {
     pub signed_at: Option<UnixMs>,
 }
 
-/// A delivery whose origin is proved: by `signature`, now or when it was stored. Nothing outside this crate can make one.
+/// A delivery whose origin is proved: by `signature`, now or when it was stored. Nothing outside this crate can make
+/// one.
 #[derive(Debug)]
 pub struct Verified {
     delivery: Delivery,

@@ -27,7 +27,8 @@
 //!    (`tests/flows.rs: what_is_not_handled_is_counted_and_kept`)
 //! 7. Every loop, body, batch, page walk, wait and retry has a stated limit. (`schedule::tests`,
 //!    `tests/flows.rs: hopeless_work_is_parked`)
-//! 8. This crate reads no clock, no environment and no network. (`shared/core/clippy.toml`, `cargo xtask check layering`)
+//! 8. This crate reads no clock, no environment and no network. (`shared/core/clippy.toml`, `cargo xtask check
+//!    layering`)
 //! 9. No secret, signature, body or personal datum in a log line, a metric, an error or a trace.
 //!    (`secret::tests`, `delivery::tests`)
 //! 10. A cursor moves only after its page is admitted. (`tests/flows.rs: a_cursor_moves_only_after_its_page`)

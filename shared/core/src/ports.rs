@@ -64,7 +64,8 @@ pub trait Ledger {
     /// Writes a new entry unless its key is taken, in one conditional put.
     async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError>;
     /// Takes a parked entry back to open, unless it was reopened `limit` times already (`None`: no limit, a person
-    /// asked). Attempts and waits start from zero, and the reason is forgotten. False: it was not parked, or may not be reopened again.
+    /// asked). Attempts and waits start from zero, and the reason is forgotten. False: it was not parked, or may not be
+    /// reopened again.
     async fn reopen(&self, key: &ItemKey, due_at: UnixMs, limit: Option<u32>) -> Result<bool, StoreError>;
 
     /// An entry with its body, read consistently.
@@ -96,8 +97,8 @@ pub trait Ledger {
     async fn expect(&self, expectation: &Expectation) -> Result<bool, StoreError>;
     /// Reads an expectation.
     async fn expectation(&self, key: &ItemKey) -> Result<Option<Expectation>, StoreError>;
-    /// Ends a waiting expectation. One that expired is listed among the parked rows, for a person to see. False: it does
-    /// not wait any more.
+    /// Ends a waiting expectation. One that expired is listed among the parked rows, for a person to see. False: it
+    /// does not wait any more.
     async fn end_expectation(
         &self,
         key: &ItemKey,
@@ -119,8 +120,8 @@ pub trait Ledger {
     async fn due(&self, shard: u8, now: UnixMs, limit: usize) -> Result<Vec<DueKey>, StoreError>;
     /// Reads a row that owes.
     async fn debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError>;
-    /// Takes a debt by moving its due time, if that is still the one seen; counts an attempt (or a poll). False: someone
-    /// else took it, or it is paid.
+    /// Takes a debt by moving its due time, if that is still the one seen; counts an attempt (or a poll). False:
+    /// someone else took it, or it is paid.
     async fn claim(&self, key: &ItemKey, seen_due_at: UnixMs, next_due_at: UnixMs) -> Result<bool, StoreError>;
 
     /// Keeps a refused delivery, within the cap per provider and minute. False: the cap is reached.

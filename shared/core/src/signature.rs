@@ -211,8 +211,8 @@ struct SignedAt<'a> {
 /// The most `v1` tags looked at: one for each secret of a rotation, with room.
 const MAX_TAGS: usize = 8;
 
-/// Reads `t=<digits>,v1=<hex>[,v1=<hex>…]`. Unknown `key=value` fields are passed over; a second `t` is malformed, since
-/// it could not be said which one was signed.
+/// Reads `t=<digits>,v1=<hex>[,v1=<hex>…]`. Unknown `key=value` fields are passed over; a second `t` is malformed,
+/// since it could not be said which one was signed.
 fn timestamped_header(value: Option<&str>) -> Result<(SignedAt<'_>, Vec<Vec<u8>>), Refusal> {
     let value = value.ok_or(Refusal::MissingSignature)?;
     let mut signed_at = None;

@@ -1,9 +1,9 @@
 //! One effect, whichever way it is learnt: a subject's status facts.
 //!
 //! A status change may be pushed (with an idempotency key and its own time) and may be seen in a list (with neither).
-//! The effect of both is one *fact*: the `n`th time that this subject got this status. Whoever writes the fact's row owns
-//! the effect and publishes it; the other finds it there and settles as known. The current status is folded from the
-//! facts: it only ever moves forward in event time, and at equal times to the later status of the provider's order.
+//! The effect of both is one *fact*: the `n`th time that this subject got this status. Whoever writes the fact's row
+//! owns the effect and publishes it; the other finds it there and settles as known. The current status is folded from
+//! the facts: it only ever moves forward in event time, and at equal times to the later status of the provider's order.
 
 use crate::debt::{Fact, Status};
 use crate::entry::{Entry, Origin};

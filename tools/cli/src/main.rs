@@ -1,8 +1,8 @@
 //! `hookledger`: what a person asks of the ledger, and the one thing they may tell it: try again.
 //!
 //! It works on the deployed stack with the credentials in the environment: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
-//! `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, and `HOOKLEDGER_TABLE`, `HOOKLEDGER_QUEUE_URL` from the stack's outputs.
-//! Bodies are never printed.
+//! `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, and `HOOKLEDGER_TABLE`, `HOOKLEDGER_QUEUE_URL` from the stack's
+//! outputs. Bodies are never printed.
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};

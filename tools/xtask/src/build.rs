@@ -24,7 +24,8 @@ pub(crate) fn functions(project: &Project) -> Result<Vec<String>> {
 /// Builds every function into `target/lambda/<function>/bootstrap`, and the binaries that drive the stack.
 ///
 /// Both builds select the whole workspace and then only some of its binaries: with fewer packages selected, cargo would
-/// settle on fewer features of what they share, and `cargo test` would compile the AWS SDK once more for the difference.
+/// settle on fewer features of what they share, and `cargo test` would compile the AWS SDK once more for the
+/// difference.
 pub(crate) fn everything(project: &Project) -> Result<()> {
     functions_into_lambda(project)?;
     let mut command = project.cargo_local("build");

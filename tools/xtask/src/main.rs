@@ -7,7 +7,8 @@
 //!      └ check           fmt clippy doc layering inventory template supply-chain
 //! ```
 //!
-//! Every child runs in a process group of its own, under a time limit, so that nothing hangs and nothing is left behind.
+//! Every child runs in a process group of its own, under a time limit, so that nothing hangs and nothing is left
+//! behind.
 
 mod build;
 mod check;

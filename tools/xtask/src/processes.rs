@@ -189,7 +189,8 @@ mod tests {
     fn ends_function_processes_that_their_emulator_left_behind() {
         let project = scratch("orphans");
         let program = project.local().join("bootstrap");
-        // Copied by the shell: a file this many-threaded process had just written might still count as open for writing.
+        // Copied by the shell: a file this many-threaded process had just written might still count as open for
+        // writing.
         let script = format!("cp /bin/sleep '{0}'; '{0}' 600 & sleep 601 & exit 0", program.display());
         let service = start(&project, &script);
         let asked = Instant::now();

@@ -17,8 +17,8 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Held while a stack is being set up or taken down, and by `run` for as long as it runs. The system releases it however
-/// the holder ends.
+/// Held while a stack is being set up or taken down, and by `run` for as long as it runs. The system releases it
+/// however the holder ends.
 pub(crate) struct Lock(#[expect(dead_code, reason = "held, never read")] File);
 
 impl Lock {

@@ -71,8 +71,8 @@ impl Venv {
 
     fn install(self, project: &Project, requirements: &Path) -> Result<()> {
         let mut command = project.command(self.program(project, "python"));
-        // The requirement file is the whole tree with hashes, less what no host build needs; hence --no-deps. Which index
-        // it comes from is for the environment's own pip configuration to say.
+        // The requirement file is the whole tree with hashes, less what no host build needs; hence --no-deps. Which
+        // index it comes from is for the environment's own pip configuration to say.
         command.args(["-m", "pip", "install", "--require-hashes", "--no-deps", "--no-input", "-r"]).arg(requirements);
         let step = format!("pip-{}", self.name());
         let log = project.log(&step);

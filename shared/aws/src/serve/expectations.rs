@@ -1,5 +1,5 @@
-//! Expectations: how an application says what it waits for, over HTTP (IAM-authorised by the gateway) or by invoking the
-//! function directly with `{"action": "put" | "get" | "delete", "provider": "…", "reference": "…"}`.
+//! Expectations: how an application says what it waits for, over HTTP (IAM-authorised by the gateway) or by invoking
+//! the function directly with `{"action": "put" | "get" | "delete", "provider": "…", "reference": "…"}`.
 //!
 //! ```text
 //! PUT    /expectations/rightfoot/<batch id>       201 it waits now · 200 it waited already

@@ -1,12 +1,12 @@
 //! FinBox BankConnect: bank statements.
 //!
 //! Nothing is signed, nothing is retried: one lost request is a lost event, and the poll is the only second chance. So
-//! the only answers other than 200 are refusals, and a delivery that the store does not take goes onto the queue itself.
-//! A link may bring several statements and retries, so it is *watched*; an entity can be asked for by itself.
+//! the only answers other than 200 are refusals, and a delivery that the store does not take goes onto the queue
+//! itself. A link may bring several statements and retries, so it is *watched*; an entity can be asked for by itself.
 //!
-//! Sources: FinBox's "BankConnect: Webhook" page (entity flow, `webhook_payloads`, 200), its REST reference (progress of
-//! an entity's statements, session progress). Guessed, and so settings: the base URL (the page's host was replaced in
-//! 2023), the zone of `date_time`, the header that may carry a shared secret.
+//! Sources: FinBox's "BankConnect: Webhook" page (entity flow, `webhook_payloads`, 200), its REST reference (progress
+//! of an entity's statements, session progress). Guessed, and so settings: the base URL (the page's host was replaced
+//! in 2023), the zone of `date_time`, the header that may carry a shared secret.
 
 #[path = "finbox_recovery.rs"]
 mod recovery;

@@ -111,7 +111,8 @@ async fn entity(State(sandbox): State<Arc<Sandbox>>, Path(entity_id): Path<Strin
     row.map_or_else(|| sandbox.finbox.error(StatusCode::NOT_FOUND, "Not found."), |row| Json(row).into_response())
 }
 
-/// Every read of an entity has the progress of its statements and, as available, its accounts, frauds and the data asked for.
+/// Every read of an entity has the progress of its statements and, as available, its accounts, frauds and the data
+/// asked for.
 async fn entity_view(State(sandbox): State<Arc<Sandbox>>, Path((entity_id, view)): Path<(String, String)>) -> Response {
     let entities = locked(&sandbox.finbox.entities);
     let known = ["transactions", "accounts", "identity", "salary"].contains(&view.as_str());

@@ -1,5 +1,5 @@
-//! Where dependencies come from and under which licences, by cargo-deny where it is installed, else by our own reading of
-//! the same `deny.toml`.
+//! Where dependencies come from and under which licences, by cargo-deny where it is installed, else by our own reading
+//! of the same `deny.toml`.
 
 use super::none_of;
 use crate::job::Job;
