@@ -146,6 +146,32 @@ async fn large_bodies_are_kept_whole() {
     assert_eq!(rows[0].document.len(), noise.len() + 2);
 }
 
+/// Three pages of balances, negative and null ones among them: one row for each authorizer, amounts as sent.
+#[tokio::test]
+async fn every_page_is_read() {
+    let (_guard, scene) = scene("pages").await;
+    let local = &scene.local;
+    let batch = scene.id("pages");
+    let balances: Vec<_> = (0..250)
+        .map(|n| {
+            let balance = if n % 50 == 0 { json!(null) } else { json!(-1.5 - f64::from(n)) };
+            json!({ "authorizer_unique_id": format!("a{n}"), "balance": balance, "balance_status_code": 0 })
+        })
+        .collect();
+    local.sandbox.batch(&batch, "complete", json!(balances)).await.unwrap();
+    let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch }).to_string();
+    local.sandbox.send_expecting("rightfoot", &body, json!({}), 200).await.unwrap();
+    let key = event_of("rightfoot", &body).key();
+    local.until_state(&key, State::Done).await.unwrap();
+    let rows = local.ledger.rows(&key.pk, "balance#").await.unwrap();
+    assert_eq!(rows.len(), 250);
+    let row = |sk: &str| rows.iter().find(|row| row.sk == sk).unwrap().columns.clone();
+    assert!(row("balance#a7").contains(&("balance".into(), "-8.5".into())));
+    assert!(row("balance#a50").iter().all(|(name, _)| name != "balance"), "a null balance has no amount");
+    let published = local.observer.published(&key.pk).await.unwrap();
+    assert_eq!(published[0]["summary"]["balances"], 250);
+}
+
 #[tokio::test]
 async fn expectations_are_authorised_and_answer_by_name() {
     let (_guard, scene) = scene("expect").await;

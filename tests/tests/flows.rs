@@ -487,6 +487,32 @@ fn a_lost_finbox_event_is_found_in_the_links_list() {
 }
 
 #[test]
+fn an_entity_and_a_session_are_asked_for_by_themselves() {
+    let town = Town::new();
+    town.inbox.api.answer_with(|url| match url {
+        url if url.contains("session_data") => answer(200, r#"{"session_progress":"completed"}"#),
+        url if url.contains("/entity/e1/") => answer(
+            200,
+            r#"{"progress":[{"status":"completed","statement_id":"s1"},{"status":"failed","statement_id":"s2","message":"no page"}]}"#,
+        ),
+        _ => answer(404, ""),
+    });
+    let finbox = town.provider("finbox");
+    for reference in ["entity:e1", "session:x1"] {
+        run(expect::announce(&town.inbox, finbox, reference)).unwrap();
+    }
+    town.pass_minutes(4);
+    let mut done: Vec<String> = town.inbox.ledger.entries_in(State::Done).into_iter().map(|e| e.event_type).collect();
+    done.sort();
+    assert_eq!(done, ["SESSION_PROGRESS_COMPLETED", "statement.completed", "statement.failed"]);
+    assert!(town.inbox.ledger.expectations().iter().all(|expectation| expectation.state == ExpectationState::Met));
+    // The pushed copy of what the entity's poll found is known.
+    town.deliver("finbox", &STATEMENT.replace(r#""link_id":"l1""#, r#""link_id":null"#));
+    town.pass_minutes(4);
+    assert_eq!(town.effects().len(), 3);
+}
+
+#[test]
 fn repeated_failures_are_counted_by_the_links_list() {
     let town = Town::new();
     let row = |at: &str| WRONG_LOGIN.replace('}', &format!(r#","date_time":"2039-12-31 10:00:0{at}"}}"#));

@@ -23,7 +23,7 @@ pub enum StoreError {
     #[error("the store is not available: {0}")]
     Unavailable(&'static str),
     /// A row does not have the shape this version writes.
-    #[error("row {key} cannot be read: {what}")]
+    #[error("a row of {} cannot be read: {what}", key.pk)]
     Corrupt {
         /// The row's key.
         key: ItemKey,

@@ -48,15 +48,14 @@ pub struct Worker<'a, I, A, P, S> {
     pub secrets: &'a S,
 }
 
-/// How an attempt ended, short of a failing store.
-enum Attempt {
-    Done(Outcome),
+/// Why an entry stays unsettled, short of a failing store.
+enum Unsettled {
     NotYet(&'static str),
     Failed { reason: String, after_secs: Option<u64> },
     Hopeless(String),
 }
 
-impl From<Trouble> for Attempt {
+impl From<Trouble> for Unsettled {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::Retry { reason, after_secs } => Self::Failed { reason, after_secs },
@@ -84,7 +83,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             }
         }
         let Some((entry, body)) = inbox.ledger().entry(key).await? else {
-            tracing::error!(%key, "a job points at no entry");
+            tracing::error!(subject = key.pk, entry = key.stable_id(), "a job points at no entry");
             return Ok(());
         };
         let ours = match debt {
@@ -104,20 +103,28 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         if entry.event_type == UNREADABLE {
             return self.read_again(provider, &entry, body).await;
         }
-        let attempt = match self.attempt(provider, &entry, &body).await {
-            Ok(Attempt::Done(outcome)) => self.finish(provider, &entry, outcome).await,
-            other => other.map(Some),
-        };
-        match attempt {
+        match self.attempt(provider, &entry, &body).await {
             Ok(None) => Ok(()),
-            Ok(Some(Attempt::NotYet(reason))) => self.wait(provider, &entry, reason).await,
-            Ok(Some(Attempt::Failed { reason, after_secs })) => {
+            Ok(Some(Unsettled::NotYet(reason))) => self.wait(provider, &entry, reason).await,
+            Ok(Some(Unsettled::Failed { reason, after_secs })) => {
                 self.try_again(provider, &entry, &reason, after_secs).await
             }
-            Ok(Some(Attempt::Hopeless(reason))) => self.park(&entry, &reason).await,
-            Ok(Some(Attempt::Done(_))) => Ok(()),
+            Ok(Some(Unsettled::Hopeless(reason))) => self.park(&entry, &reason).await,
             Err(StoreError::Unavailable(what)) => self.try_again(provider, &entry, what, None).await,
             Err(error) => self.park(&entry, &error.to_string()).await,
+        }
+    }
+
+    /// One attempt, from the first question to the settlement. `None`: the entry is settled.
+    async fn attempt(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        body: &[u8],
+    ) -> Result<Option<Unsettled>, StoreError> {
+        match self.results(provider, entry, body).await? {
+            Ok(outcome) => self.finish(provider, entry, outcome).await,
+            Err(unsettled) => Ok(Some(unsettled)),
         }
     }
 
@@ -136,7 +143,12 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
     }
 
     /// Asks until there is nothing more to ask, writing each page's rows before the next is asked for.
-    async fn attempt(&self, provider: &dyn Provider, entry: &Entry, body: &[u8]) -> Result<Attempt, StoreError> {
+    async fn results(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        body: &[u8],
+    ) -> Result<Result<Outcome, Unsettled>, StoreError> {
         let inbox = self.asker.inbox;
         let subject = entry.key.subject();
         let started = inbox.clock().now();
@@ -148,7 +160,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
                 Ask::Request(request) => match self.asker.api.call(provider.id(), &request).await {
                     Ok(response) => provider.answer(entry, body, cursor.as_deref(), tally, &response),
                     Err(error) => {
-                        return Ok(Attempt::Failed { reason: error.to_string(), after_secs: None });
+                        return Ok(Err(Unsettled::Failed { reason: error.to_string(), after_secs: None }));
                     }
                 },
             };
@@ -162,17 +174,17 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
                     if !rows.is_empty() {
                         inbox.ledger().put_rows(&subject, &rows).await?;
                     }
-                    return Ok(Attempt::Done(outcome));
+                    return Ok(Ok(outcome));
                 }
-                Step::NotYet { reason } => return Ok(Attempt::NotYet(reason)),
-                Step::Trouble(trouble) => return Ok(trouble.into()),
+                Step::NotYet { reason } => return Ok(Err(Unsettled::NotYet(reason))),
+                Step::Trouble(trouble) => return Ok(Err(trouble.into())),
             }
             if inbox.clock().now().since_ms(started) > MAX_WORK_MS {
                 let reason = "the provider's answers take longer than one attempt may last".into();
-                return Ok(Attempt::Failed { reason, after_secs: None });
+                return Ok(Err(Unsettled::Failed { reason, after_secs: None }));
             }
         }
-        Ok(Attempt::Hopeless("the provider's answer has more than 10,000 pages".into()))
+        Ok(Err(Unsettled::Hopeless("the provider's answer has more than 10,000 pages".into())))
     }
 
     /// The results are there: take the effect, publish, settle.
@@ -181,7 +193,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         provider: &dyn Provider,
         entry: &Entry,
         outcome: Outcome,
-    ) -> Result<Option<Attempt>, StoreError> {
+    ) -> Result<Option<Unsettled>, StoreError> {
         let ledger = self.asker.inbox.ledger();
         let effect = take_effect(self.asker.inbox, entry, outcome.status.as_ref()).await?;
         let Effect::Own { id, applied } = effect else {
@@ -201,7 +213,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             detail,
         };
         if let Err(error) = self.publisher.publish(&announcement).await {
-            return Ok(Some(Attempt::Failed { reason: error.to_string(), after_secs: None }));
+            return Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None }));
         }
         self.settle(provider, entry, None).await?;
         Ok(None)
@@ -307,7 +319,7 @@ pub(crate) async fn park(
     reason: &str,
 ) -> Result<(), StoreError> {
     if inbox.ledger().park(key, reason, inbox.clock().now()).await? {
-        tracing::error!(%key, reason, "entry parked: it waits for a person");
+        tracing::error!(subject = key.pk, entry = key.stable_id(), reason, "entry parked: it waits for a person");
         inbox.meter().count(Metric::EntriesParked, provider.map(Provider::id), 1);
     }
     Ok(())

@@ -32,7 +32,7 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Lists what came in on a UTC day, newest last.
+    /// Lists what came in on a UTC day, newest first.
     Recent {
         /// The day, 2026-11-22; today if left out.
         #[arg(long)]

@@ -109,6 +109,11 @@ mod tests {
     }
 
     #[test]
+    fn the_project_itself_is_complete() {
+        check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap();
+    }
+
+    #[test]
     fn complete_providers_pass() {
         let root = workspace("complete", &["one", "two"]);
         check(&root).unwrap();
