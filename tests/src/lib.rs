@@ -5,5 +5,6 @@ pub mod contract;
 pub mod dynamo;
 pub mod town;
 pub mod samples;
+pub mod simulation;
 pub mod local;
 pub mod story;

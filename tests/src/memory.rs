@@ -28,7 +28,7 @@ use hookledger_core::ports::Inbox;
 use hookledger_core::settings::Timing;
 
 pub use clock::FixedClock;
-pub use faults::{Faults, Side};
+pub use faults::{Fate, Faults, LOST, Side};
 pub use ledger::MemoryLedger;
 pub use outside::{MemorySecrets, RecordingMeter, RecordingPublisher, ScriptedApi, answer};
 pub use queue::{MemoryQueue, Message};

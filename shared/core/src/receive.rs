@@ -68,7 +68,7 @@ pub async fn receive(
             Ok(answer) => answer,
             Err(delivery) => not_taken(inbox, provider, &delivery).await,
         },
-        Err(Unproved::Answered(answer)) => answer,
+        Err(Unproved::Answered(answer) | Unproved::Unsure(answer)) => answer,
         Err(Unproved::NoSecrets(delivery)) => not_taken(inbox, provider, &delivery).await,
     }
 }
@@ -86,6 +86,8 @@ async fn not_taken(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Deliv
 pub(crate) enum Unproved {
     /// It was refused, and this is the answer.
     Answered(Answer),
+    /// It was refused with secrets that may be out of date, since they could not be read again just now.
+    Unsure(Answer),
     /// The secrets could not be read: nobody knows.
     NoSecrets(Box<Delivery>),
 }
@@ -113,6 +115,7 @@ pub(crate) async fn verify(
         Err(refused) => refused,
     };
     let fresh = if refusal.may_be_rotation() { secrets.reread(id).await.ok().flatten() } else { None };
+    let unsure = refusal.may_be_rotation() && fresh.is_none();
     let (refusal, delivery) = match fresh {
         Some(fresh) => match provider.scheme().verify(delivery, &fresh, now) {
             Ok(verified) => return Ok(verified),
@@ -125,7 +128,8 @@ pub(crate) async fn verify(
         inbox.meter().count(Metric::Unconfigured, Some(id), 1);
         return Err(Unproved::Answered(Answer::unavailable()));
     }
-    Err(Unproved::Answered(Answer::refused(provider.answers().refused)))
+    let answer = Answer::refused(provider.answers().refused);
+    Err(if unsure { Unproved::Unsure(answer) } else { Unproved::Answered(answer) })
 }
 
 /// Reads a verified delivery and writes it down, or gives it back because the store did not take it.

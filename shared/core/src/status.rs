@@ -127,7 +127,7 @@ async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, Sto
         }
         // What a list shows may only advance: its page may be older than what was pushed meanwhile.
         let behind = moved.n.is_some() && current.as_ref().is_some_and(|current| moved.rank <= current.rank);
-        if behind || !(moved.moves(current.as_ref()) || overtakes(inbox, moved, current.as_ref()).await?) {
+        if behind || !follows(inbox, moved, current.as_ref()).await? {
             return Ok(false);
         }
         let status = Status {
@@ -144,17 +144,20 @@ async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, Sto
     Err(StoreError::Unavailable("too many entries move the same subject's status at once"))
 }
 
-/// Whether a push that seems earlier than the current status follows it all the same. A status that was only seen in a
-/// list carries the time of looking, which is later than the time of the change, and the page itself may lag: then the
-/// provider's order of statuses decides, not the time.
-async fn overtakes(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>) -> Result<bool, StoreError> {
-    let Some(current) = current.filter(|current| moved.n.is_none() && moved.rank > current.rank) else {
-        return Ok(false);
+/// Whether a status follows the current one. One that was only seen in a list carries the time of looking, by a clock of
+/// ours: the change came before it, perhaps by much, and the two clocks disagree. So against such a status the
+/// provider's order decides, unless the push is later by more than clocks disagree.
+async fn follows(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>) -> Result<bool, StoreError> {
+    let later = moved.moves(current);
+    let Some(current) = current.filter(|current| moved.n.is_none() && (moved.rank > current.rank) != later) else {
+        return Ok(later);
     };
     let facts = inbox.ledger().facts(&moved.subject).await?;
-    Ok(facts.iter().any(|fact| {
+    let polled = facts.iter().any(|fact| {
         fact.origin == Origin::Poll && fact.status == current.status && fact.occurred_at == current.occurred_at
-    }))
+    });
+    let clearly = moved.occurred_at > current.occurred_at.plus_secs(crate::walk::CLOCK_SKEW_SECS);
+    Ok(if polled { moved.rank > current.rank || clearly } else { later })
 }
 
 #[cfg(test)]

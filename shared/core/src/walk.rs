@@ -5,7 +5,8 @@
 //! admitted, so a walk that dies goes on where it stopped.
 
 use crate::api::Trouble;
-use crate::debt::Listing;
+use crate::debt::{Fact, Listing};
+use crate::entry::Origin;
 use crate::expect::Asker;
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
 use crate::providers::{Found, Listed, ListedRow, Lists, Provider};
@@ -17,7 +18,7 @@ const MAX_WALK_PAGES: u32 = 10_000;
 /// How long a walk holds its cursor. Not needed for correctness: two walks at once find the same rows.
 const WALK_LEASE_SECS: u64 = 120;
 /// How far the clocks of two functions may disagree.
-const CLOCK_SKEW_SECS: u64 = 5;
+pub(crate) const CLOCK_SKEW_SECS: u64 = 5;
 
 impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     /// Walks a list from its cursor on, as far as the time reaches.
@@ -109,6 +110,16 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             }
         }
         let facts = ledger.facts(&row.subject).await?;
+        // The fact may stand although the status does not yet: whoever wrote it is still at work, or died there and will
+        // be back. Only a status that was left since can be reached another time.
+        let stands = |known: &Fact| {
+            let slack_secs = if known.origin == Origin::Poll { CLOCK_SKEW_SECS } else { 0 };
+            let left_at = known.occurred_at.plus_secs(slack_secs);
+            known.status == row.status && !facts.iter().any(|f| f.status != row.status && f.occurred_at > left_at)
+        };
+        if facts.iter().any(stands) {
+            return Ok(());
+        }
         let times = facts.iter().filter(|fact| fact.status == row.status).map(|fact| fact.n).max().unwrap_or(0);
         let event = lists.event(row, times.saturating_add(1), requested_at);
         self.admit_found(provider, Found { event, body: row.document.clone() }).await?;

@@ -298,7 +298,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             Ok(verified) => receive::store(inbox, provider, verified).await.is_ok(),
             // Refused after all, and quarantined. But without secrets nobody can tell.
             Err(Unproved::Answered(answer)) => answer.status != 503,
-            Err(Unproved::NoSecrets(_)) => false,
+            Err(Unproved::Unsure(_) | Unproved::NoSecrets(_)) => false,
         };
         if kept {
             return Ok(());

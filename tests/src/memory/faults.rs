@@ -2,6 +2,7 @@
 //! caller can't tell the two apart.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use super::turn::turn;
 
@@ -14,12 +15,24 @@ pub enum Side {
     After,
 }
 
+/// What a [`Fate`] hears of a call that did its work and could not say so.
+pub const LOST: &str = "done, but the answer is lost";
+
+/// Decides about every call of a port, beyond what a test planned, and hears how it went. A simulation has one.
+pub trait Fate: std::fmt::Debug {
+    /// Whether this call fails, and on which side of its effect.
+    fn strikes(&self, port: &'static str, call: &'static str) -> Option<Side>;
+    /// How the call went: the side on which it failed, or what its own effect said.
+    fn went(&self, port: &'static str, call: &'static str, how: &'static str);
+}
+
 /// The fault switches of one port, and the calls it had.
 #[derive(Debug, Default)]
 pub struct Faults {
     planned: RefCell<Vec<Planned>>,
     down: Cell<bool>,
     calls: RefCell<Vec<&'static str>>,
+    fate: RefCell<Option<(&'static str, Rc<dyn Fate>)>>,
 }
 
 #[derive(Debug)]
@@ -51,6 +64,11 @@ impl Faults {
         self.down.set(false);
     }
 
+    /// From now on `fate` decides about every call, and knows this port by this name.
+    pub fn leave_to(&self, port: &'static str, fate: Rc<dyn Fate>) {
+        *self.fate.borrow_mut() = Some((port, fate));
+    }
+
     /// The methods called so far, in order, those that failed included.
     pub fn calls(&self) -> Vec<&'static str> {
         self.calls.borrow().clone()
@@ -64,13 +82,32 @@ impl Faults {
         effect: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         turn().await;
-        self.calls.borrow_mut().push(call);
-        if self.down.get() || self.strikes(call, Side::Before) {
+        let fate = self.fate.borrow().as_ref().map(|(port, fate)| (*port, fate.clone()));
+        // A simulation counts for itself; its seeds make too many calls to keep them all.
+        if fate.is_none() {
+            self.calls.borrow_mut().push(call);
+        }
+        let fated = fate.as_ref().and_then(|(port, fate)| fate.strikes(port, call));
+        let went = |how| {
+            if let Some((port, fate)) = &fate {
+                fate.went(port, call, how)
+            }
+        };
+        if self.down.get() || fated == Some(Side::Before) || self.strikes(call, Side::Before) {
+            went("failed, nothing done");
             return Err(error);
         }
         let result = effect();
+        let struck = fated == Some(Side::After);
+        went(if struck {
+            "done, but the answer is lost"
+        } else if result.is_ok() {
+            "ok"
+        } else {
+            "refused"
+        });
         turn().await;
-        if self.strikes(call, Side::After) { Err(error) } else { result }
+        if struck || self.strikes(call, Side::After) { Err(error) } else { result }
     }
 
     fn strikes(&self, call: &'static str, side: Side) -> bool {

@@ -1,6 +1,6 @@
 //! What a test may ask the memory ledger that no flow may: everything, without a turn and without a fault.
 
-use hookledger_core::debt::{DueKey, Expectation, Listing};
+use hookledger_core::debt::{DueKey, Expectation, Fact, Listing, Status};
 use hookledger_core::entry::{Entry, Refused, Row, State};
 use hookledger_core::identity::{ItemKey, Subject};
 use hookledger_core::time::UnixMs;
@@ -69,7 +69,42 @@ impl MemoryLedger {
 
     /// Every debt a machine must pay, oldest first, whether due yet or not.
     pub fn owed(&self) -> Vec<DueKey> {
-        debts(&self.table.borrow())
+        debts(&self.table.borrow(), |_, _| true)
+    }
+
+    /// The debts that are due by then, oldest first.
+    pub fn owed_by(&self, then: UnixMs) -> Vec<DueKey> {
+        debts(&self.table.borrow(), |due_at, _| due_at <= then)
+    }
+
+    /// When the next debt falls due, or fell.
+    pub fn next_due_at(&self) -> Option<UnixMs> {
+        self.table.borrow().values().filter_map(Item::due_at).min()
+    }
+
+    /// Whether there is an entry under this key.
+    pub fn holds(&self, key: &ItemKey) -> bool {
+        matches!(self.table.borrow().get(key), Some(Item::Entry(_)))
+    }
+
+    /// The current status of every subject that has one.
+    pub fn statuses(&self) -> Vec<(Subject, Status)> {
+        let table = self.table.borrow();
+        let pick = |(key, item): (&ItemKey, &Item)| match item {
+            Item::Status(status) => Some((key.subject(), status.clone())),
+            _ => None,
+        };
+        table.iter().filter_map(pick).collect()
+    }
+
+    /// Every status fact.
+    pub fn all_facts(&self) -> Vec<(Subject, Fact)> {
+        let table = self.table.borrow();
+        let pick = |(key, item): (&ItemKey, &Item)| match item {
+            Item::Fact(fact) => Some((key.subject(), fact.clone())),
+            _ => None,
+        };
+        table.iter().filter_map(pick).collect()
     }
 
     /// The entries that wait for a person, the longest waiting first, each with the instant it was parked.

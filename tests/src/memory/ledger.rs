@@ -245,8 +245,8 @@ impl Ledger for MemoryLedger {
 
     async fn due(&self, shard: u8, now: UnixMs, limit: usize) -> Result<Vec<DueKey>, StoreError> {
         self.call("due", |table| {
-            let mine = |debt: &DueKey| debt.due_at <= now && debt.key.shard(DUE_SHARDS) == shard;
-            Ok(debts(table).into_iter().filter(mine).take(limit).collect())
+            let due = debts(table, |due_at, key| due_at <= now && key.shard(DUE_SHARDS) == shard);
+            Ok(due.into_iter().take(limit).collect())
         })
         .await
     }

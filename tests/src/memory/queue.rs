@@ -82,6 +82,31 @@ impl MemoryQueue {
         self.messages.borrow().iter().filter_map(|message| message.job().ok()).collect()
     }
 
+    /// Receives the visible messages that `take` wants, counts that, and hides each for as many milliseconds as `take`
+    /// says: none at all, and it is delivered once more.
+    pub fn receive_some(&self, mut take: impl FnMut(&Message) -> Option<u64>) -> Vec<Message> {
+        let now = self.clock.now();
+        let mut messages = self.messages.borrow_mut();
+        let visible = messages.iter_mut().filter(|message| message.visible_at <= now);
+        let taken = visible.filter_map(|message| {
+            let hidden_ms = take(message)?;
+            message.receives += 1;
+            message.visible_at = now.plus_ms(hidden_ms);
+            Some(message.clone())
+        });
+        taken.collect()
+    }
+
+    /// Takes away the visible messages that were received `max_receives` times already: they are dead letters now.
+    pub fn take_dead(&self, max_receives: u32) -> Vec<Message> {
+        let now = self.clock.now();
+        let mut messages = self.messages.borrow_mut();
+        let dead = |message: &Message| message.visible_at <= now && message.receives >= max_receives;
+        let (dead, alive) = messages.drain(..).partition(dead);
+        *messages = alive;
+        dead
+    }
+
     /// Receives at most `max` visible messages, counts that, and hides them for `hidden_secs`.
     pub fn receive(&self, max: usize, hidden_secs: u64) -> Vec<Message> {
         let now = self.clock.now();

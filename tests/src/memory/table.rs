@@ -96,10 +96,11 @@ impl Item {
     }
 }
 
-/// Every debt of the table, oldest first.
-pub(super) fn debts(table: &Table) -> Vec<DueKey> {
-    let mut debts: Vec<DueKey> =
-        table.iter().filter_map(|(key, item)| Some(DueKey { key: key.clone(), due_at: item.due_at()? })).collect();
+/// The wanted debts of the table, oldest first.
+pub(super) fn debts(table: &Table, wanted: impl Fn(UnixMs, &ItemKey) -> bool) -> Vec<DueKey> {
+    let owing = table.iter().filter_map(|(key, item)| Some((key, item.due_at()?)));
+    let wanted = owing.filter(|(key, due_at)| wanted(*due_at, key));
+    let mut debts: Vec<DueKey> = wanted.map(|(key, due_at)| DueKey { key: key.clone(), due_at }).collect();
     debts.sort_by_key(|debt| debt.due_at);
     debts
 }

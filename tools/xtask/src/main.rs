@@ -3,6 +3,7 @@
 //! ```text
 //! main ─ run ───┐
 //!      ├ stack ─┴ setup: venv ─ build ─ sandbox ─ ministack ─ deploy ─ secrets
+//!      ├ simulate        (builds and runs the simulation)
 //!      ├ test            (brings the stack up for the end-to-end suite)
 //!      └ check           fmt clippy doc layering inventory template supply-chain
 //! ```
@@ -25,6 +26,7 @@ mod run;
 mod sandbox;
 mod secrets;
 mod setup;
+mod simulate;
 mod stack;
 mod test;
 mod venv;
@@ -64,6 +66,8 @@ enum Command {
         #[arg(value_enum, default_value_t = test::Suite::All)]
         suite: test::Suite,
     },
+    /// Run the flows in a simulated world that goes wrong everywhere, over many seeds
+    Simulate(simulate::Seeds),
     /// Run the checks that need no stack
     Check {
         /// One check alone; all of them when left out
@@ -91,6 +95,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Down => stack::down(&project),
         Command::Status => stack::status(&project),
         Command::Test { suite } => test::run(&project, suite),
+        Command::Simulate(seeds) => simulate::run(&project, &seeds),
         Command::Check { part } => check::run(&project, part),
     }
 }

@@ -1,0 +1,113 @@
+//! The flows as they ship, in a simulated world that goes wrong everywhere, and the proof that nothing is lost, doubled
+//! or let in.
+//!
+//! ```text
+//! seed ─ truth      what really happens at the four providers, and what their APIs say about it
+//!      ├ send       how they send it: signatures, rotations, retry schedules
+//!      ├ chaos      which port call fails, on which side of its effect
+//!      ├ engine     many invocations in flight on one thread, killed anywhere; time that jumps
+//!      └ check      when all is quiet: the ledger and the bus against the truth
+//! ```
+//!
+//! Everything is decided by the seed, so a run repeats exactly. A run keeps its history only when asked to: a seed that
+//! fails is run once more to print it.
+
+mod dice;
+mod chaos;
+mod truth;
+mod rightfoot;
+mod fynapse;
+mod finbox;
+mod runpayments;
+mod send;
+mod world;
+mod engine;
+mod check;
+
+use crate::memory::MemoryLedger;
+use engine::Engine;
+pub use world::Glass;
+use world::World;
+
+/// What came of one seed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// Port calls made.
+    pub port_calls: u64,
+    /// Invocations killed, those that ran into their time limit included.
+    pub kills: u64,
+    /// True events that wait for a person at the end.
+    pub parked: u64,
+    /// Entries at the end.
+    pub entries: u64,
+    /// What went wrong: the invariant's name, and what broke it.
+    pub violations: Vec<(&'static str, String)>,
+    /// What happened, a line for each event; empty unless asked for.
+    pub history: Vec<String>,
+}
+
+/// Runs one seed on the memory ledger.
+pub fn simulate(seed: u64, keep_history: bool) -> Outcome {
+    simulate_on(seed, MemoryLedger::default(), keep_history)
+}
+
+/// Runs one seed on this ledger.
+pub fn simulate_on<L: Glass>(seed: u64, ledger: L, keep_history: bool) -> Outcome {
+    let span_secs = 2_400 + seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 2_400;
+    let world = World::new(seed, ledger, span_secs, keep_history);
+    let mut engine = Engine::new(seed, &world, span_secs);
+    engine.run();
+    let seen = std::mem::take(&mut engine.seen);
+    drop(engine);
+    let mut violations = check::check(&world, &seen);
+    violations.splice(0..0, seen.violations);
+    let entries = world.memory().entries();
+    let parked = entries.iter().filter(|entry| entry.state == hookledger_core::entry::State::Parked).count() as u64;
+    Outcome {
+        seed,
+        port_calls: world.chaos.calls(),
+        kills: world.chaos.kills(),
+        parked,
+        entries: entries.len() as u64,
+        violations,
+        history: world.chaos.take_history(),
+    }
+}
+
+/// The sum over many seeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Seeds run.
+    pub seeds: u64,
+    /// Port calls made.
+    pub port_calls: u64,
+    /// Invocations killed.
+    pub kills: u64,
+    /// Violations found.
+    pub violations: u64,
+    /// Entries written.
+    pub entries: u64,
+    /// Entries that waited for a person at the end.
+    pub parked: u64,
+}
+
+impl Totals {
+    /// Adds one seed.
+    pub fn add(&mut self, outcome: &Outcome) {
+        self.seeds += 1;
+        self.port_calls += outcome.port_calls;
+        self.kills += outcome.kills;
+        self.violations += outcome.violations.len() as u64;
+        self.entries += outcome.entries;
+        self.parked += outcome.parked;
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { seeds, port_calls, kills, violations, .. } = self;
+        write!(f, "{seeds} seeds, {port_calls} port calls, {kills} kills, {violations} violations")
+    }
+}

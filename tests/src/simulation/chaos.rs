@@ -1,0 +1,161 @@
+//! What goes wrong, and the record of it: the ports' faults, and the history.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use hookledger_core::ports::Clock;
+use hookledger_core::time::UnixMs;
+
+use super::dice::Dice;
+use crate::memory::{Fate, FixedClock, LOST, Side};
+
+/// The ports that fail, by the names they have in a history.
+pub(super) const PORTS: [&str; 5] = ["ledger", "queue", "bus", "secrets", "api"];
+
+/// Calls of a calm minute that fail, of a thousand, on each side of their effect.
+const CALM_PERMILLE: u64 = 12;
+
+/// A time in which a port is throttled, or gone.
+#[derive(Debug)]
+struct Storm {
+    port: &'static str,
+    from: UnixMs,
+    until: UnixMs,
+    before_permille: u64,
+    after_permille: u64,
+}
+
+/// Decides about every port call until the world heals, and keeps the history.
+#[derive(Debug)]
+pub(super) struct Chaos {
+    dice: Dice,
+    clock: Rc<FixedClock>,
+    storms: Vec<Storm>,
+    healed: Cell<bool>,
+    calls: Cell<u64>,
+    kills: Cell<u64>,
+    /// Expectations that were ended, without an answer that says so.
+    unheard_ends: Cell<u64>,
+    status_moved: Cell<bool>,
+    /// The invocation that is being polled.
+    who: Cell<u32>,
+    history: RefCell<Option<Vec<String>>>,
+}
+
+impl Chaos {
+    /// The troubles of a seed, within `span_secs` from now. Without a history the seeds run several times as fast.
+    pub(super) fn new(seed: u64, clock: Rc<FixedClock>, span_secs: u64, keep_history: bool) -> Self {
+        let dice = Dice::new(seed, 1);
+        let start = clock.now();
+        let storm = |_| {
+            let from = start.plus_ms(dice.below(span_secs * 1000));
+            let length_ms = if dice.percent(70) { dice.between(1_000, 60_000) } else { dice.between(60_000, 900_000) };
+            let (before_permille, after_permille) = dice.pick(&[(1000, 0), (500, 200), (100, 600), (300, 0)]);
+            Storm { port: dice.pick(&PORTS), from, until: from.plus_ms(length_ms), before_permille, after_permille }
+        };
+        let storms = (0..dice.below(7)).map(storm).collect();
+        Self {
+            dice,
+            clock,
+            storms,
+            healed: Cell::default(),
+            calls: Cell::default(),
+            kills: Cell::default(),
+            unheard_ends: Cell::default(),
+            status_moved: Cell::default(),
+            who: Cell::default(),
+            history: RefCell::new(keep_history.then(Vec::new)),
+        }
+    }
+
+    /// From now on nothing goes wrong.
+    pub(super) fn heal(&self) {
+        self.healed.set(true);
+    }
+
+    /// Whether nothing goes wrong any more.
+    pub(super) fn healed(&self) -> bool {
+        self.healed.get()
+    }
+
+    /// Whether this port has a bad time just now.
+    pub(super) fn storming(&self, port: &str) -> bool {
+        let now = self.clock.now();
+        !self.healed() && self.storms.iter().any(|storm| storm.port == port && storm.from <= now && now < storm.until)
+    }
+
+    /// From now on calls are this invocation's.
+    pub(super) fn polled(&self, who: u32) {
+        self.who.set(who);
+    }
+
+    /// An invocation was killed.
+    pub(super) fn killed(&self) {
+        self.kills.set(self.kills.get() + 1);
+    }
+
+    /// Port calls so far.
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    /// Invocations killed so far.
+    pub(super) fn kills(&self) -> u64 {
+        self.kills.get()
+    }
+
+    /// Expectations that were ended, perhaps, by a flow that was told it failed.
+    pub(super) fn unheard_ends(&self) -> u64 {
+        self.unheard_ends.get()
+    }
+
+    /// Whether a status was moved since this was asked last.
+    pub(super) fn take_status_moved(&self) -> bool {
+        self.status_moved.take()
+    }
+
+    /// Writes a line of the history, if one is kept.
+    pub(super) fn tell(&self, line: impl FnOnce() -> String) {
+        if let Some(history) = self.history.borrow_mut().as_mut() {
+            history.push(format!("{}  {}", self.clock.now(), line()));
+        }
+    }
+
+    /// The history, once.
+    pub(super) fn take_history(&self) -> Vec<String> {
+        self.history.borrow_mut().take().unwrap_or_default()
+    }
+}
+
+impl Fate for Chaos {
+    fn strikes(&self, port: &'static str, _call: &'static str) -> Option<Side> {
+        self.calls.set(self.calls.get() + 1);
+        if self.healed() {
+            return None;
+        }
+        let now = self.clock.now();
+        let raging = |storm: &&Storm| storm.port == port && storm.from <= now && now < storm.until;
+        let (before, after) = match self.storms.iter().find(raging) {
+            Some(storm) => (storm.before_permille, storm.after_permille),
+            None => (CALM_PERMILLE, CALM_PERMILLE),
+        };
+        let thrown = self.dice.below(1000);
+        if thrown < before {
+            Some(Side::Before)
+        } else if thrown < before + after {
+            Some(Side::After)
+        } else {
+            None
+        }
+    }
+
+    fn went(&self, port: &'static str, call: &'static str, how: &'static str) {
+        if call == "move_status" {
+            self.status_moved.set(true);
+        }
+        if call == "end_expectation" && how == LOST {
+            self.unheard_ends.set(self.unheard_ends.get() + 1);
+        }
+        self.tell(|| format!("#{:<4} {port}.{call}: {how}", self.who.get()));
+    }
+}

@@ -1,0 +1,341 @@
+//! The invariants, checked when everything is quiet: what the ledger and the bus hold against what really happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hookledger_core::debt::{ExpectationState, Fact};
+use hookledger_core::entry::{Entry, State};
+use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::ports::Metric;
+
+use super::engine::{Seen, Violations};
+use super::truth::{Effect, FORGED, LEAKED, TrueEvent, key};
+use super::world::{Glass, World};
+
+/// Why an entry of a true event may wait for a person. Any other reason is a mistake of ours.
+const GOOD_REASONS: [&str; 3] = ["tried 8 times: ", "taken up 8 times without an answer", "never confirmed: "];
+
+/// Everything that is looked at, read once.
+struct Check<'a, L> {
+    world: &'a World<L>,
+    seen: &'a Seen,
+    entries: BTreeMap<ItemKey, Entry>,
+    published: Vec<Published>,
+    /// A rescued delivery that killed every worker it met is a person's now.
+    dead_rescues: usize,
+    violations: Violations,
+}
+
+struct Published {
+    id: String,
+    entry: ItemKey,
+    event_type: String,
+    detail: String,
+}
+
+/// All violations of a run that has ended.
+pub(super) fn check<L: Glass>(world: &World<L>, seen: &Seen) -> Violations {
+    let memory = world.memory();
+    let dead_rescues =
+        world.dead_letters.borrow().iter().filter(|dead| dead.body.contains(r#""job":"rescue""#)).count();
+    let mut check = Check {
+        world,
+        seen,
+        entries: memory.entries().into_iter().map(|entry| (entry.key.clone(), entry)).collect(),
+        published: world.publisher.published().into_iter().map(|announcement| read(announcement.detail)).collect(),
+        dead_rescues,
+        violations: Vec::new(),
+    };
+    check.debts();
+    check.acknowledged();
+    check.strangers();
+    check.publications();
+    check.merchants();
+    check.links();
+    check.expectations();
+    check.results();
+    check.refusals();
+    check.violations
+}
+
+fn read(detail: String) -> Published {
+    let value: serde_json::Value = serde_json::from_str(&detail).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
+    let entry = ItemKey { pk: text(&value["entry"]["pk"]), sk: text(&value["entry"]["sk"]) };
+    Published { id: text(&value["id"]), entry, event_type: text(&value["type"]), detail }
+}
+
+impl<L: Glass> Check<'_, L> {
+    fn violated(&mut self, invariant: &'static str, what: String) {
+        self.violations.push((invariant, what));
+    }
+
+    fn state(&self, key: &ItemKey) -> Option<State> {
+        self.entries.get(key).map(|entry| entry.state)
+    }
+
+    /// What is owed has a due time; what is not, has none.
+    fn debts(&mut self) {
+        for entry in self.entries.values().cloned().collect::<Vec<_>>() {
+            if (entry.state == State::Open) != entry.due_at.is_some() {
+                let what = format!("{} is {:?} and due at {:?}", entry.key, entry.state, entry.due_at);
+                self.violated("debts have due times", what);
+            }
+        }
+        for expectation in self.world.memory().expectations() {
+            if (expectation.state == ExpectationState::Waiting) != expectation.due_at.is_some() {
+                let what =
+                    format!("{} is {:?} and due at {:?}", expectation.key, expectation.state, expectation.due_at);
+                self.violated("debts have due times", what);
+            }
+        }
+    }
+
+    /// Every true event that was answered 2xx has come to its end.
+    fn acknowledged(&mut self) {
+        let acknowledged: Vec<usize> = self.seen.acknowledged.keys().copied().collect();
+        for event in acknowledged {
+            let TrueEvent { key, effect, provider, .. } = &self.world.truth.plot.events[event];
+            let state = self.state(key);
+            let accounted = match effect {
+                Effect::Own | Effect::Status(_) | Effect::Alike(_) => {
+                    matches!(state, Some(State::Done | State::Parked))
+                }
+                Effect::Ignored => state == Some(State::Ignored),
+                Effect::Parked => state == Some(State::Parked),
+                Effect::Quarantined => false,
+            };
+            let with_a_person = state.is_none() && *provider == "finbox" && self.dead_rescues > 0;
+            if !accounted && !with_a_person {
+                self.violated("acknowledged is accounted for", format!("event {event}, {key}, is {state:?}"));
+            }
+        }
+    }
+
+    /// Every entry is a true event's, or a leaked token's claim without effect. Nothing forged is anywhere.
+    fn strangers(&mut self) {
+        let (plot, memory) = (&self.world.truth.plot, self.world.memory());
+        let mut known: BTreeMap<ItemKey, Option<Effect>> =
+            plot.found_by_asking.iter().map(|(key, _)| (key.clone(), None)).collect();
+        known.extend(plot.events.iter().map(|event| (event.key.clone(), Some(event.effect))));
+        for merchant in &self.world.truth.runpayments.merchants {
+            for (status, _) in &merchant.statuses {
+                known.insert(
+                    key("runpayments", "merchant", &merchant.id, &["listing", &merchant.id, status, "1"]),
+                    None,
+                );
+            }
+        }
+        for entry in self.entries.values().cloned().collect::<Vec<_>>() {
+            let body = memory.stored(&entry.key).map(|stored| stored.body).unwrap_or_default();
+            let text = format!("{} {}", entry.key, String::from_utf8_lossy(&body));
+            if text.contains(FORGED) {
+                self.violated("nothing forged gets in", format!("an entry {text}"));
+            } else if text.contains(LEAKED) {
+                if entry.state != State::Parked {
+                    self.violated("nothing forged takes effect", format!("{} is {:?}", entry.key, entry.state));
+                }
+            } else if let Some(effect) = known.get(&entry.key) {
+                let reason = entry.reason.clone().unwrap_or_default();
+                let good = GOOD_REASONS.iter().any(|good| reason.starts_with(good));
+                if entry.state == State::Parked && *effect != Some(Effect::Parked) && !good {
+                    self.violated("true events are parked for a good reason", format!("{}: {reason}", entry.key));
+                }
+            } else {
+                self.violated("entries are true events", format!("nothing happened that is {text}"));
+            }
+        }
+        let forged = |text: &str| text.contains(FORGED) || text.contains(LEAKED);
+        for (key, row) in memory.all_rows() {
+            if forged(&format!("{key} {}", String::from_utf8_lossy(&row.document))) {
+                self.violated("nothing forged takes effect", format!("a row {key}"));
+            }
+        }
+        let details: Vec<String> = self.published.iter().map(|published| published.detail.clone()).collect();
+        for detail in details.into_iter().filter(|detail| forged(detail)) {
+            self.violated("nothing forged takes effect", format!("published {detail}"));
+        }
+    }
+
+    /// One effect, one id, one detail; and what is done was published.
+    fn publications(&mut self) {
+        let mut details: BTreeMap<String, &str> = BTreeMap::new();
+        let mut ids: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        let mut found = Vec::new();
+        for published in &self.published {
+            let first = details.entry(published.id.clone()).or_insert(&published.detail);
+            if *first != published.detail {
+                found.push(("one id, one detail", format!("{first} and {}", published.detail)));
+            }
+            let subject = Subject::from_stored(published.entry.pk.clone());
+            let (effect, id) = match published.event_type.strip_prefix("merchant.") {
+                Some(status) => (format!("{subject} {status}"), subject.item(Fact::sk(status, 1)).stable_id()),
+                None => (published.entry.to_string(), published.entry.stable_id()),
+            };
+            if id != published.id {
+                found.push(("one effect, one id", format!("{effect} was published as {}", published.id)));
+            }
+            ids.entry(effect).or_default().insert(&published.id);
+        }
+        let several = ids.iter().filter(|(_, ids)| ids.len() > 1);
+        found.extend(several.map(|(effect, ids)| ("one effect, one id", format!("{effect} was published as {ids:?}"))));
+        let published: BTreeSet<&ItemKey> = self.published.iter().map(|published| &published.entry).collect();
+        for entry in self.entries.values() {
+            if entry.state == State::Done && entry.reason.is_none() && !published.contains(&entry.key) {
+                found.push(("what is done was published", format!("{} is done, and nobody was told", entry.key)));
+            }
+            if matches!(entry.state, State::Ignored) && published.contains(&entry.key) {
+                found.push(("what is done was published", format!("{} is ignored, and was published", entry.key)));
+            }
+        }
+        self.violations.extend(found);
+    }
+
+    /// The list was walked after everything healed: every merchant stands where it really stands, and its effects are
+    /// out, each once.
+    fn merchants(&mut self) {
+        let (statuses, facts) = (self.world.memory().statuses(), self.world.memory().all_facts());
+        let mut found = Vec::new();
+        for merchant in &self.world.truth.runpayments.merchants {
+            let subject = Subject::new(ProviderId("runpayments"), "merchant", &merchant.id);
+            let held = statuses.iter().find(|(of, _)| *of == subject).map(|(_, status)| status.status.as_str());
+            let last = merchant.statuses.last().map(|(status, _)| *status);
+            if held != last {
+                found
+                    .push(("the final status is the true one", format!("{subject} is {last:?}, and held as {held:?}")));
+            }
+            for (_, fact) in facts.iter().filter(|(of, _)| *of == subject) {
+                if fact.n != 1 || !merchant.statuses.iter().any(|(status, _)| *status == fact.status) {
+                    found.push(("one effect once", format!("{subject} has a fact {} {}", fact.status, fact.n)));
+                }
+                let event_type = format!("merchant.{}", fact.status);
+                let told = |published: &Published| {
+                    published.entry.pk == subject.as_str() && published.event_type == event_type
+                };
+                let owner = self.state(&fact.owner);
+                if owner == Some(State::Done) && !self.published.iter().any(told) {
+                    found.push(("what is done was published", format!("{subject} became {}", fact.status)));
+                }
+            }
+        }
+        self.violations.extend(found);
+    }
+
+    /// A link that was watched is known completely: every statement, and attempts that look the same by their number.
+    fn links(&mut self) {
+        let truth = &self.world.truth;
+        let watched: BTreeSet<String> = self.world.memory().expectations().into_iter().map(|e| e.reference).collect();
+        let mut missing: Vec<ItemKey> = Vec::new();
+        let mut found = Vec::new();
+        for statement in &truth.finbox.statements {
+            if statement.link().is_some_and(|link| watched.contains(&format!("link:{link}"))) {
+                missing.push(statement.key());
+            }
+        }
+        for (group, alike) in truth.finbox.alike.iter().enumerate() {
+            let of_group = |event: &&usize| truth.plot.events[**event].effect == Effect::Alike(group);
+            let acknowledged = self.seen.acknowledged.keys().filter(of_group).count();
+            let is_watched = watched.contains(&format!("link:{}", alike.link));
+            if acknowledged > 1 && !is_watched && self.dead_rescues == 0 {
+                found.push(("failures that look the same are counted", format!("nobody counts {}", alike.key(1))));
+            }
+            if is_watched {
+                missing.extend((1..=alike.at.len()).map(|n| alike.key(n)));
+            }
+        }
+        missing.retain(|key| !matches!(self.state(key), Some(State::Done | State::Parked)));
+        found.extend(
+            missing.into_iter().map(|key| ("what is watched is known", format!("{key} is {:?}", self.state(&key)))),
+        );
+        self.violations.extend(found);
+    }
+
+    /// What was announced has come, or is reported as expired.
+    fn expectations(&mut self) {
+        let rows = self.world.memory().expectations();
+        let mut found = Vec::new();
+        for index in &self.seen.announced {
+            let announced = &self.world.truth.plot.announced[*index];
+            let Some(row) = rows.iter().find(|row| row.reference == announced.reference) else {
+                found.push(("announced is kept", format!("{} is forgotten", announced.reference)));
+                continue;
+            };
+            let healed_at = self.seen.healed_at.unwrap_or(self.world.start);
+            let in_time = announced.complete_at.is_some_and(|at| at <= healed_at);
+            let lived = self.seen.waiting_at_heal.contains(&row.key) || row.created_at > healed_at;
+            if in_time && lived && row.state != ExpectationState::Met {
+                found.push(("announced is found", format!("{} is complete, and {:?}", row.key, row.state)));
+            }
+            if announced.complete_at.is_none() && row.state == ExpectationState::Met {
+                found.push(("announced is found", format!("{} was met, and never completed", row.key)));
+            }
+            let of_subject = |entry: &Entry| entry.key.pk == row.key.pk && entry.state != State::Open;
+            if row.state == ExpectationState::Met && !self.entries.values().any(of_subject) {
+                found.push(("announced is found", format!("{} was met, and nothing is there", row.key)));
+            }
+        }
+        let expired = rows.iter().filter(|row| row.state == ExpectationState::Expired).count() as u64;
+        let counted = self.world.meter.total(Metric::ExpectationsExpired);
+        // A kill or a lost answer between the row and the count loses the count; the row stays listed.
+        let unheard = self.world.chaos.kills() + self.world.chaos.unheard_ends();
+        if counted > expired || counted + unheard < expired {
+            found.push(("expired is counted", format!("{expired} expired, {counted} counted")));
+        }
+        self.violations.extend(found);
+    }
+
+    /// The rows of what is done are what the provider knows, to the digit.
+    fn results(&mut self) {
+        let (truth, memory) = (&self.world.truth, self.world.memory());
+        let mut found = Vec::new();
+        for batch in &truth.rightfoot.batches {
+            let entry = key("rightfoot", "batch", &batch.id, &["BALANCE_BATCH_COMPLETED", &batch.id]);
+            if self.state(&entry) != Some(State::Done) {
+                continue;
+            }
+            let rows = memory.rows(&entry.subject());
+            let balances = rows.iter().filter(|row| row.sk.starts_with("balance#"));
+            let held: BTreeMap<String, String> = balances
+                .map(|row| {
+                    let amount =
+                        row.columns.iter().find(|(name, _)| *name == "balance").map(|(_, amount)| amount.clone());
+                    (row.sk.replacen("balance#", "", 1), amount.unwrap_or("null".into()))
+                })
+                .collect();
+            let known: BTreeMap<String, String> = batch.balances.iter().cloned().collect();
+            if held != known {
+                found.push(("results equal the truth", format!("{}: {held:?}, in truth {known:?}", batch.id)));
+            }
+        }
+        for event in truth.plot.events.iter().filter(|event| event.provider == "fynapse" && event.effect == Effect::Own)
+        {
+            let data =
+                event.body.split_once(r#""data":"#).map(|(_, data)| data.trim_end_matches('}').to_string() + "}");
+            let rows = memory.rows(&event.key.subject());
+            let held = rows.first().map(|row| String::from_utf8_lossy(&row.document).into_owned());
+            if self.state(&event.key) == Some(State::Done) && held != data {
+                found.push(("results equal the truth", format!("{}: {held:?}, in truth {data:?}", event.key)));
+            }
+        }
+        for statement in &truth.finbox.statements {
+            let rows = memory.rows(&statement.key().subject());
+            let has = |prefix: &str| rows.iter().any(|row| row.sk.starts_with(prefix));
+            let complete = if statement.completed() { has("transactions") && has("accounts") } else { has("failure#") };
+            if self.state(&statement.key()) == Some(State::Done) && !complete {
+                found.push(("results equal the truth", format!("{} has no rows", statement.key())));
+            }
+        }
+        self.violations.extend(found);
+    }
+
+    /// Every refusal that was answered is counted, and the quarantine's cap holds.
+    fn refusals(&mut self) {
+        let counted = self.world.meter.total(Metric::DeliveriesRefused);
+        if counted < self.seen.refused {
+            self.violated("refusals are counted", format!("{} answered 403, {counted} counted", self.seen.refused));
+        }
+        let kept = self.world.memory().refusals().len() as u64;
+        if kept > counted {
+            self.violated("refusals are counted", format!("{kept} kept, {counted} counted"));
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The scheduler: one thread, many invocations in flight, each polled in random order and some of them killed.
+//!
+//! Time is simulated. While something is in flight it creeps; when nothing is, it jumps to the next thing that happens.
+
+mod end;
+mod start;
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use hookledger_core::debt::Expectation;
+use hookledger_core::entry::State;
+use hookledger_core::identity::ItemKey;
+use hookledger_core::ports::Clock as _;
+use hookledger_core::receive::Answer;
+use hookledger_core::time::UnixMs;
+
+use super::dice::Dice;
+use super::send::PROVIDERS;
+use super::world::{Glass, World};
+use crate::memory::Message;
+
+/// The clocks of two invocations are at most twice this apart.
+const MAX_SKEW_MS: u64 = 2_400;
+/// When everything is healed, all must be quiet within a day: the longest wait left is a provider's next attempt.
+const QUIET_WITHIN_SECS: u64 = 24 * 3600;
+/// More turns than any seed needs.
+const MAX_TURNS: u64 = 2_000_000;
+
+/// A thing that is to happen at a certain time.
+enum Act {
+    Attempt { event: usize, made: u32 },
+    Forge(usize),
+    Announce(usize),
+    Rotate(&'static str),
+    ExpireCaches,
+    AllowReread,
+    Heal,
+}
+
+/// Whose future it is, and what its end means.
+enum Role {
+    Receiver { event: usize, made: u32, first_copy: bool },
+    Forged(usize),
+    Worker(Vec<Message>),
+    Reconciler,
+    Announcer(usize),
+}
+
+enum Ending {
+    Answered(Answer),
+    Worked(Vec<bool>),
+    Reconciled,
+    Announced(bool),
+}
+
+struct Invocation<'w> {
+    id: u32,
+    name: String,
+    role: Role,
+    future: Pin<Box<dyn Future<Output = Ending> + 'w>>,
+    started_at: UnixMs,
+    limit_ms: u64,
+    turns_left: Option<u32>,
+}
+
+/// What the run itself saw go wrong, by the name of the invariant.
+pub(super) type Violations = Vec<(&'static str, String)>;
+
+/// What is known at the end beyond the ledger itself.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// The true events that were answered 2xx, by index, with how often.
+    pub(super) acknowledged: BTreeMap<usize, u32>,
+    /// The announcements that were taken, by index.
+    pub(super) announced: Vec<usize>,
+    /// Forged deliveries that were answered 403.
+    pub(super) refused: u64,
+    /// The expectations that waited, with a while to go, when everything healed.
+    pub(super) waiting_at_heal: Vec<ItemKey>,
+    pub(super) healed_at: Option<UnixMs>,
+    pub(super) violations: Violations,
+}
+
+/// The run of one seed.
+pub(super) struct Engine<'w, L> {
+    world: &'w World<L>,
+    dice: Dice,
+    agenda: BTreeMap<(UnixMs, u64), Act>,
+    planned: u64,
+    invocations: Vec<Invocation<'w>>,
+    started: u32,
+    next_minute: UnixMs,
+    ranges: u8,
+    heal_at: UnixMs,
+    ranks: BTreeMap<String, usize>,
+    pub(super) seen: Seen,
+}
+
+impl<'w, L: Glass> Engine<'w, L> {
+    pub(super) fn new(seed: u64, world: &'w World<L>, span_secs: u64) -> Self {
+        let dice = Dice::new(seed, 5);
+        let ranges = dice.pick(&[1, 4, 16, 16, 16, 16, 16, 16]);
+        let heal_at = world.start.plus_secs(span_secs + dice.between(600, 1200));
+        let mut engine = Self {
+            world,
+            dice,
+            agenda: BTreeMap::new(),
+            planned: 0,
+            invocations: Vec::new(),
+            started: 0,
+            next_minute: world.start,
+            ranges,
+            heal_at,
+            ranks: BTreeMap::new(),
+            seen: Seen::default(),
+        };
+        for provider in PROVIDERS {
+            world.keys.store(provider, false, &world.secrets);
+        }
+        world.secrets.expire();
+        engine.plan_all(span_secs);
+        engine
+    }
+
+    fn plan_all(&mut self, span_secs: u64) {
+        let plot = &self.world.truth.plot;
+        for (event, happens) in plot.events.iter().enumerate().filter(|(_, happens)| !happens.lost) {
+            self.plan(happens.at.plus_ms(happens.delay_ms), Act::Attempt { event, made: 0 });
+        }
+        for (index, forgery) in plot.forgeries.iter().enumerate() {
+            self.plan(forgery.at, Act::Forge(index));
+        }
+        for (index, announced) in plot.announced.iter().enumerate() {
+            self.plan(announced.at, Act::Announce(index));
+        }
+        for (provider, at) in self.world.keys.changes() {
+            self.plan(at, Act::Rotate(provider));
+        }
+        for minute in (0..span_secs / 60 + 40).step_by(5) {
+            self.plan(self.world.start.plus_secs(minute * 60), Act::ExpireCaches);
+        }
+        self.plan(self.heal_at, Act::Heal);
+    }
+
+    fn plan(&mut self, at: UnixMs, act: Act) {
+        self.planned += 1;
+        self.agenda.insert((at, self.planned), act);
+    }
+
+    fn now(&self) -> UnixMs {
+        self.world.clock.now()
+    }
+
+    fn calm(&self) -> bool {
+        self.world.chaos.healed()
+    }
+
+    fn violated(&mut self, invariant: &'static str, what: String) {
+        self.world.chaos.tell(|| format!("VIOLATION {invariant}: {what}"));
+        self.seen.violations.push((invariant, what));
+    }
+
+    /// Runs until nothing is owed, or until it is clear that this never happens.
+    pub(super) fn run(&mut self) {
+        for _ in 0..MAX_TURNS {
+            self.happen();
+            self.deliver_messages();
+            self.tick();
+            if self.invocations.is_empty() {
+                if self.quiet() {
+                    return;
+                }
+                if self.now() > self.heal_at.plus_secs(QUIET_WITHIN_SECS) {
+                    return self.restless();
+                }
+                self.jump();
+            } else {
+                self.creep();
+                self.poll_one();
+            }
+        }
+        self.violated("quiescence", format!("still busy after {MAX_TURNS} turns"));
+    }
+
+    /// Everything that is to happen by now.
+    fn happen(&mut self) {
+        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= self.world.clock.now()) {
+            match entry.remove() {
+                Act::Attempt { event, made } => self.attempt(event, made + 1),
+                Act::Forge(index) => self.forge(index),
+                Act::Announce(index) => self.announce(index),
+                Act::Rotate(provider) => {
+                    self.world.chaos.tell(|| format!("{provider}: the new secret is stored"));
+                    self.world.keys.store(provider, true, &self.world.secrets);
+                }
+                Act::ExpireCaches => {
+                    self.world.secrets.expire();
+                    // What was read just now is not read again for half a minute.
+                    if !self.calm() && self.dice.percent(30) {
+                        self.world.secrets.reread_too_recent(true);
+                        self.plan(self.now().plus_secs(30), Act::AllowReread);
+                    }
+                }
+                Act::AllowReread => self.world.secrets.reread_too_recent(false),
+                Act::Heal => self.heal(),
+            }
+        }
+    }
+
+    fn heal(&mut self) {
+        self.world.chaos.tell(|| "everything heals".into());
+        self.world.chaos.heal();
+        self.world.secrets.expire();
+        self.world.secrets.reread_too_recent(false);
+        self.seen.healed_at = Some(self.now());
+        let soon = self.now().plus_secs(60);
+        let waits = |expectation: &Expectation| expectation.due_at.is_some() && expectation.deadline > soon;
+        let waiting = self.world.memory().expectations().into_iter().filter(waits);
+        self.seen.waiting_at_heal = waiting.map(|expectation| expectation.key).collect();
+        // Nobody is killed any more: what is in flight ends well.
+        for invocation in &mut self.invocations {
+            invocation.turns_left = None;
+        }
+    }
+
+    /// Nothing is in flight: on to the next thing that happens.
+    fn jump(&mut self) {
+        let now = self.now();
+        let due = self.world.memory().next_due_at().map(|due_at| due_at.max(self.next_minute));
+        let agenda = self.agenda.keys().next().map(|(at, _)| *at);
+        let next = [due, agenda, self.world.queue.next_visible_at()].into_iter().flatten().min();
+        // A visible message that nobody took, or a debt that a slow clock did not see: a moment later.
+        self.world.clock.set(next.map_or(now.plus_secs(60), |next| next.max(now.plus_ms(1))));
+    }
+
+    /// Something is in flight: time goes on by what a call takes.
+    fn creep(&mut self) {
+        let ms = match self.dice.below(1000) {
+            0 if !self.calm() => self.dice.between(500, 6_000),
+            1..=300 => 0,
+            _ => self.dice.below(8),
+        };
+        self.world.clock.advance_ms(ms);
+    }
+
+    fn poll_one(&mut self) {
+        let index = self.dice.index(self.invocations.len());
+        let now = self.now();
+        let invocation = &mut self.invocations[index];
+        let late = now.since_ms(invocation.started_at) > invocation.limit_ms;
+        let killed = invocation.turns_left.is_some_and(|turns| turns == 0);
+        if killed || late {
+            let ended = self.invocations.swap_remove(index);
+            let how = if late { "times out" } else { "is killed" };
+            self.world.chaos.tell(|| format!("#{:<4} {how}: {}", ended.id, ended.name));
+            self.world.chaos.killed();
+            // Dropped before anyone hears of it.
+            drop(ended.future);
+            return self.ended(ended.role, None);
+        }
+        invocation.turns_left = invocation.turns_left.map(|turns| turns - 1);
+        self.world.chaos.polled(invocation.id);
+        let polled = invocation.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if let Poll::Ready(ending) = polled {
+            let ended = self.invocations.swap_remove(index);
+            self.world.chaos.tell(|| format!("#{:<4} ends{}", ended.id, told(&ending)));
+            self.ended(ended.role, Some(ending));
+        }
+        if self.world.chaos.take_status_moved() {
+            self.watch_statuses();
+        }
+    }
+
+    fn quiet(&self) -> bool {
+        let memory = self.world.memory();
+        let walked = |interval| self.now() > self.heal_at.plus_secs(interval);
+        self.calm()
+            && self.agenda.is_empty()
+            && walked(3 * self.world.timing.listing_interval_secs)
+            && self.world.queue.next_visible_at().is_none()
+            && memory.entries_in(State::Open).is_empty()
+            && memory.expectations().iter().all(|expectation| expectation.due_at.is_none())
+    }
+
+    fn restless(&mut self) {
+        let owed: Vec<String> =
+            self.world.memory().owed().iter().map(|due| format!("{} at {}", due.key, due.due_at)).collect();
+        let messages: Vec<String> = self.world.queue.messages().into_iter().map(|message| message.body).collect();
+        let what = format!("a day after everything healed: owed {owed:?}, on the queue {messages:?}");
+        self.violated("quiescence", what);
+    }
+}
+
+fn told(ending: &Ending) -> String {
+    match ending {
+        Ending::Answered(answer) => format!(", answered {}", answer.status),
+        Ending::Worked(done) => format!(", done {done:?}"),
+        Ending::Reconciled => String::new(),
+        Ending::Announced(taken) => format!(", taken: {taken}"),
+    }
+}

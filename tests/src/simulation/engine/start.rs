@@ -1,0 +1,165 @@
+//! What starts an invocation: a delivery, an announcement, messages on the queue, the schedule.
+
+use futures_util::future::join_all;
+use hookledger_core::debt::DUE_SHARDS;
+use hookledger_core::delivery::Delivery;
+use hookledger_core::expect::{Asker, announce};
+use hookledger_core::ports::Clock as _;
+use hookledger_core::receive::receive;
+use hookledger_core::reconcile::Run;
+use hookledger_core::work::Worker;
+
+use super::super::truth::Forging;
+use super::super::world::{Glass, Sight};
+use super::{Ending, Engine, Invocation, MAX_SKEW_MS, Role};
+
+/// As in the template.
+const VISIBILITY_MS: u64 = 360_000;
+const MAX_RECEIVES: u32 = 5;
+const BATCH: u64 = 10;
+const MAX_WORKERS: usize = 4;
+const RECEIVER_LIMIT_MS: u64 = 10_000;
+const WORKER_LIMIT_MS: u64 = 60_000;
+const RECONCILER_LIMIT_MS: u64 = 55_000;
+/// How long before its limit a reconciler takes no new debt.
+const MARGIN_MS: u64 = 10_000;
+
+impl<'w, L: Glass> Engine<'w, L> {
+    pub(super) fn start(&mut self, name: String, role: Role, limit_ms: u64, future: impl Future<Output = Ending> + 'w) {
+        self.started += 1;
+        let id = self.started;
+        let doomed = !self.calm() && self.dice.percent(8);
+        let turns_left = doomed.then(|| u32::try_from(self.dice.below(50)).unwrap());
+        self.world.chaos.tell(|| format!("#{id:<4} starts: {name}"));
+        let started_at = self.now();
+        self.invocations.push(Invocation {
+            id,
+            name,
+            role,
+            future: Box::pin(future),
+            started_at,
+            limit_ms,
+            turns_left,
+        });
+    }
+
+    pub(super) fn sight(&self) -> Sight<'w, L> {
+        let skew = i64::try_from(self.dice.below(2 * MAX_SKEW_MS)).unwrap() - i64::try_from(MAX_SKEW_MS).unwrap();
+        Sight::new(self.world, if self.dice.percent(50) { skew } else { 0 })
+    }
+
+    pub(super) fn attempt(&mut self, event: usize, made: u32) {
+        let happens = &self.world.truth.plot.events[event];
+        if !self.calm() && self.dice.percent(6) {
+            self.world.chaos.tell(|| format!("{}: attempt {made} of event {event} gets lost", happens.provider));
+            return self.after_attempt(event, made, None);
+        }
+        let copies = if !self.calm() && self.dice.percent(10) { self.dice.between(2, 4) } else { 1 };
+        for copy in 0..copies {
+            let sight = self.sight();
+            let received_at = sight.clock.now();
+            let delivery = self.world.keys.genuine(happens.provider, &happens.body, made, self.now(), received_at);
+            let name =
+                format!("{} delivers event {event} (attempt {made}, copy {copy}): {}", happens.provider, happens.body);
+            self.receive(name, Role::Receiver { event, made, first_copy: copy == 0 }, delivery, sight);
+        }
+    }
+
+    pub(super) fn forge(&mut self, index: usize) {
+        let forgery = &self.world.truth.plot.forgeries[index];
+        let captured = match forgery.how {
+            Forging::Altered(event) => self.world.truth.plot.events[event].body.as_str(),
+            _ => "",
+        };
+        let delivery = self.world.keys.forged(forgery.provider, &forgery.body, forgery.how, captured, self.now());
+        let name = format!("{} is forged ({:?}): {}", forgery.provider, forgery.how, forgery.body);
+        let sight = self.sight();
+        self.receive(name, Role::Forged(index), delivery, sight);
+    }
+
+    pub(super) fn receive(&mut self, name: String, role: Role, delivery: Delivery, sight: Sight<'w, L>) {
+        let world = self.world;
+        self.start(name, role, RECEIVER_LIMIT_MS, async move {
+            let provider = world.providers.get(delivery.provider.0).unwrap();
+            Ending::Answered(receive(&sight, &world.secrets, provider, delivery).await)
+        });
+    }
+
+    pub(super) fn announce(&mut self, index: usize) {
+        let (world, sight) = (self.world, self.sight());
+        let announced = &world.truth.plot.announced[index];
+        let name = format!("the application announces {} {}", announced.provider, announced.reference);
+        self.start(name, Role::Announcer(index), RECEIVER_LIMIT_MS, async move {
+            let provider = world.providers.get(announced.provider).unwrap();
+            Ending::Announced(announce(&sight, provider, &announced.reference).await.is_ok())
+        });
+    }
+
+    /// Hands visible messages to workers: in any order, some twice, some late.
+    pub(super) fn deliver_messages(&mut self) {
+        let workers = self.invocations.iter().filter(|invocation| matches!(invocation.role, Role::Worker(_))).count();
+        let visible = self.world.queue.next_visible_at().is_some_and(|at| at <= self.now());
+        if !visible || workers >= MAX_WORKERS || (!self.invocations.is_empty() && !self.dice.percent(25)) {
+            return;
+        }
+        for dead in self.world.queue.take_dead(MAX_RECEIVES) {
+            self.world.chaos.tell(|| format!("dead letter after {MAX_RECEIVES} receives: {}", dead.body));
+            self.world.dead_letters.borrow_mut().push(dead);
+        }
+        let (dice, calm, most) = (&self.dice, self.calm(), self.dice.between(1, BATCH));
+        let mut taken = 0;
+        let batch = self.world.queue.receive_some(|_| {
+            if taken >= most || (!calm && dice.percent(30)) {
+                return None;
+            }
+            taken += 1;
+            Some(if !calm && dice.percent(4) { dice.below(2_000) } else { VISIBILITY_MS })
+        });
+        if batch.is_empty() {
+            return;
+        }
+        let (world, sight) = (self.world, self.sight());
+        let jobs: Vec<_> = batch.iter().map(|message| message.job().unwrap()).collect();
+        let bodies: Vec<&str> = batch.iter().map(|message| message.body.as_str()).collect();
+        let name = format!("worker on {}", bodies.join(" "));
+        self.start(name, Role::Worker(batch), WORKER_LIMIT_MS, async move {
+            let asker = Asker { inbox: &sight, providers: &world.providers, api: &world.api };
+            let worker = Worker { asker, publisher: &world.publisher, secrets: &world.secrets };
+            let done = join_all(jobs.into_iter().map(|job| worker.work(job))).await;
+            Ending::Worked(done.iter().map(Result::is_ok).collect())
+        });
+    }
+
+    /// The schedule: each minute, one reconciler for each range of shards. Those with nothing to find are left out.
+    pub(super) fn tick(&mut self) {
+        if self.now() < self.next_minute {
+            return;
+        }
+        // A run also sees to it that the lists are walked at all.
+        let first = self.world.memory().listings().is_empty();
+        self.next_minute =
+            self.now().plus_ms(60_000 - u64::try_from((self.now().0 - self.world.start.0) % 60_000).unwrap());
+        let due = self.world.memory().owed_by(self.now().plus_ms(MAX_SKEW_MS));
+        let width = DUE_SHARDS / self.ranges;
+        for range in 0..self.ranges {
+            let shards = range * width..=range * width + width - 1;
+            let found = due.iter().any(|due| shards.contains(&due.key.shard(DUE_SHARDS)));
+            if !(found || first) || (!self.calm() && self.dice.percent(10)) {
+                continue;
+            }
+            let (world, sight) = (self.world, self.sight());
+            let deadline = sight.clock.now().plus_ms(RECONCILER_LIMIT_MS - MARGIN_MS);
+            let run = Run { shards, deadline };
+            self.start(
+                format!("reconciler of shards {:?}", run.shards),
+                Role::Reconciler,
+                RECONCILER_LIMIT_MS,
+                async move {
+                    let asker = Asker { inbox: &sight, providers: &world.providers, api: &world.api };
+                    let _ = asker.reconcile(&run).await;
+                    Ending::Reconciled
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! FinBox's half of the history: links, their statements and failed attempts, and sessions. Sent once, or not at all.
+
+use hookledger_core::api::{ApiError, ApiResponse};
+use hookledger_core::identity::{ItemKey, digest_hex};
+use hookledger_core::time::UnixMs;
+
+use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, TrueEvent, key};
+use crate::memory::answer;
+
+const NAME: &str = "finbox";
+
+/// One upload of a statement.
+pub(super) struct Statement {
+    entity: String,
+    link: Option<String>,
+    id: String,
+    started_at: UnixMs,
+    ended_at: UnixMs,
+    progress: &'static str,
+}
+
+/// Attempts that look the same when they are pushed: only the link's list tells how many there were.
+pub(super) struct Alike {
+    pub(super) entity: String,
+    pub(super) link: String,
+    pub(super) reason: &'static str,
+    pub(super) at: Vec<UnixMs>,
+}
+
+impl Alike {
+    /// The entry of the `n`th of them.
+    pub(super) fn key(&self, n: usize) -> ItemKey {
+        key(NAME, "entity", &self.entity, &["attempt", &self.link, "failed", self.reason, &n.to_string()])
+    }
+}
+
+struct Session {
+    id: String,
+    ended_at: UnixMs,
+    expired: bool,
+}
+
+/// Everything FinBox knows.
+#[derive(Default)]
+pub(super) struct FinBox {
+    pub(super) statements: Vec<Statement>,
+    pub(super) alike: Vec<Alike>,
+    sessions: Vec<Session>,
+}
+
+impl Statement {
+    fn reason(&self) -> &'static str {
+        if self.progress == "failed" { "password" } else { "" }
+    }
+
+    /// The link it belongs to.
+    pub(super) fn link(&self) -> Option<&str> {
+        self.link.as_deref()
+    }
+
+    /// Whether it ended well.
+    pub(super) fn completed(&self) -> bool {
+        self.progress == "completed"
+    }
+
+    /// The entry of this upload.
+    pub(super) fn key(&self) -> ItemKey {
+        key(NAME, "entity", &self.entity, &["statement", &self.id, self.progress])
+    }
+}
+
+impl FinBox {
+    pub(super) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
+        let dice = author.dice;
+        let mut finbox = Self::default();
+        for link in 1..=dice.between(1, 2) {
+            finbox.link(author, plot, &format!("l{link}"));
+        }
+        if dice.percent(50) {
+            finbox.statement(author, plot, "manual", None, "s-manual");
+        }
+        for n in 0..dice.below(3) {
+            finbox.session(author, plot, &format!("x{n}"));
+        }
+        for n in 0..dice.below(3) {
+            let how = dice.pick(&[Forging::Bare, Forging::Guessed]);
+            let body = pushed(&format!("{FORGED}-{n}"), &format!("{FORGED}-{n}"), None, "completed", "");
+            plot.forgeries.push(Forgery { provider: NAME, at: author.moment(), how, body });
+        }
+        if dice.percent(30) {
+            // A statement that is none, of an entity that may be; or a true statement's opposite.
+            let statement = finbox.statements.first().filter(|_| dice.percent(50));
+            let id = statement.map_or(format!("{LEAKED}-1"), |statement| statement.id.clone());
+            let progress =
+                statement.map_or("completed", |s| if s.progress == "failed" { "completed" } else { "failed" });
+            let entity = statement.map_or("l1-e1".to_string(), |statement| statement.entity.clone());
+            let body = pushed(&entity, &id, Some("l1"), progress, LEAKED);
+            plot.forgeries.push(Forgery { provider: NAME, at: author.moment(), how: Forging::Leaked, body });
+        }
+        finbox
+    }
+
+    fn link(&mut self, author: &Author<'_>, plot: &mut Plot, link: &str) {
+        let dice = author.dice;
+        for e in 1..=dice.between(1, 2) {
+            let entity = format!("{link}-e{e}");
+            for s in 1..=dice.below(3) {
+                self.statement(author, plot, &entity, Some(link), &format!("{entity}-s{s}"));
+            }
+            if dice.percent(45) {
+                self.alike(author, plot, &entity, link);
+            }
+            if dice.percent(40) {
+                let of_entity = || self.statements.iter().filter(|statement| statement.entity == entity);
+                let complete_at = of_entity().map(|statement| statement.ended_at).max();
+                let at = author.around(complete_at.unwrap_or(author.start));
+                plot.announced.push(Announced {
+                    provider: NAME,
+                    reference: format!("entity:{entity}"),
+                    at,
+                    complete_at,
+                });
+            }
+        }
+        if dice.percent(50) {
+            let (reference, at) = (format!("link:{link}"), author.around(author.start));
+            plot.announced.push(Announced { provider: NAME, reference, at, complete_at: None });
+        }
+    }
+
+    fn statement(&mut self, author: &Author<'_>, plot: &mut Plot, entity: &str, link: Option<&str>, id: &str) {
+        let dice = author.dice;
+        let (sent_at, progress) = (author.moment(), dice.pick(&["completed", "completed", "completed", "failed"]));
+        // The API may show the end a little after the webhook was sent.
+        let ended_at = sent_at.plus_ms(if dice.percent(30) { dice.below(60_000) } else { 0 });
+        let started_at = UnixMs(sent_at.0 - i64::try_from(dice.between(1_000, 300_000)).unwrap());
+        let (entity, link, id) = (entity.to_string(), link.map(str::to_string), id.to_string());
+        let statement = Statement { entity, link, id, started_at, ended_at, progress };
+        plot.found_by_asking.push((statement.key(), sent_at));
+        let body = pushed(&statement.entity, &statement.id, statement.link.as_deref(), progress, statement.reason());
+        push(author, plot, statement.key(), sent_at, body, Effect::Own);
+        self.statements.push(statement);
+    }
+
+    fn alike(&mut self, author: &Author<'_>, plot: &mut Plot, entity: &str, link: &str) {
+        let dice = author.dice;
+        let mut at = author.moment();
+        let (entity, link, reason) = (entity.to_string(), link.to_string(), dice.pick(&["wrong login", ""]));
+        let mut alike = Alike { entity, link, reason, at: Vec::new() };
+        for n in 1..=dice.between(1, 3) {
+            alike.at.push(at);
+            plot.found_by_asking.push((alike.key(usize::try_from(n).unwrap()), at));
+            let body = pushed(&alike.entity, "", Some(&alike.link), "failed", alike.reason);
+            push(author, plot, alike.key(1), at, body, Effect::Alike(self.alike.len()));
+            at = at.plus_ms(if dice.percent(30) { dice.below(900) } else { dice.between(2_000, 600_000) });
+        }
+        self.alike.push(alike);
+    }
+
+    fn session(&mut self, author: &Author<'_>, plot: &mut Plot, id: &str) {
+        let dice = author.dice;
+        let (ended_at, expired) = (author.moment(), dice.percent(30));
+        let name = if expired { "SESSION_EXPIRY_NOTIFICATION" } else { "SESSION_REQUIREMENT_COMPLETION_NOTIFICATION" };
+        let accounts = if expired { "[]" } else { r#"[{"account_id":"a1","status":"completed"}]"# };
+        let states = if expired { String::new() } else { r#"{"account_id":"a1","status":"completed"}"#.to_string() };
+        let states: String = digest_hex(states.as_bytes()).chars().take(32).collect();
+        let body = format!(r#"{{"event_name":"{name}","session_id":"{id}","accounts":{accounts},"message":"x"}}"#);
+        push(author, plot, key(NAME, "session", id, &[name, id, &states]), ended_at, body, Effect::Own);
+        if !expired {
+            plot.found_by_asking.push((key(NAME, "session", id, &["SESSION_PROGRESS_COMPLETED", id]), ended_at));
+        }
+        if dice.percent(50) {
+            let complete_at = (!expired).then_some(ended_at);
+            let (reference, at) = (format!("session:{id}"), author.around(ended_at));
+            plot.announced.push(Announced { provider: NAME, reference, at, complete_at });
+        }
+        self.sessions.push(Session { id: id.to_string(), ended_at, expired });
+    }
+
+    /// Everything below `/bank-connect/v1/`.
+    pub(super) fn answer(&self, path: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
+        if let Some(link) = path.strip_prefix("entity/webhook_payloads/?link_id=") {
+            return answer(200, self.payloads(link, now));
+        }
+        let mut parts = path.split('/');
+        match (parts.next(), parts.next(), parts.next()) {
+            (Some("entity"), Some(entity), Some("transactions")) => self.transactions(entity, now),
+            (Some("entity"), Some(entity), Some("accounts")) => {
+                answer(200, format!(r#"{{"entity_id":"{entity}","accounts":[{{"balance":"1.10"}}]}}"#))
+            }
+            (Some("session_data"), Some(session), _) => self.session_progress(session, now),
+            _ => answer(404, "{}"),
+        }
+    }
+
+    /// Every payload of a link so far, newest first, dated to the second.
+    fn payloads(&self, link: &str, now: UnixMs) -> String {
+        let mut sent: Vec<(UnixMs, String)> = Vec::new();
+        for statement in self.statements.iter().filter(|statement| statement.link.as_deref() == Some(link)) {
+            let body = pushed(&statement.entity, &statement.id, Some(link), statement.progress, statement.reason());
+            sent.push((statement.ended_at, body));
+        }
+        for alike in self.alike.iter().filter(|alike| alike.link == link) {
+            let body = pushed(&alike.entity, "", Some(link), "failed", alike.reason);
+            sent.extend(alike.at.iter().map(|at| (*at, body.clone())));
+        }
+        sent.retain(|(at, _)| *at <= now);
+        sent.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        let dated = |(at, body): &(UnixMs, String)| {
+            let date_time = at.to_string().chars().take(19).collect::<String>().replace('T', " ");
+            body.replacen('{', &format!(r#"{{"date_time":"{date_time}","#), 1)
+        };
+        format!(r#"{{"payloads":[{}]}}"#, sent.iter().map(dated).collect::<Vec<_>>().join(","))
+    }
+
+    fn transactions(&self, entity: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
+        let started = |statement: &&Statement| statement.entity == entity && statement.started_at <= now;
+        let progress: Vec<String> = self
+            .statements
+            .iter()
+            .filter(started)
+            .map(|statement| {
+                let status = if statement.ended_at <= now { statement.progress } else { "processing" };
+                format!(r#"{{"status":"{status}","statement_id":"{}","source":"pdf","message":null}}"#, statement.id)
+            })
+            .collect();
+        let failed = self.alike.iter().any(|alike| alike.entity == entity && alike.at.iter().any(|at| *at <= now));
+        if progress.is_empty() && !failed {
+            return answer(404, "{}");
+        }
+        let progress = progress.join(",");
+        answer(
+            200,
+            format!(r#"{{"entity_id":"{entity}","progress":[{progress}],"transactions":[{{"amount":-1.10}}]}}"#),
+        )
+    }
+
+    fn session_progress(&self, id: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
+        match self.sessions.iter().find(|session| session.id == id) {
+            None => answer(404, "{}"),
+            Some(session) if session.expired && session.ended_at <= now => answer(410, "{}"),
+            Some(session) if session.ended_at <= now => answer(200, r#"{"session_progress":"completed"}"#),
+            Some(_) => answer(200, r#"{"session_progress":"processing"}"#),
+        }
+    }
+}
+
+fn pushed(entity: &str, statement: &str, link: Option<&str>, progress: &str, reason: &str) -> String {
+    let link = link.map_or("null".to_string(), |link| format!("\"{link}\""));
+    format!(
+        r#"{{"entity_id":"{entity}","statement_id":"{statement}","link_id":{link},"progress":"{progress}","reason":"{reason}"}}"#
+    )
+}
+
+fn push(author: &Author<'_>, plot: &mut Plot, key: ItemKey, at: UnixMs, body: String, effect: Effect) {
+    // What is sent late is sent once all the same.
+    let (delay_ms, lost) = (author.delay_ms(), author.lost());
+    plot.events.push(TrueEvent { provider: NAME, key, at, delay_ms, lost, body, effect });
+}

@@ -1,0 +1,50 @@
+//! Fynapse's half of the history: balance extracts, signed and complete, that nothing can be asked about.
+
+use hookledger_core::identity::{ItemKey, digest_hex};
+
+use super::truth::{Author, Effect, FORGED, Forgery, Forging, Plot, TrueEvent, key};
+
+const NAME: &str = "fynapse";
+
+/// Draws what Fynapse sends.
+pub(super) fn happen(author: &Author<'_>, plot: &mut Plot) {
+    let dice = author.dice;
+    for n in 1..=dice.between(2, 5) {
+        let data = format!(r#"{{"n":{n}, "amount":12345678901234567890.{n}0}}"#);
+        match dice.below(8) {
+            0 => {
+                let body = format!(r#"{{"type":"balance.extracted","data":{data}}}"#);
+                let digest = digest_hex(body.as_bytes());
+                push(author, plot, key(NAME, "event", &digest, &["sha256", &digest]), body, Effect::Own);
+            }
+            1 => {
+                let body = format!(r#"{{"event_id":"e{n}","type":"journal.posted","data":{data}}}"#);
+                push(author, plot, key(NAME, "event", &format!("e{n}"), &[&format!("e{n}")]), body, Effect::Ignored);
+            }
+            2 => {
+                let body = format!("not JSON {n}");
+                let day = author.start.day();
+                let digest = digest_hex(body.as_bytes());
+                push(author, plot, key(NAME, "unreadable", &day, &["sha256", &digest]), body, Effect::Parked);
+            }
+            _ => {
+                let body = format!(r#"{{"event_id":"e{n}","type":"balance.extracted","data":{data}}}"#);
+                push(author, plot, key(NAME, "event", &format!("e{n}"), &[&format!("e{n}")]), body, Effect::Own);
+            }
+        }
+    }
+    for n in 0..dice.below(3) {
+        let how = match dice.below(3) {
+            0 => Forging::Bare,
+            1 => Forging::Guessed,
+            _ => Forging::Altered(plot.events.len() - 1),
+        };
+        let body = format!(r#"{{"event_id":"{FORGED}-{n}","type":"balance.extracted","data":"{FORGED}"}}"#);
+        plot.forgeries.push(Forgery { provider: NAME, at: author.moment(), how, body });
+    }
+}
+
+fn push(author: &Author<'_>, plot: &mut Plot, key: ItemKey, body: String, effect: Effect) {
+    let (at, delay_ms, lost) = (author.moment(), author.delay_ms(), author.lost());
+    plot.events.push(TrueEvent { provider: NAME, key, at, delay_ms, lost, body, effect });
+}

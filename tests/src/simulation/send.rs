@@ -1,0 +1,174 @@
+//! How the providers send: their keys, signatures and retry schedules.
+
+use hmac::{Hmac, KeyInit, Mac};
+use hookledger_core::delivery::Delivery;
+use hookledger_core::identity::ProviderId;
+use hookledger_core::secret::Secret;
+use hookledger_core::time::UnixMs;
+use sha2::Sha256;
+
+use super::dice::Dice;
+use super::truth::{ATTEMPT, Forging};
+use crate::memory::MemorySecrets;
+
+/// The providers, in the order of the streams they draw from.
+pub(super) const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
+
+const OLD: &str = "the-secret-of-last-year";
+const NEW: &str = "the-secret-of-this-year";
+
+/// One provider's rotation: the new secret is stored, a while later the provider uses it, and later yet the old one ends.
+struct Rotation {
+    stored_at: UnixMs,
+    used_at: UnixMs,
+    old_ends_at: UnixMs,
+}
+
+/// Which secret each provider uses when.
+pub(super) struct Keys(Vec<Option<Rotation>>);
+
+impl Keys {
+    pub(super) fn new(dice: &Dice, start: UnixMs, span_secs: u64) -> Self {
+        let rotation = |_| {
+            let stored_at = start.plus_ms(dice.below(span_secs * 1000));
+            // The cache lives for five minutes; who hurries relies on the second reading.
+            let used_at = stored_at.plus_secs(dice.pick(&[0, 5, 310, 900]));
+            let old_ends_at = used_at.plus_secs(dice.between(30, 1_800));
+            dice.percent(40).then_some(Rotation { stored_at, used_at, old_ends_at })
+        };
+        Self(PROVIDERS.map(rotation).into_iter().collect())
+    }
+
+    fn of(&self, provider: &str) -> Option<&Rotation> {
+        let index = PROVIDERS.iter().position(|name| *name == provider)?;
+        self.0.get(index)?.as_ref()
+    }
+
+    /// The secret this provider uses now.
+    fn current(&self, provider: &str, now: UnixMs) -> &'static str {
+        self.of(provider).filter(|rotation| rotation.used_at <= now).map_or(OLD, |_| NEW)
+    }
+
+    /// When a rotation is stored.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (&'static str, UnixMs)> {
+        PROVIDERS.iter().filter_map(|provider| Some((*provider, self.of(provider)?.stored_at)))
+    }
+
+    /// Stores what is to be stored from the start, or once the rotation begins.
+    pub(super) fn store(&self, provider: &'static str, rotated: bool, secrets: &MemorySecrets) {
+        let mut values = vec![format!(r#"{{"id":"old","value":"{OLD}"}}"#)];
+        if let Some(rotation) = self.of(provider).filter(|_| rotated) {
+            let end = rotation.old_ends_at;
+            values = vec![
+                format!(r#"{{"id":"old","value":"{OLD}","not_after":"{end}"}}"#),
+                format!(r#"{{"id":"new","value":"{NEW}"}}"#),
+            ];
+        }
+        let values = values.join(",");
+        secrets.rotate(ProviderId(provider), &format!(r#"{{"signing_secrets":[{values}],"url_tokens":[{values}]}}"#));
+    }
+
+    /// A true delivery of this body.
+    pub(super) fn genuine(
+        &self,
+        provider: &'static str,
+        body: &str,
+        attempt: u32,
+        now: UnixMs,
+        received_at: UnixMs,
+    ) -> Delivery {
+        let body = body.replace(ATTEMPT, &attempt.to_string());
+        seal(provider, &body, self.current(provider, now), now, received_at)
+    }
+
+    /// A delivery that its provider never sent. `captured` is the body whose headers an eavesdropper has.
+    pub(super) fn forged(
+        &self,
+        provider: &'static str,
+        body: &str,
+        how: Forging,
+        captured: &str,
+        now: UnixMs,
+    ) -> Delivery {
+        let body = body.replace(ATTEMPT, "1");
+        match how {
+            Forging::Bare => Delivery::new(ProviderId(provider), now, body.into_bytes()),
+            Forging::Guessed => seal(provider, &body, "guessed", now, now),
+            Forging::Leaked => seal(provider, &body, self.current(provider, now), now, now),
+            Forging::Altered(_) => {
+                let mut altered = Delivery::new(ProviderId(provider), now, body.into_bytes());
+                altered.headers = seal(provider, captured, self.current(provider, now), now, now).headers;
+                altered
+            }
+        }
+    }
+}
+
+fn seal(provider: &'static str, body: &str, secret: &str, now: UnixMs, received_at: UnixMs) -> Delivery {
+    let mut delivery = Delivery::new(ProviderId(provider), received_at, body.as_bytes().to_vec());
+    match provider {
+        "fynapse" => {
+            let t = now.secs();
+            let tag = sign(secret, &format!("{t}.{body}"));
+            delivery.headers.push(("webhook-signature".into(), format!("t={t},v1={tag}")));
+        }
+        "runpayments" => {
+            let tag = sign(secret, body);
+            delivery.headers.push(("x-webhook-signature-256".into(), format!("sha256={tag}")));
+        }
+        _ => delivery.path_token = Some(Secret::new(secret)),
+    }
+    delivery
+}
+
+fn sign(secret: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(text.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// What a provider does after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It was told that we have it.
+    Content,
+    /// It was given an answer that makes it give up at once.
+    GivesUp,
+    /// It has tried often enough.
+    Exhausted,
+    /// It comes again.
+    Again {
+        /// After so long.
+        after_ms: u64,
+    },
+}
+
+/// The documented schedules. `made` attempts were made; the last was answered `status`, or not at all.
+pub(super) fn next(provider: &str, made: u32, status: Option<u16>, retry_after_secs: Option<u32>, dice: &Dice) -> Next {
+    if status.is_some_and(|status| (200..300).contains(&status)) {
+        return Next::Content;
+    }
+    let after = |seconds: &[u64]| {
+        let wait = usize::try_from(made - 1).ok().and_then(|made| seconds.get(made));
+        wait.map_or(Next::Exhausted, |secs| Next::Again { after_ms: secs * 1000 })
+    };
+    match provider {
+        "rightfoot" => after(&[60, 120, 240, 480]),
+        "runpayments" => after(&[5, 300, 1800, 7200, 18_000, 36_000, 36_000]),
+        "fynapse" => {
+            if status.is_some_and(|status| [400, 401, 402, 405, 406, 410, 413].contains(&status)) {
+                return Next::GivesUp;
+            }
+            if made > 22 {
+                return Next::Exhausted;
+            }
+            let after_ms = match made {
+                1 | 2 => dice.between(200, 2_000),
+                _ => (30_000 * 3_u64.pow((made - 3).min(7))).min(14_400_000) * dice.between(80, 120) / 100,
+            };
+            Next::Again { after_ms: after_ms.max(retry_after_secs.map_or(0, |secs| u64::from(secs) * 1000)) }
+        }
+        // FinBox never sends anything twice.
+        _ => Next::Exhausted,
+    }
+}

@@ -1,0 +1,199 @@
+//! What really happens at the four providers, decided before the run begins, and what their APIs answer about it.
+//!
+//! The keys of the entries are written down here a second time, from the providers' documents and not from the code that
+//! derives them: the simulation's checks must not share a mistake with what they check.
+
+use std::rc::Rc;
+
+use hookledger_core::api::{ApiError, ApiResponse};
+use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::ports::Clock;
+use hookledger_core::time::UnixMs;
+
+use super::chaos::Chaos;
+use super::dice::Dice;
+use super::finbox::FinBox;
+use super::rightfoot::Rightfoot;
+use super::runpayments::RunPayments;
+use crate::memory::{FixedClock, answer};
+
+/// Stands in a Run Payments body for the number of the attempt.
+pub(super) const ATTEMPT: &str = "@ATTEMPT@";
+/// Marks everything that never happened. It must be found nowhere in the ledger and on the bus.
+pub(super) const FORGED: &str = "forged";
+/// Marks what somebody with a leaked URL token claims. It may be let in, and must have no effect.
+pub(super) const LEAKED: &str = "leaked";
+
+/// One thing that happened, and that its provider tells us.
+pub(super) struct TrueEvent {
+    pub(super) provider: &'static str,
+    /// Where its entry belongs.
+    pub(super) key: ItemKey,
+    /// When it happened, by true time.
+    pub(super) at: UnixMs,
+    /// How long the provider takes to send it.
+    pub(super) delay_ms: u64,
+    /// The provider says it sent it, and nothing ever arrives.
+    pub(super) lost: bool,
+    /// The body, with [`ATTEMPT`] where the number of the attempt belongs.
+    pub(super) body: String,
+    /// What must come of it.
+    pub(super) effect: Effect,
+}
+
+/// What must come of a true event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// One published id: the entry's own.
+    Own,
+    /// One published id for the merchant's status, pushed and listed together.
+    Status(&'static str),
+    /// As many as its kind occurred: pushes that look the same.
+    Alike(usize),
+    /// It is kept, and ignored.
+    Ignored,
+    /// It is kept for a person.
+    Parked,
+    /// It is answered 400 and quarantined, as its provider's documents ask.
+    Quarantined,
+}
+
+/// A delivery that no provider sent.
+pub(super) struct Forgery {
+    pub(super) provider: &'static str,
+    pub(super) at: UnixMs,
+    pub(super) how: Forging,
+    pub(super) body: String,
+}
+
+/// How a delivery is forged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forging {
+    /// No token, no signature.
+    Bare,
+    /// A guessed token, or a signature with a guessed key.
+    Guessed,
+    /// The headers of a true delivery of this event over another body.
+    Altered(usize),
+    /// The true token, leaked.
+    Leaked,
+}
+
+/// A completion that an application announces.
+pub(super) struct Announced {
+    pub(super) provider: &'static str,
+    pub(super) reference: String,
+    pub(super) at: UnixMs,
+    /// When the provider's API shows it complete; `None`: never. Links are never complete.
+    pub(super) complete_at: Option<UnixMs>,
+}
+
+/// All that happens, before it is known who will hear of it.
+#[derive(Default)]
+pub(super) struct Plot {
+    pub(super) events: Vec<TrueEvent>,
+    pub(super) forgeries: Vec<Forgery>,
+    pub(super) announced: Vec<Announced>,
+    /// Events found only by asking: their entries' keys, and since when they are true.
+    pub(super) found_by_asking: Vec<(ItemKey, UnixMs)>,
+}
+
+/// Draws what happens.
+pub(super) struct Author<'a> {
+    pub(super) dice: &'a Dice,
+    pub(super) start: UnixMs,
+    pub(super) span_secs: u64,
+}
+
+impl Author<'_> {
+    /// A moment of the history.
+    pub(super) fn moment(&self) -> UnixMs {
+        self.start.plus_ms(self.dice.between(60_000, self.span_secs * 1000))
+    }
+
+    /// How long a provider takes to send: mostly moments, now and then many minutes.
+    pub(super) fn delay_ms(&self) -> u64 {
+        if self.dice.percent(15) { self.dice.between(30_000, 600_000) } else { self.dice.between(0, 3_000) }
+    }
+
+    /// Whether nothing ever arrives.
+    pub(super) fn lost(&self) -> bool {
+        self.dice.percent(20)
+    }
+
+    /// A moment around another: applications announce before and after the fact.
+    pub(super) fn around(&self, at: UnixMs) -> UnixMs {
+        let earliest = UnixMs(at.0 - 1_200_000).max(self.start.plus_secs(1));
+        earliest.plus_ms(self.dice.below(2_400_000))
+    }
+}
+
+/// The key of an entry.
+pub(super) fn key(provider: &'static str, kind: &str, id: &str, identity: &[&str]) -> ItemKey {
+    ItemKey::entry(&Subject::new(ProviderId(provider), kind, id), &Identity::new(identity))
+}
+
+/// The providers as they are.
+pub(super) struct Truth {
+    pub(super) plot: Plot,
+    pub(super) rightfoot: Rightfoot,
+    pub(super) finbox: FinBox,
+    pub(super) runpayments: RunPayments,
+    dice: Dice,
+    clock: Rc<FixedClock>,
+    chaos: Rc<Chaos>,
+}
+
+impl Truth {
+    /// The history of a seed.
+    pub(super) fn new(seed: u64, clock: Rc<FixedClock>, chaos: Rc<Chaos>, span_secs: u64) -> Self {
+        let dice = Dice::new(seed, 2);
+        let author = Author { dice: &dice, start: clock.now(), span_secs };
+        let mut plot = Plot::default();
+        let rightfoot = Rightfoot::new(&author, &mut plot);
+        super::fynapse::happen(&author, &mut plot);
+        let finbox = FinBox::new(&author, &mut plot);
+        let runpayments = RunPayments::new(&author, &mut plot);
+        Self { plot, rightfoot, finbox, runpayments, dice: Dice::new(seed, 3), clock, chaos }
+    }
+
+    /// A provider's answer to a request, by its URL.
+    pub(super) fn answer(&self, url: &str) -> Result<ApiResponse, ApiError> {
+        if let Some(trouble) = self.trouble() {
+            return trouble;
+        }
+        let now = self.clock.now();
+        // A replica that lags behind, now and then.
+        let lag_ms = if !self.chaos.healed() && self.dice.percent(15) { self.dice.below(60_000) } else { 0 };
+        let seen_at = UnixMs(now.0 - i64::try_from(lag_ms).unwrap());
+        if let Some(query) = url.split_once("/v1/balances?").map(|(_, query)| query) {
+            return self.rightfoot.answer(query, seen_at);
+        }
+        if let Some((_, query)) = url.split_once("/merchants?") {
+            return self.runpayments.answer(query, seen_at);
+        }
+        match url.split_once("/bank-connect/v1/") {
+            Some((_, path)) => self.finbox.answer(path, seen_at),
+            None => answer(404, "{}"),
+        }
+    }
+
+    /// Answers that are none: rarely on a calm day, often in a storm.
+    fn trouble(&self) -> Option<Result<ApiResponse, ApiError>> {
+        if self.chaos.healed() || !self.dice.percent(if self.chaos.storming("api") { 60 } else { 3 }) {
+            return None;
+        }
+        let retry_after_secs = self.dice.percent(50).then(|| self.dice.between(1, 90));
+        let status = self.dice.pick(&[429, 500, 502, 503, 504, 401, 408]);
+        Some(if self.dice.percent(20) {
+            Err(self.dice.pick(&[ApiError::TimedOut, ApiError::TokenRefused, ApiError::Unreachable]))
+        } else {
+            Ok(ApiResponse { status, retry_after_secs, body: b"try later".to_vec() })
+        })
+    }
+}
+
+/// The value of a query's parameter.
+pub(super) fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}

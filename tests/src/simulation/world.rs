@@ -1,0 +1,150 @@
+//! The world an invocation lives in: the ports of the memory world, its own clock, and what they all share.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use hookledger_core::ports::{Clock, Inbox, Ledger};
+use hookledger_core::providers::Providers;
+use hookledger_core::settings::Timing;
+use hookledger_core::time::UnixMs;
+
+use super::chaos::Chaos;
+use super::dice::Dice;
+use super::send::Keys;
+use super::truth::Truth;
+use crate::memory::{
+    FixedClock, MemoryLedger, MemoryQueue, MemorySecrets, Message, RecordingMeter, RecordingPublisher, ScriptedApi,
+};
+
+/// A ledger whose every row the simulation can see. A test wraps the memory ledger in one that breaks a rule.
+pub trait Glass: Ledger {
+    /// The memory ledger underneath.
+    fn memory(&self) -> &MemoryLedger;
+}
+
+impl Glass for MemoryLedger {
+    fn memory(&self) -> &MemoryLedger {
+        self
+    }
+}
+
+/// All there is.
+pub(super) struct World<L> {
+    pub(super) ledger: L,
+    pub(super) queue: MemoryQueue,
+    pub(super) clock: Rc<FixedClock>,
+    pub(super) meter: RecordingMeter,
+    pub(super) publisher: RecordingPublisher,
+    pub(super) secrets: MemorySecrets,
+    pub(super) api: ScriptedApi,
+    pub(super) timing: Timing,
+    pub(super) providers: Providers,
+    pub(super) chaos: Rc<Chaos>,
+    pub(super) truth: Rc<Truth>,
+    pub(super) keys: Keys,
+    /// Messages that were received too often.
+    pub(super) dead_letters: RefCell<Vec<Message>>,
+    pub(super) start: UnixMs,
+}
+
+impl<L: Glass> World<L> {
+    pub(super) fn new(seed: u64, ledger: L, span_secs: u64, keep_history: bool) -> Self {
+        let clock = Rc::new(FixedClock::new(seed));
+        // Not at midnight: no clock that lags behind shall write the day before.
+        clock.advance_secs(3600);
+        let chaos = Rc::new(Chaos::new(seed, clock.clone(), span_secs, keep_history));
+        let truth = Rc::new(Truth::new(seed, clock.clone(), chaos.clone(), span_secs));
+        let dice = Dice::new(seed, 4);
+        let (interval, page_limit) = (dice.pick(&["900", "1800", "3600"]), dice.pick(&["1", "2", "3", "200"]));
+        // Long enough for every watch to outlive the troubles, short enough to wait for its end.
+        let settings = [
+            ("WATCH_DEADLINE_SECS", "14400"),
+            ("LISTING_INTERVAL_SECS", interval),
+            ("RUNPAYMENTS_PAGE_LIMIT", page_limit),
+        ];
+        let lookup = |name: &str| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
+        let world = Self {
+            ledger,
+            queue: MemoryQueue::new(clock.clone()),
+            meter: RecordingMeter::default(),
+            publisher: RecordingPublisher::default(),
+            secrets: MemorySecrets::default(),
+            api: ScriptedApi::default(),
+            timing: Timing::read(&lookup).unwrap(),
+            providers: Providers::read(&lookup).unwrap(),
+            keys: Keys::new(&dice, clock.now(), span_secs),
+            dead_letters: RefCell::default(),
+            start: clock.now(),
+            clock,
+            chaos,
+            truth,
+        };
+        let answers = world.truth.clone();
+        world.api.answer_with(move |url| answers.answer(url));
+        world.ledger.memory().faults.leave_to("ledger", world.chaos.clone());
+        world.queue.faults.leave_to("queue", world.chaos.clone());
+        world.publisher.faults.leave_to("bus", world.chaos.clone());
+        world.secrets.faults.leave_to("secrets", world.chaos.clone());
+        world.api.faults.leave_to("api", world.chaos.clone());
+        world
+    }
+
+    pub(super) fn memory(&self) -> &MemoryLedger {
+        self.ledger.memory()
+    }
+}
+
+/// A clock that is a little fast or slow.
+pub(super) struct SkewedClock {
+    clock: Rc<FixedClock>,
+    skew_ms: i64,
+}
+
+impl Clock for SkewedClock {
+    fn now(&self) -> UnixMs {
+        UnixMs(self.clock.now().0 + self.skew_ms)
+    }
+
+    fn random(&self) -> u64 {
+        self.clock.random()
+    }
+}
+
+/// What one invocation sees of the world.
+pub(super) struct Sight<'w, L> {
+    pub(super) world: &'w World<L>,
+    pub(super) clock: SkewedClock,
+}
+
+impl<'w, L> Sight<'w, L> {
+    pub(super) fn new(world: &'w World<L>, skew_ms: i64) -> Self {
+        Self { world, clock: SkewedClock { clock: world.clock.clone(), skew_ms } }
+    }
+}
+
+impl<L: Glass> Inbox for Sight<'_, L> {
+    type Ledger = L;
+    type Queue = MemoryQueue;
+    type Clock = SkewedClock;
+    type Meter = RecordingMeter;
+
+    fn ledger(&self) -> &L {
+        &self.world.ledger
+    }
+
+    fn queue(&self) -> &MemoryQueue {
+        &self.world.queue
+    }
+
+    fn clock(&self) -> &SkewedClock {
+        &self.clock
+    }
+
+    fn meter(&self) -> &RecordingMeter {
+        &self.world.meter
+    }
+
+    fn timing(&self) -> &Timing {
+        &self.world.timing
+    }
+}
