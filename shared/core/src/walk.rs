@@ -115,7 +115,9 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         let stands = |known: &Fact| {
             let slack_secs = if known.origin == Origin::Poll { CLOCK_SKEW_SECS } else { 0 };
             let left_at = known.occurred_at.plus_secs(slack_secs);
-            known.status == row.status && !facts.iter().any(|f| f.status != row.status && f.occurred_at > left_at)
+            // Only a push leads back: what a list shows may be older than what was pushed.
+            let leaves = |f: &Fact| f.origin == Origin::Push && f.status != row.status && f.occurred_at > left_at;
+            known.status == row.status && !facts.iter().any(leaves)
         };
         if facts.iter().any(stands) {
             return Ok(());
