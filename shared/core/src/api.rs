@@ -22,7 +22,24 @@ pub enum Auth {
         token_url: String,
         /// How the client authenticates there.
         style: ClientAuth,
+        /// Which credentials it has there.
+        client: OAuthClient,
     },
+}
+
+/// An OAuth client by the names of its credentials in the secret's `api` object. A provider may want another client for
+/// each of its APIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OAuthClient {
+    /// Where its id is.
+    pub id: &'static str,
+    /// Where its secret is.
+    pub secret: &'static str,
+}
+
+impl OAuthClient {
+    /// The client of a provider that wants only one.
+    pub const ONLY: Self = Self { id: "client_id", secret: "client_secret" };
 }
 
 /// How an OAuth client presents `client_id` and `client_secret` to the token endpoint.
@@ -34,13 +51,59 @@ pub enum ClientAuth {
     Form,
 }
 
-/// A request to a provider's API. Every one so far only reads.
+/// What a request does to what it names. Work and reconciliation only read; submissions and set-up write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Creates, or asks for something to be done.
+    Post,
+    /// Replaces.
+    Put,
+    /// Changes in part.
+    Patch,
+}
+
+/// A request to a provider's API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiRequest {
+    /// What it does.
+    pub method: Method,
     /// The whole URL. Ids in it are percent-encoded.
     pub url: String,
     /// How it is authorised.
     pub auth: Auth,
+    /// What is sent along, if anything.
+    pub json: Option<JsonBody>,
+}
+
+impl ApiRequest {
+    /// A request that only reads.
+    pub fn get(url: String, auth: Auth) -> Self {
+        Self { method: Method::Get, url, auth, json: None }
+    }
+
+    /// A request that brings something along.
+    pub fn send(method: Method, url: String, auth: Auth, json: Vec<u8>) -> Self {
+        Self { method, url, auth, json: Some(JsonBody(json)) }
+    }
+}
+
+/// A request's JSON. It may hold what no log may show, so `Debug` tells its size only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonBody(Vec<u8>);
+
+impl JsonBody {
+    /// The bytes to send.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for JsonBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes of JSON", self.0.len())
+    }
 }
 
 /// A provider's answer.

@@ -7,22 +7,18 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hookledger_core::api::{ApiError, ApiRequest, ApiResponse, Auth, ClientAuth};
+use hookledger_core::api::{self, ApiError, ApiRequest, ApiResponse, Auth, ClientAuth};
 use hookledger_core::identity::ProviderId;
 use hookledger_core::ports::{ProviderApi, Secrets};
 use hookledger_core::secret::{ProviderSecrets, Secret};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method};
 
-use oauth::Tokens;
+use oauth::{Endpoint, Tokens};
 pub use transport::TransportError;
 use transport::{Call, Transport};
 
 use crate::telemetry::now;
-
-/// The credentials of an OAuth client in a secret's `api` object.
-const CLIENT_ID: &str = "client_id";
-const CLIENT_SECRET: &str = "client_secret";
 
 /// The providers' APIs over HTTPS.
 pub struct HttpProviderApi<S> {
@@ -37,8 +33,22 @@ impl<S: Secrets> HttpProviderApi<S> {
         Ok(Self { transport: Transport::new()?, secrets, tokens: Tokens::default() })
     }
 
-    async fn get(&self, url: &str, headers: Vec<(HeaderName, HeaderValue)>) -> Result<ApiResponse, ApiError> {
-        self.transport.send(Call { method: Method::GET, url, headers, body: String::new() }).await
+    async fn send(
+        &self,
+        request: &ApiRequest,
+        mut headers: Vec<(HeaderName, HeaderValue)>,
+    ) -> Result<ApiResponse, ApiError> {
+        let method = match request.method {
+            api::Method::Get => Method::GET,
+            api::Method::Post => Method::POST,
+            api::Method::Put => Method::PUT,
+            api::Method::Patch => Method::PATCH,
+        };
+        if request.json.is_some() {
+            headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+        }
+        let body = request.json.as_ref().map(|json| json.bytes().to_vec()).unwrap_or_default();
+        self.transport.send(Call { method, url: &request.url, headers, body }).await
     }
 
     async fn credentials(&self, provider: ProviderId) -> Result<Arc<ProviderSecrets>, ApiError> {
@@ -53,21 +63,20 @@ impl<S: Secrets> HttpProviderApi<S> {
     async fn with_token(
         &self,
         provider: ProviderId,
-        url: &str,
-        token_url: &str,
-        style: ClientAuth,
+        request: &ApiRequest,
+        endpoint: Endpoint<'_>,
     ) -> Result<ApiResponse, ApiError> {
         let mut refused: Option<Secret> = None;
         loop {
-            let slot = self.tokens.slot(provider, token_url, style);
+            let slot = self.tokens.slot(provider, &endpoint);
             // Held over the fetching: of many requests that lack a token, one asks for it and the others wait.
             let mut cached = slot.lock().await;
             let token = match cached.usable(now(), refused.as_ref()) {
                 Some(token) => token,
-                None => cached.keep(self.fetch_token(provider, token_url, style).await?, now()),
+                None => cached.keep(self.fetch_token(provider, endpoint).await?, now()),
             };
             drop(cached);
-            let response = self.get(url, vec![bearer(&token)?]).await?;
+            let response = self.send(request, vec![bearer(&token)?]).await?;
             if response.status != 401 || refused.is_some() {
                 return Ok(response);
             }
@@ -75,37 +84,28 @@ impl<S: Secrets> HttpProviderApi<S> {
         }
     }
 
-    async fn fetch_token(
-        &self,
-        provider: ProviderId,
-        token_url: &str,
-        style: ClientAuth,
-    ) -> Result<oauth::Issued, ApiError> {
+    async fn fetch_token(&self, provider: ProviderId, endpoint: Endpoint<'_>) -> Result<oauth::Issued, ApiError> {
         let secrets = self.credentials(provider).await?;
-        let refused = match self.ask_token(&secrets, token_url, style).await {
+        let refused = match self.ask_token(&secrets, endpoint).await {
             Err(ApiError::TokenRefused) => ApiError::TokenRefused,
             other => return other,
         };
         // The client may have been rotated since its secret was cached.
         match self.secrets.reread(provider).await {
-            Ok(Some(fresh)) => self.ask_token(&fresh, token_url, style).await,
+            Ok(Some(fresh)) => self.ask_token(&fresh, endpoint).await,
             _ => Err(refused),
         }
     }
 
-    async fn ask_token(
-        &self,
-        secrets: &ProviderSecrets,
-        token_url: &str,
-        style: ClientAuth,
-    ) -> Result<oauth::Issued, ApiError> {
-        let (id, secret) = (credential(secrets, CLIENT_ID)?, credential(secrets, CLIENT_SECRET)?);
+    async fn ask_token(&self, secrets: &ProviderSecrets, endpoint: Endpoint<'_>) -> Result<oauth::Issued, ApiError> {
+        let Endpoint { url, style, client } = endpoint;
+        let (id, secret) = (credential(secrets, client.id)?, credential(secrets, client.secret)?);
         let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))];
         if style == ClientAuth::Basic {
             headers.push((AUTHORIZATION, basic(id, secret)?));
         }
-        let body = oauth::form(style, id, secret);
-        let response = self.transport.send(Call { method: Method::POST, url: token_url, headers, body }).await?;
+        let body = oauth::form(style, id, secret).into_bytes();
+        let response = self.transport.send(Call { method: Method::POST, url, headers, body }).await?;
         oauth::issued(&response)
     }
 }
@@ -115,7 +115,7 @@ impl<S: Secrets> ProviderApi for HttpProviderApi<S> {
         match &request.auth {
             Auth::Bearer { credential: name } => {
                 let secrets = self.credentials(provider).await?;
-                self.get(&request.url, vec![bearer(credential(&secrets, name)?)?]).await
+                self.send(request, vec![bearer(credential(&secrets, name)?)?]).await
             }
             Auth::Headers(pairs) => {
                 let secrets = self.credentials(provider).await?;
@@ -124,10 +124,10 @@ impl<S: Secrets> ProviderApi for HttpProviderApi<S> {
                     Ok((name, sensitive(credential(&secrets, from)?.reveal())?))
                 };
                 let headers: Result<Vec<_>, ApiError> = pairs.iter().map(header).collect();
-                self.get(&request.url, headers?).await
+                self.send(request, headers?).await
             }
-            Auth::ClientCredentials { token_url, style } => {
-                self.with_token(provider, &request.url, token_url, *style).await
+            Auth::ClientCredentials { token_url, style, client } => {
+                self.with_token(provider, request, Endpoint { url: token_url, style: *style, client: *client }).await
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hookledger_core::api::{ApiError, ApiResponse, ClientAuth, encode};
+use hookledger_core::api::{ApiError, ApiResponse, ClientAuth, OAuthClient, encode};
 use hookledger_core::identity::ProviderId;
 use hookledger_core::secret::Secret;
 use hookledger_core::time::UnixMs;
@@ -15,6 +15,14 @@ const RENEW_EARLY_SECS: u64 = 60;
 const DEFAULT_LIFE_SECS: u64 = 300;
 /// No token is kept longer than this, whatever its issuer says.
 const MAX_LIFE_SECS: u64 = 24 * 3600;
+
+/// Where a token is asked for, and as whom.
+#[derive(Clone, Copy)]
+pub(super) struct Endpoint<'a> {
+    pub(super) url: &'a str,
+    pub(super) style: ClientAuth,
+    pub(super) client: OAuthClient,
+}
 
 /// A token as it was issued.
 #[derive(Debug)]
@@ -78,18 +86,18 @@ impl Cached {
     }
 }
 
-type Key = (ProviderId, String, ClientAuth);
+type Key = (ProviderId, String, ClientAuth, OAuthClient);
 type Slot = Arc<tokio::sync::Mutex<Cached>>;
 
-/// All cached tokens: one for each provider, token endpoint and way to authenticate there.
+/// All cached tokens: one for each provider, token endpoint and client there.
 #[derive(Default)]
 pub(super) struct Tokens(Mutex<BTreeMap<Key, Slot>>);
 
 impl Tokens {
     /// The place of one token.
-    pub(super) fn slot(&self, provider: ProviderId, token_url: &str, style: ClientAuth) -> Slot {
+    pub(super) fn slot(&self, provider: ProviderId, endpoint: &Endpoint<'_>) -> Slot {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.entry((provider, token_url.to_string(), style)).or_default().clone()
+        slots.entry((provider, endpoint.url.to_string(), endpoint.style, endpoint.client)).or_default().clone()
     }
 }
 

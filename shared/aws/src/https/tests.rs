@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::scripted::{answer, server};
-use hookledger_core::api::MAX_ANSWER_BYTES;
+use hookledger_core::api::{MAX_ANSWER_BYTES, OAuthClient};
 use hookledger_core::ports::SecretsError;
 
 const PROVIDER: ProviderId = ProviderId("finbox");
@@ -29,7 +29,7 @@ fn api(json: &str) -> HttpProviderApi<Fixed> {
 }
 
 fn request(url: &str, auth: Auth) -> ApiRequest {
-    ApiRequest { url: format!("{url}/data?page=2"), auth }
+    ApiRequest::get(format!("{url}/data?page=2"), auth)
 }
 
 #[tokio::test]
@@ -61,7 +61,11 @@ async fn a_token_is_fetched_once_and_replaced_once_when_refused() {
     ];
     let (url, asked) = server(answers).await;
     let api = api(r#"{"client_id":"id","client_secret":"secret"}"#);
-    let auth = Auth::ClientCredentials { token_url: format!("{url}/token"), style: ClientAuth::Basic };
+    let auth = Auth::ClientCredentials {
+        token_url: format!("{url}/token"),
+        style: ClientAuth::Basic,
+        client: OAuthClient::ONLY,
+    };
     let mut statuses = Vec::new();
     for _ in 0..3 {
         statuses.push(api.call(PROVIDER, &request(&url, auth.clone())).await.unwrap().status);
@@ -79,7 +83,11 @@ async fn a_token_is_fetched_once_and_replaced_once_when_refused() {
 async fn a_refused_client_reads_its_secret_again() {
     let (url, asked) = server(vec![answer("401 Unauthorized", "")]).await;
     let api = api(r#"{"client_id":"id","client_secret":"secret"}"#);
-    let auth = Auth::ClientCredentials { token_url: format!("{url}/token"), style: ClientAuth::Form };
+    let auth = Auth::ClientCredentials {
+        token_url: format!("{url}/token"),
+        style: ClientAuth::Form,
+        client: OAuthClient::ONLY,
+    };
     assert_eq!(api.call(PROVIDER, &request(&url, auth)).await.unwrap_err(), ApiError::TokenRefused);
     assert_eq!(*api.secrets.1.lock().unwrap(), 1);
     assert!(asked.await.unwrap()[0].ends_with("&client_id=id&client_secret=secret"));
@@ -109,7 +117,7 @@ async fn an_answer_without_end_is_cut_off() {
 async fn what_cannot_be_sent_is_not_sent() {
     let api = api(r#"{"api_key":"line\nbreak","empty":""}"#);
     let call = async |url: &str, credential| {
-        let request = ApiRequest { url: url.to_string(), auth: Auth::Bearer { credential } };
+        let request = ApiRequest::get(url.to_string(), Auth::Bearer { credential });
         api.call(PROVIDER, &request).await.unwrap_err()
     };
     assert_eq!(call("https://api.example.com/", "absent").await, ApiError::NoCredentials);
@@ -117,7 +125,7 @@ async fn what_cannot_be_sent_is_not_sent() {
     assert_eq!(call("https://api.example.com/", "api_key").await, ApiError::NoCredentials);
     // Port 9 of this machine: nobody listens there.
     let api = self::api(r#"{"api_key":"k"}"#);
-    let request = |url: &str| ApiRequest { url: url.into(), auth: Auth::Bearer { credential: "api_key" } };
+    let request = |url: &str| ApiRequest::get(url.into(), Auth::Bearer { credential: "api_key" });
     assert_eq!(api.call(PROVIDER, &request("http://127.0.0.1:9/")).await.unwrap_err(), ApiError::Unreachable);
     assert_eq!(api.call(PROVIDER, &request("http://api.example.com/")).await.unwrap_err(), ApiError::BadRequest);
 }

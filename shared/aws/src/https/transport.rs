@@ -29,7 +29,7 @@ pub(super) struct Call<'a> {
     pub(super) method: Method,
     pub(super) url: &'a str,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) body: String,
+    pub(super) body: Vec<u8>,
 }
 
 /// The connections to all providers.

@@ -16,7 +16,8 @@ use serde_json::value::RawValue;
 
 use super::json::{Field, object, required, text};
 use super::{
-    Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Step, Unreadable,
+    Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
+    Unreadable,
 };
 use crate::api::{ApiRequest, ApiResponse, Auth, Trouble, encode, trouble};
 use crate::delivery::Verified;
@@ -160,10 +161,8 @@ fn watch_key(link_id: &str) -> ItemKey {
 
 impl FinBox {
     fn get(&self, path_and_query: &str) -> ApiRequest {
-        ApiRequest {
-            url: format!("{}/v1/{path_and_query}", self.base_url),
-            auth: Auth::Headers(&[("x-api-key", "api_key"), ("server-hash", "server_hash")]),
-        }
+        let url = format!("{}/v1/{path_and_query}", self.base_url);
+        ApiRequest::get(url, Auth::Headers(&[("x-api-key", "api_key"), ("server-hash", "server_hash")]))
     }
 
     fn transactions(&self, entity_id: &str) -> ApiRequest {
@@ -247,6 +246,14 @@ impl Provider for FinBox {
 
     fn lists(&self) -> Offer<'_, dyn Lists> {
         Offer::Unavailable("payloads are listed by link only: announce links as expectations")
+    }
+
+    fn submits(&self) -> Offer<'_, dyn Submits> {
+        Offer::Unavailable("statements are started by links and sessions of your own")
+    }
+
+    fn setup(&self) -> Offer<'_, dyn Setup> {
+        Offer::Unavailable("not offered yet")
     }
 }
 

@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 use super::json::{Field, object, raw, text};
 use super::{
-    Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Step, Unreadable,
+    Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
+    Unreadable,
 };
 use crate::api::{ApiResponse, Trouble, trouble};
 use crate::delivery::Verified;
@@ -131,6 +132,14 @@ impl Provider for Fynapse {
 
     fn lists(&self) -> Offer<'_, dyn Lists> {
         Offer::Unavailable("the delivery audit is not known to give back bodies")
+    }
+
+    fn submits(&self) -> Offer<'_, dyn Submits> {
+        Offer::Unavailable("an extract is started in Fynapse itself")
+    }
+
+    fn setup(&self) -> Offer<'_, dyn Setup> {
+        Offer::Unavailable("not offered yet")
     }
 }
 

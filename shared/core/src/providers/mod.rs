@@ -17,6 +17,7 @@ use crate::debt::{Expectation, Status};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, Row};
 use crate::identity::{ItemKey, ProviderId, Subject};
+use crate::secret::NamedSecret;
 use crate::settings::{Lookup, SettingError, text};
 use crate::signature::{Encoding, Scheme};
 use crate::time::UnixMs;
@@ -53,6 +54,10 @@ pub trait Provider {
     fn polls(&self) -> Offer<'_, dyn Polls>;
     /// Whether the provider has lists that tell of events.
     fn lists(&self) -> Offer<'_, dyn Lists>;
+    /// Whether the provider can be asked, through us, to start what it will report.
+    fn submits(&self) -> Offer<'_, dyn Submits>;
+    /// Whether the provider's side can be set up through its API.
+    fn setup(&self) -> Offer<'_, dyn Setup>;
 }
 
 /// What a provider offers, or the reason why not. There is no third, silent case.
@@ -93,6 +98,25 @@ pub trait Lists {
     fn listed(&self, listing: &str, position: Option<&str>, response: &ApiResponse) -> Listed;
     /// The event that a row of a list reports, as the `n`th time its subject has this status.
     fn event(&self, row: &ListedRow, n: u32, requested_at: UnixMs) -> Event;
+}
+
+/// Asking a provider, on an application's behalf, to start what it will report: so that its completion is expected
+/// before it is asked for, and no batch is ever silent.
+pub trait Submits {
+    /// Makes an application's request ours: with our webhook URL in it.
+    fn submission(&self, document: &[u8], webhook_url: &str) -> Result<Submission, Unsubmittable>;
+    /// What the answer to it means.
+    fn submitted(&self, response: &ApiResponse) -> Submitted;
+}
+
+/// Setting up the provider's side through its API: a person's commands, each by a name.
+pub trait Setup {
+    /// The commands there are.
+    fn steps(&self) -> &'static [SetupStep];
+    /// What to send for a command.
+    fn request(&self, step: &str, inputs: &Inputs<'_>) -> Result<ApiRequest, SetupError>;
+    /// What the answer to it means.
+    fn done(&self, step: &str, inputs: &Inputs<'_>, response: &ApiResponse) -> Result<SetupOutcome, Trouble>;
 }
 
 /// The statuses a provider must be answered with: it is the provider who decides what they mean.
@@ -278,6 +302,93 @@ pub enum Listed {
     },
     /// It did not work.
     Trouble(Trouble),
+}
+
+/// A request that goes to the provider in our name. What it carries is never stored and never logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// The request: the same for the same document and URL, byte for byte.
+    pub request: ApiRequest,
+    /// How many things it asks for.
+    pub items: usize,
+}
+
+/// Why a document can't be submitted. Names the field and the rule, never the content.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsubmittable {
+    /// Not JSON, or not an object.
+    #[error("the document is not a JSON object")]
+    NotAnObject,
+    /// A field is absent or breaks its rule.
+    #[error("field {field} must be {rule}")]
+    Field {
+        /// The field's name.
+        field: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+}
+
+/// What the answer to a submission means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// It was taken; its completion is to be expected under this reference.
+    Accepted {
+        /// As [`Polls::expectation`] takes it.
+        reference: String,
+    },
+    /// It was not taken, or nobody can say.
+    Trouble(Trouble),
+}
+
+/// A command of a provider's set-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetupStep {
+    /// As it is typed: `set-webhook`.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+    /// What it has to be told.
+    pub inputs: &'static [SetupInput],
+}
+
+/// Something a command has to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetupInput {
+    /// As it is typed: `--name`.
+    pub name: &'static str,
+    /// What it means, and its default if it has one.
+    pub about: &'static str,
+    /// Whether the command can't do without.
+    pub required: bool,
+}
+
+/// What a command was told, by name.
+pub type Inputs<'a> = std::collections::BTreeMap<&'a str, &'a str>;
+
+/// Why a command can't be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// There is no such command.
+    #[error("this provider has no such set-up command")]
+    Unknown,
+    /// An input breaks its rule.
+    #[error("--{name} must be {rule}")]
+    Input {
+        /// The input's name.
+        name: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, Default)]
+pub struct SetupOutcome {
+    /// For the person: names and values. No secret among them.
+    pub shown: Vec<(&'static str, String)>,
+    /// A signing secret that the provider made: it goes into the secret store, beside those that are live.
+    pub signing_secret: Option<NamedSecret>,
 }
 
 /// The providers, with their settings.

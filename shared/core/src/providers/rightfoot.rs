@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::json::{Field, object, raw, required, text};
 use super::{
     Answers, Ask, Definition, Expected, Found, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polled, Polls,
-    Provider, Step, Unexpectable, Unreadable,
+    Provider, Setup, Step, Submits, Unexpectable, Unreadable,
 };
 use crate::api::{ApiRequest, ApiResponse, Auth, Trouble, encode, trouble};
 use crate::debt::Expectation;
@@ -113,7 +113,7 @@ impl Rightfoot {
         if let Some(cursor) = cursor {
             url.push_str(&format!("&{}={}", self.cursor_parameter, encode(cursor)));
         }
-        ApiRequest { url, auth: Auth::Bearer { credential: "api_key" } }
+        ApiRequest::get(url, Auth::Bearer { credential: "api_key" })
     }
 }
 
@@ -195,6 +195,14 @@ impl Provider for Rightfoot {
 
     fn lists(&self) -> Offer<'_, dyn Lists> {
         Offer::Unavailable("no endpoint lists batches: announce them as expectations")
+    }
+
+    fn submits(&self) -> Offer<'_, dyn Submits> {
+        Offer::Unavailable("not offered yet")
+    }
+
+    fn setup(&self) -> Offer<'_, dyn Setup> {
+        Offer::Unavailable("a webhook URL is handed over with every request; there is nothing to set up")
     }
 }
 

@@ -14,9 +14,9 @@ use serde_json::value::RawValue;
 use super::json::{Field, object, raw, required, text};
 use super::{
     Answers, Ask, Definition, Listed, ListedRow, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider,
-    StatusMove, Step, Unreadable,
+    Setup, StatusMove, Step, Submits, Unreadable,
 };
-use crate::api::{ApiRequest, ApiResponse, Auth, ClientAuth, Trouble, trouble};
+use crate::api::{ApiRequest, ApiResponse, Auth, ClientAuth, OAuthClient, Trouble, trouble};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, OnDuplicate, Origin};
 use crate::identity::{Identity, ProviderId, Subject};
@@ -217,6 +217,14 @@ impl Provider for RunPayments {
     fn lists(&self) -> Offer<'_, dyn Lists> {
         Offer::Offered(self)
     }
+
+    fn submits(&self) -> Offer<'_, dyn Submits> {
+        Offer::Unavailable("nothing that is submitted to Run Payments is reported by batch")
+    }
+
+    fn setup(&self) -> Offer<'_, dyn Setup> {
+        Offer::Unavailable("webhooks are set up by Run Payments' own people")
+    }
 }
 
 /// The `n` a listing's entry was admitted for: the last part of its identity.
@@ -231,10 +239,9 @@ impl Lists for RunPayments {
 
     fn list(&self, _listing: &str, position: Option<&str>) -> ApiRequest {
         let (limit, offset) = (self.page_limit, position.unwrap_or("0"));
-        ApiRequest {
-            url: format!("{}/relay/api/boarding/v1/merchants?limit={limit}&offset={offset}", self.base_url),
-            auth: Auth::ClientCredentials { token_url: self.token_url.clone(), style: ClientAuth::Basic },
-        }
+        let url = format!("{}/relay/api/boarding/v1/merchants?limit={limit}&offset={offset}", self.base_url);
+        let (token_url, style, client) = (self.token_url.clone(), ClientAuth::Basic, OAuthClient::ONLY);
+        ApiRequest::get(url, Auth::ClientCredentials { token_url, style, client })
     }
 
     fn listed(&self, _listing: &str, position: Option<&str>, response: &ApiResponse) -> Listed {
