@@ -14,6 +14,7 @@ pub mod rows;
 pub mod facts;
 pub mod expectations;
 pub mod listings;
+pub mod circuits;
 pub mod refusals;
 
 mod inspect;
@@ -81,6 +82,7 @@ macro_rules! ledger_contract {
             entries: [
                 a_failure_moves_the_debt_and_keeps_the_attempts,
                 a_wait_starts_the_attempts_again_and_is_counted,
+                an_attempt_not_made_is_taken_back,
                 settling_pays_the_debt,
                 settling_says_how_or_forgets_the_last_failure,
                 one_of_twenty_settles,
@@ -154,6 +156,7 @@ macro_rules! ledger_contract {
                 every_end_pays_the_debt,
                 it_is_only_ever_hastened,
                 what_does_not_wait_is_not_hastened,
+                a_poll_is_delayed_from_the_claim_seen,
                 findings_are_counted_while_it_waits,
                 a_claim_counts_a_poll_and_keeps_the_rest,
                 only_what_ended_expires,
@@ -164,6 +167,13 @@ macro_rules! ledger_contract {
                 a_walk_that_lost_its_claim_moves_nothing,
                 one_of_twenty_moves_it,
                 a_new_walk_starts_without_a_position,
+            ]
+            circuits: [
+                there_is_none_at_first,
+                one_moves_from_the_version_seen,
+                one_of_twenty_moves_it,
+                providers_have_their_own,
+                they_are_no_debts,
             ]
             refusals: [
                 a_minute_keeps_so_many,
@@ -201,6 +211,7 @@ mod tests {
             ("facts", include_str!("contract/facts.rs")),
             ("expectations", include_str!("contract/expectations.rs")),
             ("listings", include_str!("contract/listings.rs")),
+            ("circuits", include_str!("contract/circuits.rs")),
             ("refusals", include_str!("contract/refusals.rs")),
         ];
         for (group, source) in groups {

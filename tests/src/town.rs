@@ -1,6 +1,7 @@
 //! A memory world with all four providers set up in it, and short words for what the flow tests do there.
 
 use hmac::{Hmac, KeyInit, Mac};
+use hookledger_core::circuit::Circuits;
 use hookledger_core::debt::DUE_SHARDS;
 use hookledger_core::delivery::Delivery;
 use hookledger_core::entry::Entry;
@@ -26,6 +27,8 @@ pub struct Town {
     pub inbox: MemoryInbox,
     /// The providers, with their default settings.
     pub providers: Providers,
+    /// What its one process knows of the providers' circuits.
+    pub circuits: Circuits,
 }
 
 impl Town {
@@ -39,7 +42,7 @@ impl Town {
         for provider in providers.iter() {
             inbox.secrets.set(provider.id(), &document);
         }
-        Self { inbox, providers }
+        Self { inbox, providers, circuits: Circuits::default() }
     }
 
     /// The provider of this name.
@@ -89,7 +92,7 @@ impl Town {
 
     /// What the reconciler is.
     pub fn asker(&self) -> Asker<'_, MemoryInbox, ScriptedApi> {
-        Asker { inbox: &self.inbox, providers: &self.providers, api: &self.inbox.api }
+        Asker { inbox: &self.inbox, providers: &self.providers, api: &self.inbox.api, circuits: &self.circuits }
     }
 
     /// What the worker is.

@@ -11,6 +11,9 @@ use hookledger_core::secret::Secret;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 
+#[path = "flows/volumes.rs"]
+mod volumes;
+
 const BATCH: &str = r#"{"event_uuid":"u1","type":"BALANCE_BATCH_COMPLETED","batch_id":"b1"}"#;
 const BALANCES: &str = r#"{"batch_id":"b1","balances":[{"authorizer_unique_id":"a1","balance":10.50,"balance_status_code":0}],"has_more":false}"#;
 const STATEMENT: &str = r#"{"entity_id":"e1","statement_id":"s1","link_id":"l1","progress":"completed","reason":""}"#;
@@ -51,8 +54,13 @@ fn an_event_is_received_worked_and_settled() {
     assert!(!published[0].detail.contains("10.50"), "no result is published, only where it stands");
     assert!(town.inbox.ledger.owed().iter().all(|due| due.key != entry.key));
     // The happy path writes what it must: put, rows, freeze, settle.
-    let writes: Vec<&str> = town.inbox.ledger.faults.calls();
-    assert_eq!(writes, ["admit", "entry", "put_rows", "freeze", "settle"]);
+    let calls = town.inbox.ledger.faults.calls();
+    assert_eq!(calls, ["admit", "entry", "circuit", "put_rows", "freeze", "settle"]);
+    // How the provider's circuit stands is read once for a while, not for each call.
+    town.deliver("rightfoot", &BATCH.replace("b1", "b2"));
+    town.inbox.api.answer_with(|_| answer(200, BALANCES.replace("b1", "b2")));
+    assert_eq!(town.work(), 1);
+    assert_eq!(town.inbox.ledger.faults.calls()[6..], ["admit", "entry", "put_rows", "freeze", "settle"]);
 }
 
 #[test]
@@ -358,13 +366,13 @@ fn hopeless_work_is_parked() {
     assert_eq!(town.only_entry().state, State::Parked);
 
     let town = Town::new();
-    town.inbox.api.answer_with(|url| answer(if url.contains("balances") { 500 } else { 404 }, ""));
+    town.inbox.api.answer_with(|url| answer(if url.contains("balances") { 403 } else { 404 }, ""));
     town.deliver("rightfoot", BATCH);
     town.work();
     town.pass_minutes(600);
     let entry = town.only_entry();
     assert_eq!(entry.state, State::Parked);
-    assert_eq!(entry.reason.as_deref(), Some("tried 8 times: the provider's API answered 500"));
+    assert_eq!(entry.reason.as_deref(), Some("tried 8 times: the provider's API answered 403"));
     let asked = town.inbox.api.urls().iter().filter(|url| url.contains("/v1/balances")).count();
     assert_eq!(asked, 8);
 

@@ -2,9 +2,10 @@
 
 use std::cell::Cell;
 
+use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
 use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, State};
-use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Ledger, Postponed, Settlement, StoreError};
 use hookledger_core::time::UnixMs;
 use hookledger_tests::memory::MemoryLedger;
@@ -205,6 +206,16 @@ impl Ledger for Meddler {
         self.ledger.hasten(key, due_at).await
     }
 
+    async fn delay_poll(
+        &self,
+        key: &ItemKey,
+        seen_due_at: UnixMs,
+        due_at: UnixMs,
+        polls: u32,
+    ) -> Result<bool, StoreError> {
+        self.ledger.delay_poll(key, seen_due_at, due_at, polls).await
+    }
+
     async fn ensure_listing(&self, listing: &Listing) -> Result<(), StoreError> {
         self.ledger.ensure_listing(listing).await
     }
@@ -223,6 +234,19 @@ impl Ledger for Meddler {
 
     async fn claim(&self, key: &ItemKey, seen_due_at: UnixMs, next_due_at: UnixMs) -> Result<bool, StoreError> {
         self.ledger.claim(key, seen_due_at, next_due_at).await
+    }
+
+    async fn circuit(&self, provider: ProviderId) -> Result<Option<Circuit>, StoreError> {
+        self.ledger.circuit(provider).await
+    }
+
+    async fn move_circuit(
+        &self,
+        provider: ProviderId,
+        seen: Option<u64>,
+        circuit: &Circuit,
+    ) -> Result<bool, StoreError> {
+        self.ledger.move_circuit(provider, seen, circuit).await
     }
 
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError> {

@@ -1,9 +1,7 @@
 //! The environment of a function, read once at start. What is missing is named; no value is repeated in an error.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
-use hookledger_core::debt::DUE_SHARDS;
 use hookledger_core::identity::ProviderId;
 use hookledger_core::secret::Secret;
 use hookledger_core::settings::{self, SettingError, Timing};
@@ -83,18 +81,6 @@ impl Env {
             .collect()
     }
 
-    /// The shards of the `due` index a reconciler looks at.
-    pub fn shards(&self) -> Result<RangeInclusive<u8>, EnvError> {
-        let lookup = |name: &str| self.lookup(name);
-        let first = settings::number(&lookup, "HOOKLEDGER_SHARD_FIRST", 0)?;
-        let last = settings::number(&lookup, "HOOKLEDGER_SHARD_LAST", DUE_SHARDS - 1)?;
-        if last >= DUE_SHARDS || first > last {
-            let rule = "must be a shard from HOOKLEDGER_SHARD_FIRST to 63";
-            return Err(SettingError::new("HOOKLEDGER_SHARD_LAST", rule).into());
-        }
-        Ok(first..=last)
-    }
-
     /// Where AWS is, and who asks.
     pub fn aws(&self) -> Result<AwsEnv, EnvError> {
         Ok(AwsEnv {
@@ -152,16 +138,6 @@ mod tests {
         let env = env(&[("HOOKLEDGER_SECRET_FINBOX", "arn:f"), ("HOOKLEDGER_SECRET_FYNAPSE", "")]).unwrap();
         assert_eq!(env.secret_arn(ProviderId("finbox")).unwrap(), "arn:f");
         assert_eq!(env.secret_arns().into_iter().collect::<Vec<_>>(), [("finbox".into(), "arn:f".into())]);
-    }
-
-    #[test]
-    fn shards_default_to_all_and_stay_in_range() {
-        let shards = |more: &[(&str, &str)]| env(more).unwrap().shards().ok();
-        assert_eq!(shards(&[]), Some(0..=63));
-        assert_eq!(shards(&[("HOOKLEDGER_SHARD_FIRST", "32"), ("HOOKLEDGER_SHARD_LAST", "40")]), Some(32..=40));
-        assert_eq!(shards(&[("HOOKLEDGER_SHARD_LAST", "64")]), None);
-        assert_eq!(shards(&[("HOOKLEDGER_SHARD_FIRST", "9"), ("HOOKLEDGER_SHARD_LAST", "8")]), None);
-        assert_eq!(shards(&[("HOOKLEDGER_SHARD_FIRST", "many")]), None);
     }
 
     #[test]

@@ -27,6 +27,16 @@ pub struct DueKey {
     pub due_at: UnixMs,
 }
 
+impl DueKey {
+    /// The name of the provider that is asked when this debt is paid, as the key has it.
+    pub fn provider(&self) -> &str {
+        let ItemKey { pk, sk } = &self.key;
+        // A listing: `cursor#<provider>#<list>`. All other rows stand under their subject: `<provider>#<kind>#<id>`.
+        let named = if pk == RECONCILER_PK { sk.split('#').nth(1) } else { pk.split('#').next() };
+        named.unwrap_or("")
+    }
+}
+
 /// A row that owes, read in full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Debt {

@@ -6,6 +6,7 @@
 
 use crate::admit::{Admission, admit, enqueue};
 use crate::api::Trouble;
+use crate::circuit::{Called, Circuits, MAX_SPARED_SECS};
 use crate::debt::{Expectation, ExpectationState};
 use crate::entry::{NewEntry, Origin, Start};
 use crate::identity::{ItemKey, ProviderId};
@@ -15,9 +16,12 @@ use crate::providers::{Expected, Found, Offer, Polled, Polls, Provider, Provider
 use crate::schedule::Cadence;
 use crate::settings::MAX_QUEUE_DELAY_SECS;
 use crate::time::UnixMs;
+use crate::work::MAX_RETRY_AFTER_SECS;
 
 /// The most pages of one poll's answer.
 const MAX_POLL_PAGES: u32 = 100;
+/// How long one poll may ask on for further pages. What was found by then is kept; the next poll finds the rest.
+const MAX_POLL_MS: u64 = 30_000;
 
 /// Why a reference can't be waited for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -115,34 +119,99 @@ pub struct Asker<'a, I, A> {
     pub providers: &'a Providers,
     /// Their APIs.
     pub api: &'a A,
+    /// What this function knows of the providers' circuits. To be kept for as long as the function lives.
+    pub circuits: &'a Circuits,
+}
+
+/// What a poll found, and when it suggests the next one.
+struct Look {
+    /// Events that were new.
+    new: u32,
+    /// Events that were known.
+    known: u32,
+    /// The provider said that nothing more is to come.
+    complete: bool,
+    /// When to look again.
+    again: Again,
+}
+
+enum Again {
+    /// As the cadence has it.
+    ByCadence,
+    /// Not before: the provider asked for it.
+    NotBefore(UnixMs),
+    /// Not before: nobody could be asked.
+    Unasked(UnixMs),
 }
 
 impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     /// Polls for an expectation that was due at `seen_due_at`, unless somebody else has taken that debt.
     pub async fn poll(&self, key: &ItemKey, seen_due_at: UnixMs) -> Result<(), StoreError> {
+        let Some(expectation) = self.inbox.ledger().expectation(key).await? else { return Ok(()) };
+        let until = self.inbox.clock().now().plus_ms(MAX_POLL_MS);
+        self.poll_for(&expectation, seen_due_at, until).await
+    }
+
+    /// Polls for an expectation that was just read. No page is asked for after `until` but the first.
+    pub(crate) async fn poll_for(
+        &self,
+        expectation: &Expectation,
+        seen_due_at: UnixMs,
+        until: UnixMs,
+    ) -> Result<(), StoreError> {
         let inbox = self.inbox;
-        let Some(expectation) = inbox.ledger().expectation(key).await? else { return Ok(()) };
+        let key = &expectation.key;
         if expectation.state != ExpectationState::Waiting || expectation.due_at != Some(seen_due_at) {
             return Ok(());
         }
         let Some(provider) = self.providers.get(&expectation.provider) else { return Ok(()) };
         let Offer::Offered(polls) = provider.polls() else { return Ok(()) };
         let now = inbox.clock().now();
-        let next_due_at = next_poll(&expectation, self.cadence(&expectation), now);
+        let spared = now < expectation.deadline.plus_secs(MAX_SPARED_SECS);
+        // Known beforehand, an open circuit costs one write, and no poll is counted.
+        if spared && let Some(shut_until) = self.shut(provider.id()).await {
+            let due_at = self.after_outage(shut_until);
+            return self.delay(provider.id(), expectation, seen_due_at, due_at, expectation.polls).await;
+        }
+        let next_due_at = next_poll(expectation, self.cadence(expectation), now);
         // The claim comes first: if this function dies in mid-poll, the next due time is already written.
         if !inbox.ledger().claim(key, seen_due_at, next_due_at).await? {
             return Ok(());
         }
-        let (new, known, complete) = self.ask(provider, polls, &expectation).await?;
+        let Look { new, known, complete, again } = self.ask(provider, polls, expectation, until).await?;
         if new > 0 {
             inbox.ledger().count_found(key, new).await?;
         }
-        if complete && !expectation.repeats {
-            end(inbox, key, ExpectationState::Met).await?;
-        } else if now >= expectation.deadline {
-            self.give_up(provider.id(), &expectation, new + known).await?;
-        } else {
-            remind(inbox, provider.id(), key, now, next_due_at).await;
+        let polls = expectation.polls.saturating_add(1);
+        match again {
+            Again::ByCadence if complete && !expectation.repeats => {
+                end(inbox, key, ExpectationState::Met).await?;
+            }
+            // Whoever could not be asked has not failed to come.
+            Again::Unasked(due_at) if spared => {
+                return self.delay(provider.id(), expectation, next_due_at, due_at, expectation.polls).await;
+            }
+            Again::NotBefore(due_at) if spared => {
+                return self.delay(provider.id(), expectation, next_due_at, due_at.max(next_due_at), polls).await;
+            }
+            _ if now >= expectation.deadline => self.give_up(provider.id(), expectation, new + known).await?,
+            _ => remind(inbox, provider.id(), key, now, next_due_at).await,
+        }
+        Ok(())
+    }
+
+    /// Puts a poll off until `due_at`.
+    async fn delay(
+        &self,
+        provider: ProviderId,
+        expectation: &Expectation,
+        seen_due_at: UnixMs,
+        due_at: UnixMs,
+        polls: u32,
+    ) -> Result<(), StoreError> {
+        let inbox = self.inbox;
+        if inbox.ledger().delay_poll(&expectation.key, seen_due_at, due_at, polls).await? {
+            remind(inbox, provider, &expectation.key, inbox.clock().now(), due_at).await;
         }
         Ok(())
     }
@@ -152,43 +221,56 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         if expectation.repeats { timing.watch() } else { timing.poll }
     }
 
-    /// Asks page by page; returns how many events were new, how many known, and whether all is complete.
+    /// Asks page by page.
     async fn ask(
         &self,
         provider: &dyn Provider,
         polls: &dyn Polls,
         expectation: &Expectation,
-    ) -> Result<(u32, u32, bool), StoreError> {
-        let (mut new, mut known) = (0, 0);
+        until: UnixMs,
+    ) -> Result<Look, StoreError> {
+        let clock = self.inbox.clock();
+        let mut look = Look { new: 0, known: 0, complete: false, again: Again::ByCadence };
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_POLL_PAGES {
             let request = polls.poll(expectation, cursor.as_deref());
-            let polled = match self.api.call(provider.id(), &request).await {
-                Ok(response) => polls.polled(expectation, cursor.as_deref(), &response),
-                Err(error) => Polled::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: None }),
+            let polled = match self.call(provider.id(), &request).await {
+                Called::Answered(response) => polls.polled(expectation, cursor.as_deref(), &response),
+                Called::Failed(error) => {
+                    Polled::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: None })
+                }
+                Called::Shut { until } => {
+                    look.again = Again::Unasked(self.after_outage(until));
+                    return Ok(look);
+                }
             };
             match polled {
                 Polled::Found { found, complete, more } => {
                     for found in found {
                         match self.admit_found(provider, found).await? {
-                            Admission::New | Admission::Reopened => new += 1,
-                            Admission::Known(_) => known += 1,
+                            Admission::New | Admission::Reopened => look.new += 1,
+                            Admission::Known(_) => look.known += 1,
                         }
                     }
-                    match more {
-                        Some(next) => cursor = Some(next),
-                        None => return Ok((new, known, complete)),
+                    cursor = more;
+                    look.complete = complete && cursor.is_none();
+                    if cursor.is_none() || clock.now() >= until {
+                        return Ok(look);
                     }
                 }
-                Polled::NotYet => return Ok((new, known, false)),
-                Polled::Trouble(Trouble::Retry { reason, .. } | Trouble::Permanent { reason }) => {
+                Polled::NotYet => return Ok(look),
+                Polled::Trouble(trouble) => {
+                    let (Trouble::Retry { reason, .. } | Trouble::Permanent { reason }) = &trouble;
                     self.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
                     tracing::warn!(provider = provider.id().0, reason, "poll failed: the next one is due by cadence");
-                    return Ok((new, known, false));
+                    if let Trouble::Retry { after_secs: Some(secs), .. } = trouble {
+                        look.again = Again::NotBefore(clock.now().plus_secs(secs.min(MAX_RETRY_AFTER_SECS)));
+                    }
+                    return Ok(look);
                 }
             }
         }
-        Ok((new, known, false))
+        Ok(look)
     }
 
     /// Lets in an event that was found by asking.

@@ -58,6 +58,7 @@ pub mod work;
 // What is owed gets paid.
 pub mod debt;
 pub mod schedule;
+pub mod circuit;
 pub mod expect;
 mod walk;
 pub mod reconcile;

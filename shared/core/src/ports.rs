@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::api::{ApiError, ApiRequest, ApiResponse};
+use crate::circuit::Circuit;
 use crate::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
 use crate::entry::{Admitted, Announcement, Entry, NewEntry, Refused, Row};
 use crate::identity::{ItemKey, ProviderId, Subject};
@@ -42,8 +43,19 @@ pub struct Postponed {
     pub due_at: UnixMs,
     /// Why; holds no text of the provider's.
     pub reason: String,
-    /// The provider answered "not yet": not a failure, so the attempts start again from zero and a wait is counted.
-    pub waited: bool,
+    /// What the attempt counts for.
+    pub attempt: Attempt,
+}
+
+/// What an attempt counts for that did not settle its entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// It failed: the attempts stay as the claim left them.
+    Failed,
+    /// The provider answered "not yet": no failure, so the attempts start again from zero and a wait is counted.
+    Waited,
+    /// It was not made, because the provider's circuit is open: this many attempts were made before.
+    NotMade(u32),
 }
 
 /// How an entry is settled.
@@ -111,6 +123,16 @@ pub trait Ledger {
     /// Makes a waiting expectation due at `due_at` if it would be due later. False: there is none that waits.
     async fn hasten(&self, key: &ItemKey, due_at: UnixMs) -> Result<bool, StoreError>;
 
+    /// Moves a waiting expectation's next poll from the due time that was seen, and says how many polls were made. False:
+    /// somebody else moved it, or it does not wait any more.
+    async fn delay_poll(
+        &self,
+        key: &ItemKey,
+        seen_due_at: UnixMs,
+        due_at: UnixMs,
+        polls: u32,
+    ) -> Result<bool, StoreError>;
+
     /// Creates a listing's cursor row unless it is there.
     async fn ensure_listing(&self, listing: &Listing) -> Result<(), StoreError>;
     /// Moves a listing on: its position, its pages, its next due time; conditional on the due time of the claim.
@@ -123,6 +145,16 @@ pub trait Ledger {
     /// Takes a debt by moving its due time, if that is still the one seen; counts an attempt (or a poll). False:
     /// someone else took it, or it is paid.
     async fn claim(&self, key: &ItemKey, seen_due_at: UnixMs, next_due_at: UnixMs) -> Result<bool, StoreError>;
+
+    /// Reads a provider's circuit, consistently.
+    async fn circuit(&self, provider: ProviderId) -> Result<Option<Circuit>, StoreError>;
+    /// Writes a provider's circuit if its version is still `seen` (`None`: there is no row yet). False: it is not.
+    async fn move_circuit(
+        &self,
+        provider: ProviderId,
+        seen: Option<u64>,
+        circuit: &Circuit,
+    ) -> Result<bool, StoreError>;
 
     /// Keeps a refused delivery, within the cap per provider and minute. False: the cap is reached.
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError>;
@@ -208,6 +240,8 @@ pub enum Metric {
     DebtsDue,
     /// A read or write of the table failed.
     StoreUnavailable,
+    /// Providers whose circuit is open.
+    CircuitsOpen,
     /// A delivery was put on the queue because the store was down.
     Rescued,
 }
@@ -229,6 +263,7 @@ impl Metric {
             Self::ReconcilerRuns => "ReconcilerRuns",
             Self::DebtsDue => "DebtsDue",
             Self::StoreUnavailable => "StoreUnavailable",
+            Self::CircuitsOpen => "CircuitsOpen",
             Self::Rescued => "Rescued",
         }
     }

@@ -7,12 +7,17 @@
 //!              listing     → claim, walk the provider's list; what we lack → the same door
 //! ```
 //!
+//! Providers are paid side by side, each with so many calls in flight: one that hangs holds nobody else up. What is due
+//! to one whose circuit is open is put off (`circuit`).
+//!
 //! A claim moves the debt's due time, conditional on the one that was seen: runs may overlap, and none pays twice. The
 //! plan is plain data, computed from the row and the time alone.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 use futures_util::stream;
 
 use crate::admit::enqueue;
@@ -26,7 +31,7 @@ use crate::work::{MAX_ATTEMPTS, park};
 
 /// Debts taken from one shard in one run. What is more comes next minute.
 pub const MAX_DEBTS_PER_SHARD: usize = 500;
-/// Shards looked at, and debts carried out, at the same time.
+/// Shards looked at, and debts carried out for each provider, at the same time.
 const IN_FLIGHT: usize = 32;
 /// A queue this deep is behind already: sending its work again would only make it deeper.
 pub const MAX_QUEUE_DEPTH: u64 = 10_000;
@@ -120,9 +125,15 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         due.sort_by_key(|due| due.due_at);
         report.due = due.len();
         report.oldest_secs = due.first().map_or(0, |oldest| started.since_ms(oldest.due_at) / 1000);
-        let done: Vec<Result<bool, StoreError>> =
-            stream::iter(&due).map(|due| self.pay(run, due, hold_back)).buffer_unordered(IN_FLIGHT).collect().await;
-        for outcome in done {
+        let mut by_provider: BTreeMap<&str, Vec<&DueKey>> = BTreeMap::new();
+        for due in &due {
+            by_provider.entry(due.provider()).or_default().push(due);
+        }
+        let done: Vec<Vec<Result<bool, StoreError>>> = join_all(by_provider.into_values().map(|due| {
+            stream::iter(due).map(|due| self.pay(run, due, hold_back)).buffer_unordered(IN_FLIGHT).collect()
+        }))
+        .await;
+        for outcome in done.into_iter().flatten() {
             match outcome {
                 Ok(true) => report.carried_out += 1,
                 Ok(false) => report.left += 1,
@@ -134,6 +145,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         }
         inbox.meter().count(Metric::DebtsDue, None, report.due as u64);
         inbox.meter().count(Metric::OldestDebtSecs, None, report.oldest_secs);
+        inbox.meter().count(Metric::CircuitsOpen, None, self.open_circuits().await);
         inbox.meter().count(Metric::ReconcilerRuns, None, 1);
         Ok(report)
     }
@@ -153,7 +165,11 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
                 let reason = format!("taken up {MAX_ATTEMPTS} times without an answer");
                 park(inbox, provider, &due.key, &reason).await?;
             }
-            Action::Poll => self.poll(&due.key, due.due_at).await?,
+            Action::Poll => {
+                if let Debt::Expectation(expectation) = debt {
+                    self.poll_for(&expectation, due.due_at, run.deadline).await?;
+                }
+            }
             Action::Walk => {
                 if let Debt::Listing(listing) = debt {
                     self.walk(run, listing).await?;

@@ -66,6 +66,8 @@ pub struct Timing {
     pub watch_deadline_secs: u64,
     /// How failed work is retried.
     pub retry: Backoff,
+    /// For how long a provider's circuit opens.
+    pub circuit: Backoff,
     /// How long after admission the reconciler takes up an entry the queue did not deliver.
     pub admit_grace_secs: u64,
     /// How late a duplicate's extra message arrives, so that the first has settled by then.
@@ -89,6 +91,10 @@ impl Timing {
             retry: Backoff {
                 base_secs: number(lookup, "RETRY_BASE_SECS", 30)?,
                 cap_secs: number(lookup, "RETRY_CAP_SECS", 3600)?,
+            },
+            circuit: Backoff {
+                base_secs: number(lookup, "CIRCUIT_BASE_SECS", 30)?,
+                cap_secs: number(lookup, "CIRCUIT_CAP_SECS", 300)?,
             },
             admit_grace_secs: number(lookup, "ADMIT_GRACE_SECS", 120)?,
             duplicate_delay_secs: number(lookup, "DUPLICATE_DELAY_SECS", 30)?,

@@ -5,6 +5,7 @@
 //! admitted, so a walk that dies goes on where it stopped.
 
 use crate::api::Trouble;
+use crate::circuit::Called;
 use crate::debt::{Fact, Listing};
 use crate::entry::Origin;
 use crate::expect::Asker;
@@ -12,6 +13,7 @@ use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError}
 use crate::providers::{Found, Listed, ListedRow, Lists, Provider};
 use crate::reconcile::Run;
 use crate::time::UnixMs;
+use crate::work::MAX_RETRY_AFTER_SECS;
 
 /// The most pages of one walk; beyond it the list is taken to go in circles.
 const MAX_WALK_PAGES: u32 = 10_000;
@@ -49,8 +51,8 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
                     listing.pages >= MAX_WALK_PAGES
                 }
                 Page::Last => true,
-                Page::Later => {
-                    listing.due_at = now.plus_secs(interval_secs);
+                Page::Later(due_at) => {
+                    listing.due_at = due_at;
                     inbox.ledger().advance_listing(&listing, lease).await?;
                     return Ok(());
                 }
@@ -72,9 +74,10 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     async fn page(&self, provider: &dyn Provider, lists: &dyn Lists, listing: &Listing) -> Result<Page, StoreError> {
         let requested_at = self.inbox.clock().now();
         let request = lists.list(&listing.list, listing.position.as_deref());
-        let listed = match self.api.call(provider.id(), &request).await {
-            Ok(response) => lists.listed(&listing.list, listing.position.as_deref(), &response),
-            Err(error) => Listed::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: None }),
+        let listed = match self.call(provider.id(), &request).await {
+            Called::Answered(response) => lists.listed(&listing.list, listing.position.as_deref(), &response),
+            Called::Failed(error) => Listed::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: None }),
+            Called::Shut { until } => return Ok(Page::Later(self.after_outage(until))),
         };
         match listed {
             Listed::Page { rows, next } => {
@@ -87,7 +90,14 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
                 let (Trouble::Retry { reason, .. } | Trouble::Permanent { reason }) = &trouble;
                 self.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
                 tracing::warn!(provider = provider.id().0, list = listing.list, reason, "a list could not be walked");
-                Ok(if matches!(trouble, Trouble::Retry { .. }) { Page::Later } else { Page::Last })
+                let interval_secs = self.inbox.timing().listing_interval_secs;
+                Ok(match trouble {
+                    Trouble::Retry { after_secs, .. } => {
+                        let asked_secs = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS);
+                        Page::Later(self.inbox.clock().now().plus_secs(interval_secs.max(asked_secs)))
+                    }
+                    Trouble::Permanent { .. } => Page::Last,
+                })
             }
         }
     }
@@ -132,5 +142,5 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
 enum Page {
     Next(String),
     Last,
-    Later,
+    Later(UnixMs),
 }

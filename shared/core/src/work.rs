@@ -4,7 +4,8 @@
 //! job ─ read the entry ─ ask the provider for the truth ─ write the results ─ publish ─ settle
 //!          │ not open: nothing is owed          │                  │
 //!          │                                    │ not yet → due again by the poll cadence, until its deadline
-//!          └ a person's (parked)                └ trouble → due again after a backoff; too often, or hopeless → parked
+//!          └ a person's (parked)                │ the circuit is open → due again when it is not, no attempt counted
+//!                                               └ trouble → due again after a backoff; too often, or hopeless → parked
 //! ```
 //!
 //! The ledger owns the retries: a handled failure writes the next due time and is done with its message. Only when not
@@ -13,17 +14,20 @@
 
 use crate::admit::enqueue;
 use crate::api::Trouble;
+use crate::circuit::{Called, MAX_SPARED_SECS};
 use crate::delivery::Verified;
 use crate::entry::{Announcement, Entry, State};
 use crate::expect::{Asker, delay_until};
 use crate::identity::ItemKey;
 use crate::job::{JOB_VERSION, Job, JobDebt, RescuedDelivery};
 use crate::ports::{
-    Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError, WorkQueue,
+    Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError,
+    WorkQueue,
 };
 use crate::providers::{Ask, Outcome, Provider, Step};
 use crate::receive::{self, UNREADABLE, Unproved};
 use crate::status::{Effect, take_effect};
+use crate::time::UnixMs;
 
 /// How often work is tried before it is given to a person. Waiting for the provider does not count.
 pub const MAX_ATTEMPTS: u32 = 8;
@@ -36,7 +40,7 @@ const RESCUE_DELAY_SECS: u32 = 120;
 /// How long a rescued delivery goes round on the queue.
 const MAX_RESCUE_MS: u64 = 3 * 24 * 3600 * 1000;
 /// The longest a provider's `Retry-After` is obeyed.
-const MAX_RETRY_AFTER_SECS: u64 = 24 * 3600;
+pub(crate) const MAX_RETRY_AFTER_SECS: u64 = 24 * 3600;
 
 /// What work needs: asking, and beyond it publishing and the secrets (for rescued deliveries).
 pub struct Worker<'a, I, A, P, S> {
@@ -51,7 +55,12 @@ pub struct Worker<'a, I, A, P, S> {
 /// Why an entry stays unsettled, short of a failing store.
 enum Unsettled {
     NotYet(&'static str),
-    Failed { reason: String, after_secs: Option<u64> },
+    /// The provider's circuit is open until then: it was not asked.
+    Unasked(UnixMs),
+    Failed {
+        reason: String,
+        after_secs: Option<u64>,
+    },
     Hopeless(String),
 }
 
@@ -106,6 +115,11 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         match self.attempt(provider, &entry, &body).await {
             Ok(None) => Ok(()),
             Ok(Some(Unsettled::NotYet(reason))) => self.wait(provider, &entry, reason).await,
+            Ok(Some(Unsettled::Unasked(until))) => {
+                // The claim that led here counted an attempt.
+                let made = entry.attempts.saturating_sub(u32::from(debt != JobDebt::Fresh));
+                self.spare(provider, &entry, made, until).await
+            }
             Ok(Some(Unsettled::Failed { reason, after_secs })) => {
                 self.try_again(provider, &entry, &reason, after_secs).await
             }
@@ -157,11 +171,12 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         for _ in 0..MAX_WORK_PAGES {
             let step = match provider.ask(entry, body, cursor.as_deref()) {
                 Ask::Nothing(step) => *step,
-                Ask::Request(request) => match self.asker.api.call(provider.id(), &request).await {
-                    Ok(response) => provider.answer(entry, body, cursor.as_deref(), tally, &response),
-                    Err(error) => {
+                Ask::Request(request) => match self.asker.call(provider.id(), &request).await {
+                    Called::Answered(response) => provider.answer(entry, body, cursor.as_deref(), tally, &response),
+                    Called::Failed(error) => {
                         return Ok(Err(Unsettled::Failed { reason: error.to_string(), after_secs: None }));
                     }
+                    Called::Shut { until } => return Ok(Err(Unsettled::Unasked(until))),
                 },
             };
             match step {
@@ -236,7 +251,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         if timing.poll.elapsed_ms(entry.waits) >= timing.poll_deadline_secs.saturating_mul(1000) {
             return self.park(entry, &format!("never confirmed: {reason}")).await;
         }
-        self.put_off(provider, entry, reason, timing.poll.wait_ms(entry.waits), true).await
+        self.put_off(provider, entry, reason, timing.poll.wait_ms(entry.waits), Attempt::Waited).await
     }
 
     async fn try_again(
@@ -254,7 +269,19 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         }
         let backoff_ms = inbox.timing().retry.wait_ms(entry.attempts, inbox.clock().random());
         let asked_ms = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1000);
-        self.put_off(provider, entry, reason, backoff_ms.max(asked_ms), false).await
+        self.put_off(provider, entry, reason, backoff_ms.max(asked_ms), Attempt::Failed).await
+    }
+
+    /// The provider is down, which is no failure of this entry's: due again when it may be asked, and no attempt is
+    /// counted. An outage beyond all reason is counted after all, so that a person hears of it.
+    async fn spare(&self, provider: &dyn Provider, entry: &Entry, made: u32, until: UnixMs) -> Result<(), StoreError> {
+        let reason = "the provider's API is down: it is not asked while its circuit is open";
+        let now = self.asker.inbox.clock().now();
+        if now >= entry.received_at.plus_secs(MAX_SPARED_SECS) {
+            return self.try_again(provider, entry, reason, None).await;
+        }
+        let wait_ms = self.asker.after_outage(until).since_ms(now);
+        self.put_off(provider, entry, reason, wait_ms, Attempt::NotMade(made)).await
     }
 
     async fn put_off(
@@ -263,12 +290,12 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         entry: &Entry,
         reason: &str,
         wait_ms: u64,
-        waited: bool,
+        attempt: Attempt,
     ) -> Result<(), StoreError> {
         let inbox = self.asker.inbox;
         let now = inbox.clock().now();
         let due_at = now.plus_ms(wait_ms);
-        let postponed = Postponed { due_at, reason: reason.into(), waited };
+        let postponed = Postponed { due_at, reason: reason.into(), attempt };
         if inbox.ledger().postpone(&entry.key, &postponed).await?
             && let Some(delay_secs) = delay_until(now, due_at)
         {

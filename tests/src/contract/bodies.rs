@@ -3,7 +3,7 @@
 
 use futures_util::future::join_all;
 use hookledger_core::entry::{Admitted, State};
-use hookledger_core::ports::{Ledger, Postponed};
+use hookledger_core::ports::{Attempt, Ledger, Postponed};
 
 use super::sample::*;
 
@@ -97,7 +97,7 @@ pub async fn a_losing_body_leaves_the_winner_whole<L: Ledger>(ledger: &L) {
 pub async fn they_outlive_every_change_of_state<L: Ledger>(ledger: &L) {
     for (id, body) in [("small", b"{}".to_vec()), ("large", noise(1, 600 * KIB))] {
         let key = admit(ledger, &with_body(id, body.clone())).await;
-        let postponed = Postponed { due_at: at(200), reason: "503".into(), waited: false };
+        let postponed = Postponed { due_at: at(200), reason: "503".into(), attempt: Attempt::Failed };
         assert_eq!(ledger.postpone(&key, &postponed).await, Ok(true));
         assert_eq!(ledger.claim(&key, at(200), at(300)).await, Ok(true));
         assert_eq!(ledger.park(&key, "why", at(1)).await, Ok(true));

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use hookledger_core::debt::{Debt, Expectation, ExpectationState, Listing};
 use hookledger_core::entry::{NewEntry, Start};
-use hookledger_core::ports::{Ledger, Postponed};
+use hookledger_core::ports::{Attempt, Ledger, Postponed};
 use hookledger_core::time::UnixMs;
 
 use super::sample::*;
@@ -30,7 +30,7 @@ pub async fn each_counts_an_attempt<L: Ledger>(ledger: &L) {
 
 pub async fn a_debt_that_moved_is_not_claimed<L: Ledger>(ledger: &L) {
     let key = admit(ledger, &new_entry("b1")).await;
-    let postponed = Postponed { due_at: at(300), reason: "503".into(), waited: false };
+    let postponed = Postponed { due_at: at(300), reason: "503".into(), attempt: Attempt::Failed };
     assert_eq!(ledger.postpone(&key, &postponed).await, Ok(true));
     for seen in [at(120), UnixMs(at(300).0 - 1), UnixMs(at(300).0 + 1)] {
         assert_eq!(ledger.claim(&key, seen, at(400)).await, Ok(false));

@@ -4,17 +4,17 @@
 use futures_util::future::join_all;
 use hookledger_core::entry::{NewEntry, Start, State};
 use hookledger_core::identity::ItemKey;
-use hookledger_core::ports::{Ledger, Postponed, Settlement};
+use hookledger_core::ports::{Attempt, Ledger, Postponed, Settlement};
 
 use super::Inspect;
 use super::sample::*;
 
 fn failed(due_at: u64) -> Postponed {
-    Postponed { due_at: at(due_at), reason: format!("failed until {due_at}"), waited: false }
+    Postponed { due_at: at(due_at), reason: format!("failed until {due_at}"), attempt: Attempt::Failed }
 }
 
 fn waited(due_at: u64) -> Postponed {
-    Postponed { waited: true, ..failed(due_at) }
+    Postponed { attempt: Attempt::Waited, ..failed(due_at) }
 }
 
 pub async fn a_failure_moves_the_debt_and_keeps_the_attempts<L: Ledger>(ledger: &L) {
@@ -45,6 +45,20 @@ pub async fn a_wait_starts_the_attempts_again_and_is_counted<L: Ledger>(ledger: 
     }
     assert_eq!(ledger.postpone(&key, &failed(500)).await, Ok(true));
     assert_eq!(read(ledger, &key).await.waits, 2);
+}
+
+pub async fn an_attempt_not_made_is_taken_back<L: Ledger>(ledger: &L) {
+    let key = admit(ledger, &new_entry("b1")).await;
+    assert_eq!(ledger.claim(&key, at(120), at(180)).await, Ok(true));
+    assert_eq!(ledger.claim(&key, at(180), at(240)).await, Ok(true));
+    let not_made = Postponed { attempt: Attempt::NotMade(1), ..failed(300) };
+    // Said twice, it counts once: the first answer may have got lost.
+    for _ in 0..2 {
+        assert_eq!(ledger.postpone(&key, &not_made).await, Ok(true));
+        let entry = read(ledger, &key).await;
+        assert_eq!((entry.attempts, entry.waits, entry.due_at), (1, 0, Some(at(300))));
+        assert_eq!(entry.reason.as_deref(), Some("failed until 300"));
+    }
 }
 
 pub async fn settling_pays_the_debt<L: Ledger>(ledger: &L) {

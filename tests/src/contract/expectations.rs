@@ -97,6 +97,28 @@ pub async fn what_does_not_wait_is_not_hastened<L: Ledger>(ledger: &L) {
     assert_eq!(owed(ledger).await, []);
 }
 
+pub async fn a_poll_is_delayed_from_the_claim_seen<L: Ledger>(ledger: &L) {
+    let key = expect(ledger, "b1").await;
+    assert_eq!(ledger.claim(&key, at(30), at(75)).await, Ok(true));
+    assert_eq!(ledger.delay_poll(&key, at(30), at(600), 0).await, Ok(false));
+    assert_eq!(waiting(ledger, &key).await, Expectation { polls: 1, due_at: Some(at(75)), ..expectation("b1") });
+    assert_eq!(ledger.delay_poll(&key, at(75), at(600), 0).await, Ok(true));
+    assert_eq!(waiting(ledger, &key).await, Expectation { due_at: Some(at(600)), ..expectation("b1") });
+    assert_eq!(listed(ledger, &key, FAR).await, Some(at(600)));
+    for (id, end) in ["e1", "e2", "e3"].into_iter().zip(ENDS) {
+        let key = expect(ledger, id).await;
+        assert_eq!(ledger.end_expectation(&key, end, at(9), EXPIRES).await, Ok(true));
+        let before = waiting(ledger, &key).await;
+        for seen in [at(9), at(30)] {
+            assert_eq!(ledger.delay_poll(&key, seen, at(600), 5).await, Ok(false), "{end:?}");
+        }
+        assert_eq!(waiting(ledger, &key).await, before);
+    }
+    let missing = expectation("missing").key;
+    assert_eq!(ledger.delay_poll(&missing, at(30), at(600), 0).await, Ok(false));
+    assert_eq!(ledger.expectation(&missing).await, Ok(None));
+}
+
 pub async fn findings_are_counted_while_it_waits<L: Ledger>(ledger: &L) {
     let key = expect(ledger, "b1").await;
     assert_eq!(ledger.count_found(&key, 2).await, Ok(()));

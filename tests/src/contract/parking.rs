@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use hookledger_core::debt::{DueKey, MAX_REOPENED};
 use hookledger_core::entry::State;
 use hookledger_core::identity::ItemKey;
-use hookledger_core::ports::{Ledger, Postponed};
+use hookledger_core::ports::{Attempt, Ledger, Postponed};
 
 use super::Inspect;
 use super::sample::*;
@@ -35,7 +35,7 @@ pub async fn parked_entries_are_listed_for_a_person<L: Inspect>(ledger: &L) {
 
 pub async fn reopening_owes_again_from_the_start<L: Ledger>(ledger: &L) {
     let key = admit(ledger, &new_entry("b1")).await;
-    let waited = Postponed { due_at: at(200), reason: "not yet".into(), waited: true };
+    let waited = Postponed { due_at: at(200), reason: "not yet".into(), attempt: Attempt::Waited };
     assert_eq!(ledger.postpone(&key, &waited).await, Ok(true));
     assert_eq!(ledger.claim(&key, at(200), at(300)).await, Ok(true));
     assert_eq!(ledger.park(&key, "why", at(150)).await, Ok(true));

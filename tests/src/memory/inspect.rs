@@ -1,8 +1,9 @@
 //! What a test may ask the memory ledger that no flow may: everything, without a turn and without a fault.
 
+use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{DueKey, Expectation, Fact, Listing, Status};
 use hookledger_core::entry::{Entry, Refused, Row, State};
-use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::time::UnixMs;
 
 use super::ledger::MemoryLedger;
@@ -85,6 +86,14 @@ impl MemoryLedger {
     /// Whether there is an entry under this key.
     pub fn holds(&self, key: &ItemKey) -> bool {
         matches!(self.table.borrow().get(key), Some(Item::Entry(_)))
+    }
+
+    /// How a provider's circuit stands; closed where there is no row.
+    pub fn circuit_of(&self, provider: ProviderId) -> Circuit {
+        match self.table.borrow().get(&Circuit::key(provider)) {
+            Some(Item::Circuit(circuit)) => circuit.clone(),
+            _ => Circuit::default(),
+        }
     }
 
     /// The current status of every subject that has one.

@@ -3,10 +3,11 @@
 
 use std::cell::RefCell;
 
+use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{DUE_SHARDS, Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
 use hookledger_core::entry::{Admitted, Entry, MAX_QUARANTINED_PER_MINUTE, NewEntry, Refused, Row, State};
-use hookledger_core::identity::{ItemKey, Subject};
-use hookledger_core::ports::{Ledger, Postponed, Settlement, StoreError};
+use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::ports::{Attempt, Ledger, Postponed, Settlement, StoreError};
 use hookledger_core::time::UnixMs;
 
 use super::faults::Faults;
@@ -69,8 +70,10 @@ impl Ledger for MemoryLedger {
             let Some(StoredEntry { entry, .. }) = open_mut(table, key)? else { return Ok(false) };
             entry.due_at = Some(postponed.due_at);
             entry.reason = Some(postponed.reason.clone());
-            if postponed.waited {
-                (entry.attempts, entry.waits) = (0, entry.waits + 1);
+            match postponed.attempt {
+                Attempt::Failed => {}
+                Attempt::Waited => (entry.attempts, entry.waits) = (0, entry.waits + 1),
+                Attempt::NotMade(attempts) => entry.attempts = attempts,
             }
             Ok(true)
         })
@@ -224,6 +227,22 @@ impl Ledger for MemoryLedger {
         .await
     }
 
+    async fn delay_poll(
+        &self,
+        key: &ItemKey,
+        seen_due_at: UnixMs,
+        due_at: UnixMs,
+        polls: u32,
+    ) -> Result<bool, StoreError> {
+        self.call("delay_poll", |table| {
+            let waiting = waiting_mut(table, key).filter(|expectation| expectation.due_at == Some(seen_due_at));
+            let Some(expectation) = waiting else { return Ok(false) };
+            (expectation.due_at, expectation.polls) = (Some(due_at), polls);
+            Ok(true)
+        })
+        .await
+    }
+
     async fn ensure_listing(&self, listing: &Listing) -> Result<(), StoreError> {
         self.call("ensure_listing", |table| {
             table.entry(listing.key.clone()).or_insert_with(|| Item::Listing(listing.clone()));
@@ -269,6 +288,35 @@ impl Ledger for MemoryLedger {
                 return Ok(false);
             };
             item.claim(next_due_at);
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn circuit(&self, provider: ProviderId) -> Result<Option<Circuit>, StoreError> {
+        self.call("circuit", |table| match table.get(&Circuit::key(provider)) {
+            Some(Item::Circuit(circuit)) => Ok(Some(circuit.clone())),
+            _ => Ok(None),
+        })
+        .await
+    }
+
+    async fn move_circuit(
+        &self,
+        provider: ProviderId,
+        seen: Option<u64>,
+        circuit: &Circuit,
+    ) -> Result<bool, StoreError> {
+        self.call("move_circuit", |table| {
+            let key = Circuit::key(provider);
+            let current = match table.get(&key) {
+                Some(Item::Circuit(circuit)) => Some(circuit.version),
+                _ => None,
+            };
+            if current != seen {
+                return Ok(false);
+            }
+            table.insert(key, Item::Circuit(circuit.clone()));
             Ok(true)
         })
         .await

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{DueKey, Expectation, ExpectationState, Fact, Listing, Status};
 use hookledger_core::entry::{Entry, NewEntry, Refused, Row, Start, State};
 use hookledger_core::identity::ItemKey;
@@ -16,6 +17,7 @@ pub(super) enum Item {
     Listing(Listing),
     Fact(Fact),
     Status(Status),
+    Circuit(Circuit),
     Row(Row),
     Refused(Refused),
 }
@@ -91,7 +93,7 @@ impl Item {
                 expectation.polls += 1;
             }
             Self::Listing(listing) => listing.due_at = next_due_at,
-            Self::Fact(_) | Self::Status(_) | Self::Row(_) | Self::Refused(_) => {}
+            Self::Fact(_) | Self::Status(_) | Self::Circuit(_) | Self::Row(_) | Self::Refused(_) => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use hookledger_core::circuit::Circuits;
 use hookledger_core::ports::{Clock, Inbox, Ledger};
 use hookledger_core::providers::Providers;
 use hookledger_core::settings::Timing;
@@ -42,6 +43,8 @@ pub(super) struct World<L> {
     pub(super) chaos: Rc<Chaos>,
     pub(super) truth: Rc<Truth>,
     pub(super) keys: Keys,
+    /// The processes that stay warm between two invocations, by what they know of the circuits.
+    pub(super) warm: RefCell<Vec<Circuits>>,
     /// Messages that were received too often.
     pub(super) dead_letters: RefCell<Vec<Message>>,
     pub(super) start: UnixMs,
@@ -74,6 +77,7 @@ impl<L: Glass> World<L> {
             providers: Providers::read(&lookup).unwrap(),
             keys: Keys::new(&dice, clock.now(), span_secs),
             dead_letters: RefCell::default(),
+            warm: RefCell::default(),
             start: clock.now(),
             clock,
             chaos,
@@ -91,6 +95,14 @@ impl<L: Glass> World<L> {
 
     pub(super) fn memory(&self) -> &MemoryLedger {
         self.ledger.memory()
+    }
+
+    /// Runs an invocation in a process that is warm or new. One that is killed takes its process with it.
+    pub(super) async fn in_a_process<T>(&self, invocation: impl AsyncFnOnce(&Circuits) -> T) -> T {
+        let circuits = self.warm.borrow_mut().pop().unwrap_or_default();
+        let outcome = invocation(&circuits).await;
+        self.warm.borrow_mut().push(circuits);
+        outcome
     }
 }
 

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use hookledger_core::debt::{due_shard, parked_shard};
 use hookledger_core::entry::{Admitted, Entry, NewEntry, Start, State};
 use hookledger_core::identity::ItemKey;
-use hookledger_core::ports::{Postponed, Settlement, StoreError};
+use hookledger_core::ports::{Attempt, Postponed, Settlement, StoreError};
 use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
@@ -75,7 +75,12 @@ impl DynamoLedger {
             .value("open", s(State::Open.as_str()))
             .set("due_at", ms(postponed.due_at))
             .set("reason", s(&postponed.reason));
-        let update = if postponed.waited { update.set("attempts", n(0)).add("waits", n(1)) } else { update };
+        let update = match postponed.attempt {
+            Attempt::Failed => update,
+            Attempt::Waited => update.set("attempts", n(0)).add("waits", n(1)),
+            // The number itself, not one less than there is: a write that is repeated must not count twice.
+            Attempt::NotMade(attempts) => update.set("attempts", n(attempts)),
+        };
         Ok(update.send(&self.table).await?.happened())
     }
 

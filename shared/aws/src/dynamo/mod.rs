@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! item     rows as items, and back          entries    admit … settle         operator   what a person asks
-//! codec    bytes: compressed, in chunks     owed       expectations, listings
+//! codec    bytes: compressed, in chunks     owed       expectations, listings, circuits
 //! write    one conditional write            results    rows, facts, status
 //! read     consistent reads, queries        refusals   the quarantine
 //! ```
@@ -29,9 +29,10 @@ use aws_sdk_dynamodb::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
 use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row};
-use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Ledger, Postponed, Settlement, StoreError};
 use hookledger_core::time::UnixMs;
 
@@ -149,6 +150,16 @@ impl Ledger for DynamoLedger {
         self.bring_forward(key, due_at).await
     }
 
+    async fn delay_poll(
+        &self,
+        key: &ItemKey,
+        seen_due_at: UnixMs,
+        due_at: UnixMs,
+        polls: u32,
+    ) -> Result<bool, StoreError> {
+        self.move_poll(key, seen_due_at, due_at, polls).await
+    }
+
     async fn ensure_listing(&self, listing: &Listing) -> Result<(), StoreError> {
         self.create_listing(listing).await
     }
@@ -167,6 +178,19 @@ impl Ledger for DynamoLedger {
 
     async fn claim(&self, key: &ItemKey, seen_due_at: UnixMs, next_due_at: UnixMs) -> Result<bool, StoreError> {
         self.take_debt(key, seen_due_at, next_due_at).await
+    }
+
+    async fn circuit(&self, provider: ProviderId) -> Result<Option<Circuit>, StoreError> {
+        self.read_circuit(provider).await
+    }
+
+    async fn move_circuit(
+        &self,
+        provider: ProviderId,
+        seen: Option<u64>,
+        circuit: &Circuit,
+    ) -> Result<bool, StoreError> {
+        self.write_circuit(provider, seen, circuit).await
     }
 
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError> {

@@ -1,13 +1,15 @@
-//! Expectations, listings, and the index over everything that owes.
+//! Expectations, listings, circuits, and the index over everything that owes.
 
+use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Listing, parked_shard, shard_name};
 use hookledger_core::entry::State;
-use hookledger_core::identity::ItemKey;
+use hookledger_core::identity::{ItemKey, ProviderId};
 use hookledger_core::ports::StoreError;
 use hookledger_core::time::UnixMs;
 
 use super::item::{
-    Item, Reader, expectation_from, expectation_item, key_of, listing_from, listing_item, ms, n, s, ttl,
+    Item, Reader, circuit_from, circuit_item, expectation_from, expectation_item, key_of, listing_from, listing_item,
+    ms, n, s, ttl,
 };
 use super::read::{get, query, walk};
 use super::schema::DUE_INDEX;
@@ -87,6 +89,45 @@ impl DynamoLedger {
             Written::Done(_) => true,
             Written::Lost(row) => waits(&row),
         })
+    }
+
+    pub(super) async fn move_poll(
+        &self,
+        key: &ItemKey,
+        seen_due_at: UnixMs,
+        due_at: UnixMs,
+        polls: u32,
+    ) -> Result<bool, StoreError> {
+        // Poll against claim, and against a duplicate that brought the poll forward: the due time that was seen decides.
+        let written = Update::only_if(key, "#due_at = :seen AND #state = :waiting")
+            .value("seen", ms(seen_due_at))
+            .value("waiting", s(ExpectationState::Waiting.as_str()))
+            .set("due_at", ms(due_at))
+            .set("polls", n(polls))
+            .send(&self.table)
+            .await?;
+        Ok(written.happened())
+    }
+
+    pub(super) async fn read_circuit(&self, provider: ProviderId) -> Result<Option<Circuit>, StoreError> {
+        let key = Circuit::key(provider);
+        get(&self.table, &key, None).await?.map(|item| circuit_from(&item, &key)).transpose()
+    }
+
+    pub(super) async fn write_circuit(
+        &self,
+        provider: ProviderId,
+        seen: Option<u64>,
+        circuit: &Circuit,
+    ) -> Result<bool, StoreError> {
+        let item = circuit_item(provider, circuit);
+        let written = match seen {
+            // Caller against caller: one of them opens it, probes, or closes it.
+            Some(seen) => put_if(&self.table, item, "#version = :seen", &[("seen", n(seen))]).await?,
+            // The first time it opens.
+            None => put_if(&self.table, item, "attribute_not_exists(#pk)", &[]).await?,
+        };
+        Ok(written.happened())
     }
 
     pub(super) async fn create_listing(&self, listing: &Listing) -> Result<(), StoreError> {

@@ -1,13 +1,20 @@
 //! The reconciler: once a minute, everything that is due.
+//!
+//! Each schedule sends the range of shards that its run is for, `{"shard_first": 0, "shard_last": 31}`. Any other event,
+//! such as that of somebody who invokes the function by hand, means all shards.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hookledger_core::circuit::Circuits;
+use hookledger_core::debt::DUE_SHARDS;
 use hookledger_core::expect::Asker;
 use hookledger_core::ports::Clock as _;
 use hookledger_core::providers::Providers;
 use hookledger_core::reconcile::{Report, Run};
 use lambda_runtime::{Error, service_fn};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{Start, isolated, time_left};
@@ -26,17 +33,35 @@ pub async fn reconciler() -> Result<(), Error> {
     let providers = Providers::read(&|setting| env.lookup(setting))?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets)?;
-    let shards = env.shards()?;
-    let asker = Asker { inbox: &inbox, providers: &providers, api: &api };
-    let (asker, shards) = (&asker, &shards);
-    // The event is the schedule's, or anybody's who invokes the function by hand: nothing in it is looked at.
+    let circuits = Circuits::default();
+    let asker = Asker { inbox: &inbox, providers: &providers, api: &api, circuits: &circuits };
+    let asker = &asker;
     let handler = move |event: RawEvent| async move {
         let left = time_left(&event.context, &asker.inbox.clock, DEADLINE_MARGIN);
         let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        let run = Run { shards: shards.clone(), deadline: asker.inbox.clock.now().plus_ms(left_ms) };
+        let shards =
+            shards(&event.payload).inspect_err(|error| tracing::error!(%error, "the event asks for no such run"))?;
+        let run = Run { shards, deadline: asker.inbox.clock.now().plus_ms(left_ms) };
         tick(asker, run).await
     };
     lambda_runtime::run(service_fn(handler)).await
+}
+
+/// The run asked for does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("shard_first and shard_last must be whole numbers with 0 <= shard_first <= shard_last <= 63")]
+struct NoSuchShards;
+
+/// The shards that an event asks for. Whoever names some and names them wrongly is told so: to do all of them instead,
+/// or none, would go unnoticed.
+fn shards(payload: &RawValue) -> Result<RangeInclusive<u8>, NoSuchShards> {
+    let event: Value = serde_json::from_str(payload.get()).unwrap_or_default();
+    let shard = |name: &str, default: u8| match event.get(name) {
+        Some(value) => value.as_u64().and_then(|shard| u8::try_from(shard).ok()).ok_or(NoSuchShards),
+        None => Ok(default),
+    };
+    let (first, last) = (shard("shard_first", 0)?, shard("shard_last", DUE_SHARDS - 1)?);
+    if first > last || last >= DUE_SHARDS { Err(NoSuchShards) } else { Ok(first..=last) }
 }
 
 async fn tick(asker: &Asker<'_, AwsInbox, HttpProviderApi<SecretsManager>>, run: Run) -> Result<Value, Error> {
@@ -46,4 +71,32 @@ async fn tick(asker: &Asker<'_, AwsInbox, HttpProviderApi<SecretsManager>>, run:
         report.inspect_err(|error| tracing::error!(%error, "the run failed"))?;
     tracing::info!(due, carried_out, left, failed, oldest_secs, "run over");
     Ok(json!({ "due": due, "carried_out": carried_out, "left": left, "failed": failed, "oldest_secs": oldest_secs }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_names_its_shards_or_means_all() {
+        let schedule = include_str!("../../../../events/lambda/schedule.json");
+        let rows = [
+            (schedule, Ok(0..=63)),
+            ("{}", Ok(0..=63)),
+            ("null", Ok(0..=63)),
+            (r#""by hand""#, Ok(0..=63)),
+            (r#"{"shard_first":0,"shard_last":31}"#, Ok(0..=31)),
+            (r#"{"shard_first":56,"shard_last":63}"#, Ok(56..=63)),
+            (r#"{"shard_first":40}"#, Ok(40..=63)),
+            (r#"{"shard_last":0}"#, Ok(0..=0)),
+            (r#"{"shard_last":64}"#, Err(NoSuchShards)),
+            (r#"{"shard_first":9,"shard_last":8}"#, Err(NoSuchShards)),
+            (r#"{"shard_first":"0"}"#, Err(NoSuchShards)),
+            (r#"{"shard_first":-1}"#, Err(NoSuchShards)),
+            (r#"{"shard_last":256}"#, Err(NoSuchShards)),
+        ];
+        for (event, expected) in rows {
+            assert_eq!(shards(&RawValue::from_string(event.into()).unwrap()), expected, "{event}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use hookledger_core::circuit::Circuits;
 use hookledger_core::expect::Asker;
 use hookledger_core::job::Job;
 use hookledger_core::providers::Providers;
@@ -30,7 +31,8 @@ pub async fn worker() -> Result<(), Error> {
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets.clone())?;
     let bus = EventBus::new(clients.events.clone(), env.bus()?);
-    let asker = Asker { inbox: &inbox, providers: &providers, api: &api };
+    let circuits = Circuits::default();
+    let asker = Asker { inbox: &inbox, providers: &providers, api: &api, circuits: &circuits };
     let worker = Worker { asker, publisher: &bus, secrets: secrets.as_ref() };
     let worker = &worker;
     lambda_runtime::run(service_fn(move |event: RawEvent| batch(worker, event))).await

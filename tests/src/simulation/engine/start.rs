@@ -1,6 +1,7 @@
 //! What starts an invocation: a delivery, an announcement, messages on the queue, the schedule.
 
 use futures_util::future::join_all;
+use hookledger_core::circuit::Circuits;
 use hookledger_core::debt::DUE_SHARDS;
 use hookledger_core::delivery::Delivery;
 use hookledger_core::expect::{Asker, announce};
@@ -123,9 +124,12 @@ impl<'w, L: Glass> Engine<'w, L> {
         let bodies: Vec<&str> = batch.iter().map(|message| message.body.as_str()).collect();
         let name = format!("worker on {}", bodies.join(" "));
         self.start(name, Role::Worker(batch), WORKER_LIMIT_MS, async move {
-            let asker = Asker { inbox: &sight, providers: &world.providers, api: &world.api };
-            let worker = Worker { asker, publisher: &world.publisher, secrets: &world.secrets };
-            let done = join_all(jobs.into_iter().map(|job| worker.work(job))).await;
+            let work = async |circuits: &Circuits| {
+                let asker = Asker { inbox: &sight, providers: &world.providers, api: &world.api, circuits };
+                let worker = Worker { asker, publisher: &world.publisher, secrets: &world.secrets };
+                join_all(jobs.into_iter().map(|job| worker.work(job))).await
+            };
+            let done = world.in_a_process(work).await;
             Ending::Worked(done.iter().map(Result::is_ok).collect())
         });
     }
@@ -155,8 +159,11 @@ impl<'w, L: Glass> Engine<'w, L> {
                 Role::Reconciler,
                 RECONCILER_LIMIT_MS,
                 async move {
-                    let asker = Asker { inbox: &sight, providers: &world.providers, api: &world.api };
-                    let _ = asker.reconcile(&run).await;
+                    let reconcile = async |circuits: &Circuits| {
+                        let asker = Asker { inbox: &sight, providers: &world.providers, api: &world.api, circuits };
+                        asker.reconcile(&run).await
+                    };
+                    let _ = world.in_a_process(reconcile).await;
                     Ending::Reconciled
                 },
             );

@@ -1,8 +1,9 @@
-//! Expectations and listings: the rows besides entries that can owe.
+//! Expectations and listings, the rows besides entries that can owe; and the circuits that hold them up.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{Expectation, ExpectationState, Listing, due_shard};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::identity::{ItemKey, ProviderId};
 use hookledger_core::ports::StoreError;
 
 use super::{Item, Reader, key_attributes, ms, n, put, s};
@@ -69,6 +70,28 @@ pub(crate) fn listing_from(item: &Item, key: &ItemKey) -> Result<Listing, StoreE
         due_at: reader.instant("due_at")?,
         position: reader.optional_text("position"),
         pages: reader.number("pages")?,
+    })
+}
+
+/// A circuit's item. It owes nothing, so it is in no index.
+pub(crate) fn circuit_item(provider: ProviderId, circuit: &Circuit) -> Item {
+    let mut item = key_attributes(&Circuit::key(provider));
+    put(&mut item, "provider", s(provider.0));
+    put(&mut item, "trips", n(circuit.trips));
+    put(&mut item, "version", n(circuit.version));
+    if let Some(open_until) = circuit.open_until {
+        put(&mut item, "open_until", ms(open_until));
+    }
+    item
+}
+
+/// Reads a circuit.
+pub(crate) fn circuit_from(item: &Item, key: &ItemKey) -> Result<Circuit, StoreError> {
+    let reader = Reader::new(item, key);
+    Ok(Circuit {
+        open_until: reader.optional_instant("open_until"),
+        trips: reader.number("trips")?,
+        version: reader.number("version")?,
     })
 }
 
