@@ -25,7 +25,7 @@ const SECRET: &str = "a-secret-of-the-tests";
 pub struct Town {
     /// The world.
     pub inbox: MemoryInbox,
-    /// The providers, with their default settings.
+    /// The providers, with their default settings unless told otherwise.
     pub providers: Providers,
     /// What its one process knows of the providers' circuits.
     pub circuits: Circuits,
@@ -34,8 +34,14 @@ pub struct Town {
 impl Town {
     /// A world in which every provider has its secrets, and in which nothing has happened yet.
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with these settings.
+    pub fn with(settings: &[(&str, &str)]) -> Self {
         let inbox = MemoryInbox::new(7);
-        let providers = Providers::read(&|_| None).unwrap();
+        let setting = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
+        let providers = Providers::read(&setting).unwrap();
         let document = format!(
             r#"{{"signing_secrets":[{{"id":"s1","value":"{SECRET}"}}],"url_tokens":[{{"id":"t1","value":"{SECRET}"}}]}}"#
         );

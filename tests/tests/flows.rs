@@ -11,6 +11,10 @@ use hookledger_core::secret::Secret;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 
+#[path = "flows/finbox.rs"]
+mod finbox;
+#[path = "flows/runpayments.rs"]
+mod runpayments;
 #[path = "flows/volumes.rs"]
 mod volumes;
 

@@ -111,7 +111,7 @@ impl fmt::Debug for JsonBody {
 pub struct ApiResponse {
     /// HTTP status.
     pub status: u16,
-    /// `Retry-After` in seconds, where it was sent as a number.
+    /// `Retry-After` in seconds, whether it was sent as a number or as a date.
     pub retry_after_secs: Option<u64>,
     /// The body's bytes.
     pub body: Vec<u8>,
@@ -135,6 +135,9 @@ pub enum ApiError {
     /// The answer is larger than [`MAX_ANSWER_BYTES`].
     #[error("the provider's answer is larger than 16 MiB")]
     TooLarge,
+    /// The secret store did not hand out the provider's secret.
+    #[error("the provider's secret could not be read")]
+    SecretUnavailable,
     /// The provider's secret lacks a credential this request needs.
     #[error("the provider's secret holds no credential for its API: fill its `api` object")]
     NoCredentials,
@@ -144,6 +147,13 @@ pub enum ApiError {
     /// The request itself can't be built: a setting is wrong.
     #[error("the provider's API URL is not usable: check its base URL setting")]
     BadRequest,
+}
+
+impl ApiError {
+    /// Whether the next call fails alike until a person changes a setting or a secret.
+    pub fn is_lasting(self) -> bool {
+        matches!(self, Self::NoCredentials | Self::TokenRefused | Self::BadRequest)
+    }
 }
 
 /// What an unexpected status means for the work that met it.

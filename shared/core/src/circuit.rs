@@ -101,7 +101,13 @@ pub fn is_down(outcome: &Result<ApiResponse, ApiError>) -> bool {
     match outcome {
         Ok(response) => response.status >= 500,
         Err(ApiError::Unreachable | ApiError::TimedOut) => true,
-        Err(ApiError::TooLarge | ApiError::NoCredentials | ApiError::TokenRefused | ApiError::BadRequest) => false,
+        Err(
+            ApiError::TooLarge
+            | ApiError::SecretUnavailable
+            | ApiError::NoCredentials
+            | ApiError::TokenRefused
+            | ApiError::BadRequest,
+        ) => false,
     }
 }
 

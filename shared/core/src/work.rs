@@ -13,7 +13,7 @@
 //! have deterministic keys, and the published detail is frozen with a stable id before it is first published.
 
 use crate::admit::enqueue;
-use crate::api::Trouble;
+use crate::api::{ApiError, Trouble};
 use crate::circuit::{Called, MAX_SPARED_SECS};
 use crate::delivery::Verified;
 use crate::entry::{Announcement, Entry, State};
@@ -41,6 +41,8 @@ const RESCUE_DELAY_SECS: u32 = 120;
 const MAX_RESCUE_MS: u64 = 3 * 24 * 3600 * 1000;
 /// The longest a provider's `Retry-After` is obeyed.
 pub(crate) const MAX_RETRY_AFTER_SECS: u64 = 24 * 3600;
+/// Why nothing was asked.
+const API_DOWN: &str = "the provider's API is down: it is not asked while its circuit is open";
 
 /// What work needs: asking, and beyond it publishing and the secrets (for rescued deliveries).
 pub struct Worker<'a, I, A, P, S> {
@@ -61,6 +63,8 @@ enum Unsettled {
         reason: String,
         after_secs: Option<u64>,
     },
+    /// It was asked, and the call brought no answer.
+    NoAnswer(ApiError),
     Hopeless(String),
 }
 
@@ -123,6 +127,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             Ok(Some(Unsettled::Failed { reason, after_secs })) => {
                 self.try_again(provider, &entry, &reason, after_secs).await
             }
+            Ok(Some(Unsettled::NoAnswer(error))) => self.try_again(provider, &entry, &error.to_string(), None).await,
             Ok(Some(Unsettled::Hopeless(reason))) => self.park(&entry, &reason).await,
             Err(StoreError::Unavailable(what)) => self.try_again(provider, &entry, what, None).await,
             Err(error) => self.park(&entry, &error.to_string()).await,
@@ -138,8 +143,41 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
     ) -> Result<Option<Unsettled>, StoreError> {
         match self.results(provider, entry, body).await? {
             Ok(outcome) => self.finish(provider, entry, outcome).await,
-            Err(unsettled) => Ok(Some(unsettled)),
+            Err(unsettled) => {
+                let why = self.given_up(entry, &unsettled);
+                let Some((why, outcome)) =
+                    why.and_then(|why| Some((why.clone(), provider.without_answer(entry, &why)?)))
+                else {
+                    return Ok(Some(unsettled));
+                };
+                self.asker.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
+                tracing::warn!(provider = provider.id().0, why, "settled without the provider's answer");
+                self.finish(provider, entry, outcome).await
+            }
         }
+    }
+
+    /// Why no answer is to be hoped for any more; `None` while another attempt may bring it.
+    fn given_up(&self, entry: &Entry, unsettled: &Unsettled) -> Option<String> {
+        let last = entry.attempts.saturating_add(1) >= MAX_ATTEMPTS;
+        let inbox = self.asker.inbox;
+        match unsettled {
+            // What can do without an answer waits for an outage's end no longer than for a "not yet".
+            Unsettled::Unasked(_) => {
+                let deadline = entry.received_at.plus_secs(inbox.timing().poll_deadline_secs);
+                (inbox.clock().now() >= deadline).then(|| API_DOWN.into())
+            }
+            Unsettled::Hopeless(reason) => Some(reason.clone()),
+            Unsettled::NotYet(reason) => self.waited_out(entry).then(|| format!("never confirmed: {reason}")),
+            Unsettled::NoAnswer(error) => (last || error.is_lasting()).then(|| error.to_string()),
+            Unsettled::Failed { reason, .. } => last.then(|| reason.clone()),
+        }
+    }
+
+    /// Whether the waits for a "not yet" add up to the deadline.
+    fn waited_out(&self, entry: &Entry) -> bool {
+        let timing = self.asker.inbox.timing();
+        timing.poll.elapsed_ms(entry.waits) >= timing.poll_deadline_secs.saturating_mul(1000)
     }
 
     /// A delivery that could not be read when it came, and that a person replays: perhaps this version can. Then it is
@@ -173,9 +211,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
                 Ask::Nothing(step) => *step,
                 Ask::Request(request) => match self.asker.call(provider.id(), &request).await {
                     Called::Answered(response) => provider.answer(entry, body, cursor.as_deref(), tally, &response),
-                    Called::Failed(error) => {
-                        return Ok(Err(Unsettled::Failed { reason: error.to_string(), after_secs: None }));
-                    }
+                    Called::Failed(error) => return Ok(Err(Unsettled::NoAnswer(error))),
                     Called::Shut { until } => return Ok(Err(Unsettled::Unasked(until))),
                 },
             };
@@ -247,11 +283,11 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
 
     /// "Not yet" is no failure: due again by the poll cadence, until the deadline.
     async fn wait(&self, provider: &dyn Provider, entry: &Entry, reason: &str) -> Result<(), StoreError> {
-        let timing = self.asker.inbox.timing();
-        if timing.poll.elapsed_ms(entry.waits) >= timing.poll_deadline_secs.saturating_mul(1000) {
+        if self.waited_out(entry) {
             return self.park(entry, &format!("never confirmed: {reason}")).await;
         }
-        self.put_off(provider, entry, reason, timing.poll.wait_ms(entry.waits), Attempt::Waited).await
+        let wait_ms = self.asker.inbox.timing().poll.wait_ms(entry.waits);
+        self.put_off(provider, entry, reason, wait_ms, Attempt::Waited).await
     }
 
     async fn try_again(
@@ -275,13 +311,12 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
     /// The provider is down, which is no failure of this entry's: due again when it may be asked, and no attempt is
     /// counted. An outage beyond all reason is counted after all, so that a person hears of it.
     async fn spare(&self, provider: &dyn Provider, entry: &Entry, made: u32, until: UnixMs) -> Result<(), StoreError> {
-        let reason = "the provider's API is down: it is not asked while its circuit is open";
         let now = self.asker.inbox.clock().now();
         if now >= entry.received_at.plus_secs(MAX_SPARED_SECS) {
-            return self.try_again(provider, entry, reason, None).await;
+            return self.try_again(provider, entry, API_DOWN, None).await;
         }
         let wait_ms = self.asker.after_outage(until).since_ms(now);
-        self.put_off(provider, entry, reason, wait_ms, Attempt::NotMade(made)).await
+        self.put_off(provider, entry, API_DOWN, wait_ms, Attempt::NotMade(made)).await
     }
 
     async fn put_off(

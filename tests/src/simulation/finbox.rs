@@ -1,5 +1,7 @@
 //! FinBox's half of the history: links, their statements and failed attempts, and sessions. Sent once, or not at all.
 
+use std::collections::BTreeSet;
+
 use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::identity::{ItemKey, digest_hex};
 use hookledger_core::time::UnixMs;
@@ -61,6 +63,12 @@ impl Statement {
     /// Whether it ended well.
     pub(super) fn completed(&self) -> bool {
         self.progress == "completed"
+    }
+
+    /// Every second statement of an entity never gets a payload, as if FinBox had failed before it made one: only the
+    /// link's entities tell of it.
+    fn is_listed(&self) -> bool {
+        !self.id.ends_with("s2")
     }
 
     /// The entry of this upload.
@@ -182,6 +190,9 @@ impl FinBox {
         if let Some(link) = path.strip_prefix("entity/webhook_payloads/?link_id=") {
             return answer(200, self.payloads(link, now));
         }
+        if let Some(link) = path.strip_prefix("entity/?link_id=") {
+            return answer(200, self.mapping(link.split('&').next().unwrap_or_default(), now));
+        }
         let mut parts = path.split('/');
         match (parts.next(), parts.next(), parts.next()) {
             (Some("entity"), Some(entity), Some("transactions")) => self.transactions(entity, now),
@@ -196,7 +207,8 @@ impl FinBox {
     /// Every payload of a link so far, newest first, dated to the second.
     fn payloads(&self, link: &str, now: UnixMs) -> String {
         let mut sent: Vec<(UnixMs, String)> = Vec::new();
-        for statement in self.statements.iter().filter(|statement| statement.link.as_deref() == Some(link)) {
+        let listed = |statement: &&Statement| statement.link() == Some(link) && statement.is_listed();
+        for statement in self.statements.iter().filter(listed) {
             let body = pushed(&statement.entity, &statement.id, Some(link), statement.progress, statement.reason());
             sent.push((statement.ended_at, body));
         }
@@ -211,6 +223,16 @@ impl FinBox {
             body.replacen('{', &format!(r#"{{"date_time":"{date_time}","#), 1)
         };
         format!(r#"{{"payloads":[{}]}}"#, sent.iter().map(dated).collect::<Vec<_>>().join(","))
+    }
+
+    /// The entities of a link so far. There are never as many as would fill a page.
+    fn mapping(&self, link: &str, now: UnixMs) -> String {
+        let of_link = |statement: &&Statement| statement.link() == Some(link) && statement.started_at <= now;
+        let entities: BTreeSet<&str> =
+            self.statements.iter().filter(of_link).map(|statement| statement.entity.as_str()).collect();
+        let rows: Vec<String> =
+            entities.into_iter().map(|entity| format!(r#"{{"entity_id":"{entity}","link_id":"{link}"}}"#)).collect();
+        format!(r#"{{"count":{},"next":null,"previous":null,"results":[{}]}}"#, rows.len(), rows.join(","))
     }
 
     fn transactions(&self, entity: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {

@@ -74,6 +74,138 @@ fn the_payload_list_counts_what_looks_the_same() {
 }
 
 #[test]
+fn empty_and_null_fields_of_a_listed_row() {
+    let row = |statement: &str, link: &str, reason: &str, at: &str| {
+        format!(
+            r#"{{"payloads":[{{"entity_id":"e1","statement_id":{statement},"link_id":{link},"progress":"failed","reason":{reason},"date_time":{at}}}]}}"#
+        )
+    };
+    let at = r#""2020-03-06 12:46:33""#;
+    let (with_link, without) = ("event#attempt#l1#failed##1", "event#attempt##failed##1");
+    let dated = Some("2020-03-06T12:46:33.000Z");
+    for (name, list, identity, occurred_at) in [
+        ("all there", row(r#""s1""#, r#""l1""#, r#""x""#, at), "event#statement#s1#failed", dated),
+        ("a number for an id", row("17", r#""l1""#, r#""x""#, at), "event#statement#17#failed", dated),
+        ("empty", row(r#""""#, r#""l1""#, r#""""#, at), with_link, dated),
+        ("blank", row(r#""  ""#, r#""l1""#, r#"" ""#, at), with_link, dated),
+        ("null", row("null", r#""l1""#, "null", at), with_link, dated),
+        ("no link", row("null", "null", "null", at), without, dated),
+        ("an empty link", row("null", r#""""#, "null", at), without, dated),
+        ("no time", row("null", r#""l1""#, "null", "null"), with_link, None),
+        ("an empty time", row("null", r#""l1""#, "null", r#""""#), with_link, None),
+        ("a time of another shape", row("null", r#""l1""#, "null", r#""06/03/2020""#), with_link, None),
+    ] {
+        let found = found(polled("link:l1", &list));
+        assert_eq!(found.len(), 1, "{name}");
+        assert_eq!(found[0].event.identity.as_str(), identity, "{name}");
+        assert_eq!(found[0].event.occurred_at.map(|at| at.to_string()).as_deref(), occurred_at, "{name}");
+    }
+    // Without an entity or a progress there is no event, and its neighbours are found all the same.
+    let whole = row(r#""s1""#, r#""l1""#, "null", at).replace(r#"{"payloads":["#, "").replace("]}", "");
+    for broken in
+        [whole.replace(r#""e1""#, "null"), whole.replace(r#""e1""#, r#""""#), whole.replace(r#""failed""#, "null")]
+    {
+        assert_eq!(found(polled("link:l1", &format!(r#"{{"payloads":[{broken},{whole}]}}"#))).len(), 1, "{broken}");
+    }
+}
+
+#[test]
+fn failures_in_one_second_are_as_many_as_the_list_has() {
+    let row = WRONG_LOGIN.replace('}', r#","date_time":"2020-03-06 12:46:33"}"#);
+    let undated = WRONG_LOGIN.replace('}', r#","date_time":null}"#);
+    let other = row.replace("wrong credentials", "timed out");
+    let found = found(polled("link:l1", &format!(r#"{{"payloads":[{row},{other},{undated},{row}]}}"#)));
+    let mut keys: Vec<&str> = found.iter().map(|found| found.event.identity.as_str()).collect();
+    keys.sort_unstable();
+    let wrong = |n: u32| format!("event#attempt#l1#failed#wrong%20credentials#{n}");
+    assert_eq!(keys, ["event#attempt#l1#failed#timed%20out#1", &wrong(1), &wrong(2), &wrong(3)]);
+}
+
+/// The whole way of a link's poll, with an answer to each URL; returns the URLs and the statements found.
+fn link_poll(polls: u32, answer_to: impl Fn(&str) -> (u16, String)) -> (Vec<String>, Vec<String>, Option<Trouble>) {
+    let provider = finbox();
+    let polls_of = provider.polls().offered().unwrap();
+    let mut link = expectation("finbox", "link:l1");
+    link.polls = polls;
+    let (mut urls, mut statements, mut cursor) = (Vec::new(), Vec::new(), None::<String>);
+    for _ in 0..200 {
+        let request = polls_of.poll(&link, cursor.as_deref());
+        let (status, body) = answer_to(&request.url);
+        urls.push(request.url.rsplit_once("/v1/entity/").unwrap().1.to_string());
+        match polls_of.polled(&link, cursor.as_deref(), &answer(status, &body)) {
+            Polled::Found { found, complete, more } => {
+                assert!(!complete, "a link may always bring more");
+                statements.extend(found.into_iter().map(|found| String::from_utf8(found.body).unwrap()));
+                cursor = more;
+            }
+            Polled::Trouble(trouble) => return (urls, statements, Some(trouble)),
+            Polled::NotYet => panic!("a link's poll goes on"),
+        }
+        if cursor.is_none() {
+            return (urls, statements, None);
+        }
+    }
+    panic!("the poll of a link never ends: {urls:?}")
+}
+
+#[test]
+fn a_link_is_asked_for_its_payloads_then_its_entities_then_their_statements() {
+    let shown = |url: &str| {
+        let page = |next: &str, rows: &str| (200, format!(r#"{{"count":3,"next":{next},"results":[{rows}]}}"#));
+        let row = |entity: &str, link: &str| format!(r#"{{"entity_id":"{entity}","link_id":"{link}"}}"#);
+        match url {
+            url if url.contains("webhook_payloads") => (200, r#"{"payloads":[]}"#.to_string()),
+            url if url.ends_with("page=1") => {
+                page(r#""https://h/?page=2""#, &[row("a", "l1"), row("b/c", "l1"), row("z", "another")].join(","))
+            }
+            // The pages moved meanwhile: one entity comes again.
+            url if url.ends_with("page=2") => page("null", &[row("a", "l1"), row("d", "l1")].join(",")),
+            url if url.contains("/d/") => (404, String::new()),
+            _ => (200, r#"{"progress":[{"status":"completed","statement_id":"s1","message":"m"}]}"#.to_string()),
+        }
+    };
+    let (urls, statements, trouble) = link_poll(0, shown);
+    let asked = [
+        "webhook_payloads/?link_id=l1",
+        "?link_id=l1&page=1",
+        "?link_id=l1&page=2",
+        "d/transactions/",
+        "b%2Fc/transactions/",
+        "a/transactions/",
+    ];
+    assert_eq!((urls, trouble), (asked.map(String::from).to_vec(), None));
+    // As a webhook would have told it, with the link.
+    let (event, _) = entry_of(finbox().as_ref(), &statements[1]);
+    assert_eq!(event.key().to_string(), "finbox#entity#a event#statement#s1#completed");
+    assert!(statements.iter().all(|body| body.contains(r#""link_id":"l1""#)), "{statements:?}");
+    // Another poll begins with another entity.
+    assert_eq!(link_poll(1, shown).0[3..].concat(), "a/transactions/d/transactions/b%2Fc/transactions/");
+}
+
+#[test]
+fn what_a_mapping_may_answer() {
+    let payloads = |url: &str| url.contains("webhook_payloads").then(|| (200, r#"{"payloads":[]}"#.to_string()));
+    for (status, body, requests, troubled) in [
+        (200, r#"{"results":[]}"#, 2, false),
+        (200, r#"{"next":"https://h/","results":[]}"#, 2, false),
+        (
+            200,
+            r#"{"next":null,"results":[{"entity_id":"e"},{"entity_id":"","link_id":"l1"},{"link_id":"l1"}]}"#,
+            2,
+            false,
+        ),
+        (404, "", 2, false),
+        (200, r#"{"entities":[]}"#, 2, true),
+        (200, "<html>", 2, true),
+        (401, "", 2, true),
+        (500, "", 2, true),
+    ] {
+        let (urls, _, trouble) = link_poll(0, |url| payloads(url).unwrap_or((status, body.to_string())));
+        assert_eq!((urls.len(), trouble.is_some()), (requests, troubled), "{status} {body}");
+    }
+}
+
+#[test]
 fn an_entity_poll_finds_the_same_events_as_pushes() {
     let body = r#"{"progress":[{"status":"completed","statement_id":"s1","message":"ok"},
         {"status":"failed","statement_id":"s2","message":"no pages"},{"status":null,"statement_id":"s3"}]}"#;

@@ -126,6 +126,11 @@ impl Provider for Fynapse {
         Step::Trouble(trouble(response))
     }
 
+    fn without_answer(&self, _: &Entry, _: &str) -> Option<Outcome> {
+        // Nothing is asked.
+        None
+    }
+
     fn polls(&self) -> Offer<'_, dyn Polls> {
         Offer::Unavailable("the API cannot be asked for one extract")
     }

@@ -49,6 +49,9 @@ pub trait Provider {
     fn ask(&self, entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask;
     /// What the answer to that means.
     fn answer(&self, entry: &Entry, body: &[u8], cursor: Option<&str>, tally: u64, response: &ApiResponse) -> Step;
+    /// What the work comes to where no answer is to be hoped for any more. `None`: nothing may take effect without one,
+    /// and a person has to see to it.
+    fn without_answer(&self, entry: &Entry, why: &str) -> Option<Outcome>;
 
     /// Whether one completion can be asked for by its reference.
     fn polls(&self) -> Offer<'_, dyn Polls>;

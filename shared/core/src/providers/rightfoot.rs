@@ -189,6 +189,11 @@ impl Provider for Rightfoot {
         }
     }
 
+    fn without_answer(&self, _: &Entry, _: &str) -> Option<Outcome> {
+        // Nothing is signed: what the API does not confirm takes no effect.
+        None
+    }
+
     fn polls(&self) -> Offer<'_, dyn Polls> {
         Offer::Offered(self)
     }

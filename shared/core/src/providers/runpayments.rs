@@ -8,6 +8,9 @@
 //! (merchant list, paging). Unknown there, and so settings: how the tag is written, how the secret's text becomes the
 //! key, which URL issues tokens for which API.
 
+#[path = "runpayments_reporting.rs"]
+mod reporting;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -23,6 +26,7 @@ use crate::identity::{Identity, ProviderId, Subject};
 use crate::settings::{Lookup, SettingError, base_url, number};
 use crate::signature::Scheme;
 use crate::time::UnixMs;
+use reporting::Reporting;
 
 const ID: ProviderId = ProviderId("runpayments");
 const MERCHANTS: &str = "merchants";
@@ -64,6 +68,8 @@ struct RunPayments {
     base_url: String,
     token_url: String,
     page_limit: u32,
+    /// `None`: events are not looked up.
+    reporting: Option<Reporting>,
 }
 
 fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
@@ -71,6 +77,7 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
     if !(1..=1000).contains(&page_limit) {
         return Err(SettingError::new("RUNPAYMENTS_PAGE_LIMIT", "must be 1 to 1000, the API's limit"));
     }
+    let api_base_url = base_url(lookup, "RUNPAYMENTS_API_BASE_URL", "https://apps.runpayments.io/ords")?;
     let default_token_url = "https://apps.runpayments.io/ords/relay/oauth/token";
     Ok(Box::new(RunPayments {
         scheme: Scheme::Prefixed {
@@ -79,7 +86,8 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
             tag_encoding: super::encoding(lookup, "RUNPAYMENTS_SIGNATURE_ENCODING", "hex")?,
             secret_encoding: super::encoding(lookup, "RUNPAYMENTS_SECRET_ENCODING", "utf8")?,
         },
-        base_url: base_url(lookup, "RUNPAYMENTS_API_BASE_URL", "https://apps.runpayments.io/ords")?,
+        reporting: Reporting::read(lookup, &api_base_url)?,
+        base_url: api_base_url,
         token_url: base_url(lookup, "RUNPAYMENTS_TOKEN_URL", default_token_url)?,
         page_limit,
     }))
@@ -192,7 +200,10 @@ impl Provider for RunPayments {
         })
     }
 
-    fn ask(&self, entry: &Entry, _body: &[u8], _cursor: Option<&str>) -> Ask {
+    fn ask(&self, entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask {
+        if let Some(ask) = self.reporting.as_ref().and_then(|reporting| reporting.ask(entry, body, cursor)) {
+            return ask;
+        }
         // Signed and complete: the body is the result, and it is kept with its entry. A listing's row says no more.
         let status = entry.event_type.strip_prefix("merchant.").unwrap_or("");
         let status = rank(status).map(|rank| StatusMove {
@@ -206,8 +217,15 @@ impl Provider for RunPayments {
         Ask::Nothing(Box::new(Step::Done { rows: Vec::new(), outcome: Outcome { summary, pulled: false, status } }))
     }
 
-    fn answer(&self, _: &Entry, _: &[u8], _: Option<&str>, _: u64, response: &ApiResponse) -> Step {
-        Step::Trouble(trouble(response))
+    fn answer(&self, entry: &Entry, body: &[u8], cursor: Option<&str>, tally: u64, response: &ApiResponse) -> Step {
+        match &self.reporting {
+            Some(reporting) => reporting.answer(entry, body, cursor, tally, response),
+            None => Step::Trouble(trouble(response)),
+        }
+    }
+
+    fn without_answer(&self, entry: &Entry, why: &str) -> Option<Outcome> {
+        self.reporting.as_ref().and_then(|_| Reporting::without_answer(entry, why))
     }
 
     fn polls(&self) -> Offer<'_, dyn Polls> {
@@ -225,6 +243,10 @@ impl Provider for RunPayments {
     fn setup(&self) -> Offer<'_, dyn Setup> {
         Offer::Unavailable("webhooks are set up by Run Payments' own people")
     }
+}
+
+fn permanent(reason: &str) -> Step {
+    Step::Trouble(Trouble::Permanent { reason: reason.into() })
 }
 
 /// The `n` a listing's entry was admitted for: the last part of its identity.
