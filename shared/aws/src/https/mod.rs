@@ -20,6 +20,9 @@ use transport::{Call, Transport};
 
 use crate::telemetry::now;
 
+/// What proves a request to be ours.
+type Headers = Vec<(HeaderName, HeaderValue)>;
+
 /// The providers' APIs over HTTPS.
 pub struct HttpProviderApi<S> {
     transport: Transport,
@@ -33,11 +36,7 @@ impl<S: Secrets> HttpProviderApi<S> {
         Ok(Self { transport: Transport::new()?, secrets, tokens: Tokens::default() })
     }
 
-    async fn send(
-        &self,
-        request: &ApiRequest,
-        mut headers: Vec<(HeaderName, HeaderValue)>,
-    ) -> Result<ApiResponse, ApiError> {
+    async fn send(&self, request: &ApiRequest, mut headers: Headers) -> Result<ApiResponse, ApiError> {
         let method = match request.method {
             api::Method::Get => Method::GET,
             api::Method::Post => Method::POST,
@@ -52,11 +51,31 @@ impl<S: Secrets> HttpProviderApi<S> {
     }
 
     async fn credentials(&self, provider: ProviderId) -> Result<Arc<ProviderSecrets>, ApiError> {
-        // Out of reach is passing, and so is a credential that is not filled in yet: the work stays owed either way.
         self.secrets.get(provider).await.map_err(|error| {
             tracing::warn!(provider = provider.0, %error, "no credentials for the provider's API");
-            ApiError::NoCredentials
+            ApiError::SecretUnavailable
         })
+    }
+
+    /// Sends the request with credentials of the secret. A 401 may mean that they were rotated since the secret was
+    /// cached, in the middle of a walk perhaps: then it is read again, and the request sent once more if they differ.
+    async fn with_credentials(
+        &self,
+        provider: ProviderId,
+        request: &ApiRequest,
+        headers: impl Fn(&ProviderSecrets) -> Result<Headers, ApiError>,
+    ) -> Result<ApiResponse, ApiError> {
+        let sent = headers(&*self.credentials(provider).await?)?;
+        let response = self.send(request, sent.clone()).await?;
+        if response.status != 401 {
+            return Ok(response);
+        }
+        // Too early for another reading, or none to be had: the refusal is the answer.
+        let Ok(Some(fresh)) = self.secrets.reread(provider).await else { return Ok(response) };
+        match headers(&fresh) {
+            Ok(other) if other != sent => self.send(request, other).await,
+            _ => Ok(response),
+        }
     }
 
     /// Sends the request with an OAuth token, and once more with a new one if the provider does not accept it.
@@ -87,10 +106,10 @@ impl<S: Secrets> HttpProviderApi<S> {
     async fn fetch_token(&self, provider: ProviderId, endpoint: Endpoint<'_>) -> Result<oauth::Issued, ApiError> {
         let secrets = self.credentials(provider).await?;
         let refused = match self.ask_token(&secrets, endpoint).await {
-            Err(ApiError::TokenRefused) => ApiError::TokenRefused,
+            Err(error @ (ApiError::TokenRefused | ApiError::NoCredentials)) => error,
             other => return other,
         };
-        // The client may have been rotated since its secret was cached.
+        // The client may have been rotated, or filled in, since its secret was cached.
         match self.secrets.reread(provider).await {
             Ok(Some(fresh)) => self.ask_token(&fresh, endpoint).await,
             _ => Err(refused),
@@ -114,17 +133,17 @@ impl<S: Secrets> ProviderApi for HttpProviderApi<S> {
     async fn call(&self, provider: ProviderId, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
         match &request.auth {
             Auth::Bearer { credential: name } => {
-                let secrets = self.credentials(provider).await?;
-                self.send(request, vec![bearer(credential(&secrets, name)?)?]).await
+                let headers = |secrets: &ProviderSecrets| Ok(vec![bearer(credential(secrets, name)?)?]);
+                self.with_credentials(provider, request, headers).await
             }
             Auth::Headers(pairs) => {
-                let secrets = self.credentials(provider).await?;
-                let header = |(name, from): &(&'static str, &'static str)| {
-                    let name = HeaderName::try_from(*name).map_err(|_| ApiError::BadRequest)?;
-                    Ok((name, sensitive(credential(&secrets, from)?.reveal())?))
+                let header = |secrets: &ProviderSecrets, name: &str, from: &str| {
+                    let name = HeaderName::try_from(name).map_err(|_| ApiError::BadRequest)?;
+                    Ok((name, sensitive(credential(secrets, from)?.reveal())?))
                 };
-                let headers: Result<Vec<_>, ApiError> = pairs.iter().map(header).collect();
-                self.send(request, headers?).await
+                let headers =
+                    |secrets: &ProviderSecrets| pairs.iter().map(|(name, from)| header(secrets, name, from)).collect();
+                self.with_credentials(provider, request, headers).await
             }
             Auth::ClientCredentials { token_url, style, client } => {
                 self.with_token(provider, request, Endpoint { url: token_url, style: *style, client: *client }).await

@@ -9,23 +9,43 @@ use hookledger_core::ports::SecretsError;
 
 const PROVIDER: ProviderId = ProviderId("finbox");
 
-/// Secrets that don't change, and how often they were read again.
-struct Fixed(Arc<ProviderSecrets>, Mutex<u32>);
+/// A cached secret, what is stored meanwhile if it differs, and how often it was read again.
+struct Stored {
+    cached: Arc<ProviderSecrets>,
+    fresh: Option<Arc<ProviderSecrets>>,
+    rereads: Mutex<u32>,
+}
 
-impl Secrets for Fixed {
+impl Secrets for Stored {
     async fn get(&self, _: ProviderId) -> Result<Arc<ProviderSecrets>, SecretsError> {
-        Ok(self.0.clone())
+        Ok(self.cached.clone())
     }
 
     async fn reread(&self, _: ProviderId) -> Result<Option<Arc<ProviderSecrets>>, SecretsError> {
-        *self.1.lock().unwrap() += 1;
-        Ok(None)
+        *self.rereads.lock().unwrap() += 1;
+        Ok(self.fresh.clone())
     }
 }
 
-fn api(json: &str) -> HttpProviderApi<Fixed> {
-    let secrets = ProviderSecrets::parse(&format!(r#"{{"api":{json}}}"#)).unwrap();
-    HttpProviderApi::new(Arc::new(Fixed(Arc::new(secrets), Mutex::default()))).unwrap()
+fn secrets(api: &str) -> Arc<ProviderSecrets> {
+    Arc::new(ProviderSecrets::parse(&format!(r#"{{"api":{api}}}"#)).unwrap())
+}
+
+fn api(json: &str) -> HttpProviderApi<Stored> {
+    let stored = Stored { cached: secrets(json), fresh: None, rereads: Mutex::default() };
+    HttpProviderApi::new(Arc::new(stored)).unwrap()
+}
+
+/// An API whose secret was changed after it was cached.
+fn rotated(cached: &str, fresh: &str) -> HttpProviderApi<Stored> {
+    let stored = Stored { cached: secrets(cached), fresh: Some(secrets(fresh)), rereads: Mutex::default() };
+    HttpProviderApi::new(Arc::new(stored)).unwrap()
+}
+
+impl HttpProviderApi<Stored> {
+    fn rereads(&self) -> u32 {
+        *self.secrets.rereads.lock().unwrap()
+    }
 }
 
 fn request(url: &str, auth: Auth) -> ApiRequest {
@@ -89,8 +109,64 @@ async fn a_refused_client_reads_its_secret_again() {
         client: OAuthClient::ONLY,
     };
     assert_eq!(api.call(PROVIDER, &request(&url, auth)).await.unwrap_err(), ApiError::TokenRefused);
-    assert_eq!(*api.secrets.1.lock().unwrap(), 1);
+    assert_eq!(api.rereads(), 1);
     assert!(asked.await.unwrap()[0].ends_with("&client_id=id&client_secret=secret"));
+}
+
+/// What FinBox answers to keys that are wrong.
+const UNAUTHORISED: &str = r#"{"detail":"Authentication credentials were not provided."}"#;
+
+#[tokio::test]
+async fn a_key_that_was_rotated_in_the_middle_of_a_walk_is_read_again() {
+    let bearer = Auth::Bearer { credential: "api_key" };
+    let headers = Auth::Headers(&[("x-api-key", "api_key"), ("server-hash", "server_hash")]);
+    for (auth, name) in [(bearer, "authorization: Bearer "), (headers, "x-api-key: ")] {
+        let answers = vec![answer("401 Unauthorized", UNAUTHORISED), answer("200 OK", "page 2")];
+        let (url, asked) = server(answers).await;
+        let api = rotated(r#"{"api_key":"old","server_hash":"h"}"#, r#"{"api_key":"new","server_hash":"h"}"#);
+        let response = api.call(PROVIDER, &request(&url, auth)).await.unwrap();
+        assert_eq!((response.status, response.body.as_slice()), (200, b"page 2".as_slice()), "{name}");
+        let asked = asked.await.unwrap();
+        assert!(asked[0].contains(&format!("{name}old\r\n")), "{}", asked[0]);
+        assert!(asked[1].contains(&format!("{name}new\r\n")), "{}", asked[1]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_key_is_sent_once_more_at_most_and_only_if_it_differs() {
+    let refused = || answer("401 Unauthorized", UNAUTHORISED);
+    // One answer in the script for each request that may be made: one more would find nobody there.
+    let rows = [
+        ("changed, and refused too", rotated(r#"{"api_key":"old"}"#, r#"{"api_key":"new"}"#), 2),
+        ("the same", rotated(r#"{"api_key":"k"}"#, r#"{"api_key":"k"}"#), 1),
+        ("taken out", rotated(r#"{"api_key":"k"}"#, "{}"), 1),
+        ("read again just now", api(r#"{"api_key":"k"}"#), 1),
+    ];
+    for (name, api, requests) in rows {
+        let (url, asked) = server((0..requests).map(|_| refused()).collect()).await;
+        let response = api.call(PROVIDER, &request(&url, Auth::Bearer { credential: "api_key" })).await.unwrap();
+        assert_eq!((response.status, api.rereads()), (401, 1), "{name}");
+        assert_eq!(asked.await.unwrap().len(), requests, "{name}");
+    }
+    // Forbidden is not unauthorised: no other key would help.
+    let (url, _asked) = server(vec![answer("403 Forbidden", "")]).await;
+    let api = rotated(r#"{"api_key":"old"}"#, r#"{"api_key":"new"}"#);
+    let response = api.call(PROVIDER, &request(&url, Auth::Bearer { credential: "api_key" })).await.unwrap();
+    assert_eq!((response.status, api.rereads()), (403, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_was_just_filled_in_is_found() {
+    let token = answer("200 OK", r#"{"access_token":"t1","expires_in":3600}"#);
+    let (url, asked) = server(vec![token, answer("200 OK", "one")]).await;
+    let client = OAuthClient { id: "reporting_client_id", secret: "reporting_client_secret" };
+    let auth = Auth::ClientCredentials { token_url: format!("{url}/token"), style: ClientAuth::Form, client };
+    let filled_in = r#"{"reporting_client_id":"r","reporting_client_secret":"s"}"#;
+    let response = rotated("{}", filled_in).call(PROVIDER, &request(&url, auth.clone())).await.unwrap();
+    assert_eq!(response.status, 200);
+    assert!(asked.await.unwrap()[0].ends_with("&client_id=r&client_secret=s"));
+    let unchanged = rotated("{}", "{}").call(PROVIDER, &request(&url, auth)).await;
+    assert_eq!(unchanged.unwrap_err(), ApiError::NoCredentials);
 }
 
 #[tokio::test]

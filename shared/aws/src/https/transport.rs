@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use hookledger_core::api::{ApiError, ApiResponse, MAX_ANSWER_BYTES};
-use http::header::{ACCEPT, HeaderName, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, DATE, HeaderName, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+
+use crate::telemetry::now;
 
 /// A connection to a provider, TLS not included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -81,7 +85,7 @@ impl Transport {
             .map_err(|error| if error.is::<LengthLimitError>() { ApiError::TooLarge } else { ApiError::Unreachable })?;
         Ok(ApiResponse {
             status: head.status.as_u16(),
-            retry_after_secs: retry_after(&head.headers),
+            retry_after_secs: retry_after(&head.headers, now().secs()),
             body: body.to_bytes().to_vec(),
         })
     }
@@ -98,10 +102,19 @@ fn checked(url: &str) -> Result<Uri, ApiError> {
     }
 }
 
-/// `Retry-After` as a number of seconds. Its other form, a date, depends on two clocks agreeing and is left alone: our
-/// own backoff stands in for it.
-fn retry_after(headers: &HeaderMap) -> Option<u64> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+/// `Retry-After`, as a number of seconds or as a date (RFC 9110, 10.2.3). A date is the provider's, so it is measured by
+/// the provider's own clock where the answer carries it: two clocks need not agree. Without that, ours has to do.
+fn retry_after(headers: &HeaderMap, now_secs: i64) -> Option<u64> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    text.parse().ok().or_else(|| {
+        let answered_at = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?)).unwrap_or(now_secs);
+        u64::try_from(http_date(text)?.saturating_sub(answered_at).max(0)).ok()
+    })
+}
+
+/// Seconds since 1970 of a date as HTTP writes it.
+fn http_date(text: &str) -> Option<i64> {
+    DateTime::from_str(text.trim(), Format::HttpDate).ok().map(|at| at.secs())
 }
 
 #[cfg(test)]
@@ -129,20 +142,27 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_a_number_or_nothing() {
+    fn retry_after_is_a_number_or_a_date() {
+        const NOON: &str = "Sun, 22 Nov 2026 12:00:00 GMT";
+        const NOON_SECS: i64 = 1_795_348_800;
         let rows = [
-            ("120", Some(120)),
-            (" 7 ", Some(7)),
-            ("0", Some(0)),
-            ("-1", None),
-            ("1.5", None),
-            ("Fri, 31 Dec 1999 23:59:59 GMT", None),
-            ("", None),
+            ("120", None, Some(120)),
+            (" 7 ", None, Some(7)),
+            ("0", None, Some(0)),
+            ("-1", None, None),
+            ("1.5", None, None),
+            ("", None, None),
+            ("tomorrow", Some(NOON), None),
+            ("Sun, 22 Nov 2026 12:10:00 GMT", None, Some(600)),
+            ("Sun, 22 Nov 2026 12:10:00 GMT", Some("Sun, 22 Nov 2026 12:09:30 GMT"), Some(30)),
+            ("Sun, 22 Nov 2026 12:10:00 GMT", Some("today"), Some(600)),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", Some(NOON), Some(0)),
         ];
-        for (text, expected) in rows {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
-            assert_eq!(retry_after(&headers), expected, "{text:?}");
+        for (text, date, expected) in rows {
+            let mut headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]);
+            headers.extend(date.map(|date| (DATE, HeaderValue::from_static(date))));
+            assert_eq!(retry_after(&headers, NOON_SECS), expected, "{text:?}, answered at {date:?}");
         }
-        assert_eq!(retry_after(&HeaderMap::new()), None);
+        assert_eq!(retry_after(&HeaderMap::new(), NOON_SECS), None);
     }
 }
