@@ -40,10 +40,13 @@ const WAITS: [Duration; 7] = [
 
 const MERCHANTS_LIMIT: usize = 10_000;
 const REPORTS: [&str; 4] = ["transactions", "deposits", "chargebacks", "adjustments"];
+const REPORT_ROWS_LIMIT: usize = 10_000;
 
 /// Run Payments' side of things.
 pub(crate) struct RunPayments {
-    tokens: Purse,
+    /// The two APIs have token endpoints, clients and tokens of their own.
+    boarding_tokens: Purse,
+    reporting_tokens: Purse,
     merchants: Mutex<Shelf<Merchant>>,
     reports: Mutex<Shelf<Vec<Fields>>>,
 }
@@ -58,7 +61,8 @@ struct Merchant {
 impl Default for RunPayments {
     fn default() -> Self {
         Self {
-            tokens: Purse::new(LIFETIME),
+            boarding_tokens: Purse::new(LIFETIME),
+            reporting_tokens: Purse::new(LIFETIME),
             merchants: Mutex::new(Shelf::new(MERCHANTS_LIMIT)),
             reports: Mutex::new(Shelf::new(REPORTS.len())),
         }
@@ -125,6 +129,7 @@ impl Provider for RunPayments {
     fn happened(&self, event: &Event<'_>) {
         if event.update_listing {
             self.note_status(event.body);
+            self.note_report(event.body);
         }
     }
 
@@ -135,11 +140,12 @@ impl Provider for RunPayments {
     }
 
     fn lapse_tokens(&self) {
-        self.tokens.empty();
+        self.boarding_tokens.empty();
+        self.reporting_tokens.empty();
     }
 
     fn reset(&self) {
-        self.tokens.empty();
+        self.lapse_tokens();
         locked(&self.merchants).clear();
         locked(&self.reports).clear();
     }
@@ -170,6 +176,30 @@ impl RunPayments {
                 merchant.row.insert(name.to_owned(), value.clone());
             }
         }
+        Some(())
+    }
+}
+
+impl RunPayments {
+    /// What a webhook announces, a report shows: under the webhook's `source_id`, which is the sandbox's choice, and
+    /// with what its payload says. The same again replaces its row.
+    fn note_report(&self, body: &[u8]) -> Option<()> {
+        let event = fields(body)?;
+        let report = match text(&event, "event_type")?.split_once('.')?.0 {
+            "transaction" => "transactions",
+            "chargeback" => "chargebacks",
+            "funding" => "deposits",
+            _ => return None,
+        };
+        let mut row = event.get("payload").and_then(|payload| fields(payload.get().as_bytes())).unwrap_or_default();
+        row.insert("id".to_owned(), event.get("source_id")?.clone());
+        let mut reports = locked(&self.reports);
+        let rows = reports.entry(report, Vec::new)?;
+        rows.retain(|known| text(known, "id") != text(&row, "id"));
+        if rows.len() >= REPORT_ROWS_LIMIT {
+            rows.remove(0);
+        }
+        rows.push(row);
         Some(())
     }
 }
@@ -226,6 +256,9 @@ async fn put_report(
     let given = read::<ReportPut>(&body)?;
     if !REPORTS.contains(&report.as_str()) {
         return Err(Problem::unknown("report"));
+    }
+    if given.items.len() > REPORT_ROWS_LIMIT {
+        return Err(Problem::invalid(format!("at most {REPORT_ROWS_LIMIT} rows a report")));
     }
     locked(&sandbox.runpayments.reports).put(&report, given.items);
     Ok(StatusCode::NO_CONTENT)

@@ -37,6 +37,9 @@ const TIMES: [(&str, u64, Option<u64>); 10] = [
     ("SecretsTtlSecs", 300, Some(5)),
 ];
 
+/// What is off unless an operator turns it on, and on here.
+const TURNED_ON: [&str; 1] = ["RunpaymentsReporting=on"];
+
 /// Every `Parameter=value` that the local stack sets.
 fn parameters(triple: &str, sandbox_url: &str) -> Vec<String> {
     let architecture = if triple.starts_with("aarch64") { "arm64" } else { "x86_64" };
@@ -46,7 +49,8 @@ fn parameters(triple: &str, sandbox_url: &str) -> Vec<String> {
     });
     let urls = ALL.iter().flat_map(|provider| provider.urls);
     let urls = urls.map(|(name, path)| format!("{name}={sandbox_url}{path}"));
-    std::iter::once(format!("Architecture={architecture}")).chain(times).chain(urls).collect()
+    let turned_on = TURNED_ON.into_iter().map(str::to_owned);
+    std::iter::once(format!("Architecture={architecture}")).chain(times).chain(urls).chain(turned_on).collect()
 }
 
 /// Deploys, and returns the stack's outputs.
@@ -141,7 +145,9 @@ mod tests {
              RightfootApiBaseUrl=http://127.0.0.1:9/rightfoot \
              FinboxApiBaseUrl=http://127.0.0.1:9/finbox/bank-connect \
              RunpaymentsApiBaseUrl=http://127.0.0.1:9/runpayments/ords \
-             RunpaymentsTokenUrl=http://127.0.0.1:9/runpayments/ords/relay/oauth/token";
+             RunpaymentsTokenUrl=http://127.0.0.1:9/runpayments/ords/relay/oauth/token \
+             RunpaymentsReportingTokenUrl=http://127.0.0.1:9/runpayments/ords/sprint/oauth/token \
+             RunpaymentsReporting=on";
         assert_eq!(found, expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(parameters("x86_64-apple-darwin", "").first().map(String::as_str), Some("Architecture=x86_64"));
     }

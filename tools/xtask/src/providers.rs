@@ -48,8 +48,14 @@ pub(crate) const ALL: [Local; 4] = [
         urls: &[
             ("RunpaymentsApiBaseUrl", "/runpayments/ords"),
             ("RunpaymentsTokenUrl", "/runpayments/ords/relay/oauth/token"),
+            ("RunpaymentsReportingTokenUrl", "/runpayments/ords/sprint/oauth/token"),
         ],
-        api: &[("client_id", "sandbox-run-client"), ("client_secret", "sandbox-run-secret")],
+        api: &[
+            ("client_id", "sandbox-run-client"),
+            ("client_secret", "sandbox-run-secret"),
+            ("reporting_client_id", "sandbox-run-reporting-client"),
+            ("reporting_client_secret", "sandbox-run-reporting-secret"),
+        ],
     },
 ];
 

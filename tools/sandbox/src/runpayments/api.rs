@@ -15,30 +15,63 @@ use http::{HeaderMap, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::REPORTS;
+use super::{REPORTS, RunPayments};
 use crate::json::{Fields, fields, text};
-use crate::oauth::LIFETIME;
+use crate::oauth::{LIFETIME, Purse};
 use crate::paging::link;
 use crate::provider::Provider;
 use crate::sandbox::{Sandbox, locked};
 
-const CLIENT_ID: &str = "sandbox-run-client";
-const CLIENT_SECRET: &str = "sandbox-run-secret";
+/// One of the two APIs, as its callers prove themselves to it.
+#[derive(Clone, Copy)]
+enum Api {
+    Boarding,
+    Reporting,
+}
+
+impl Api {
+    /// Client id and secret, as HTTP Basic has them.
+    fn client(self) -> &'static str {
+        match self {
+            Self::Boarding => "sandbox-run-client:sandbox-run-secret",
+            Self::Reporting => "sandbox-run-reporting-client:sandbox-run-reporting-secret",
+        }
+    }
+
+    fn tokens(self, runpayments: &RunPayments) -> &Purse {
+        match self {
+            Self::Boarding => &runpayments.boarding_tokens,
+            Self::Reporting => &runpayments.reporting_tokens,
+        }
+    }
+}
 
 /// Items on a page: the most, and Oracle REST Data Services' default.
 const PAGE_LIMIT: usize = 1_000;
 const PAGE_DEFAULT: usize = 25;
 
 pub(super) fn router(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
-    let guarded = Router::new()
+    let guarded = |routes: Router<Arc<Sandbox>>, api: Api| {
+        routes.route_layer(from_fn_with_state((sandbox.clone(), api), token_holder))
+    };
+    let boarding = Router::new()
         .route("/relay/api/boarding/v1/merchants", get(list_merchants))
-        .route("/relay/api/boarding/v1/merchants/{merchant_id}", get(get_merchant))
-        .route("/sprint/api/3p/v1/{report}", get(get_report))
-        .route_layer(from_fn_with_state(sandbox.clone(), token_holder));
+        .route("/relay/api/boarding/v1/merchants/{merchant_id}", get(get_merchant));
+    let reporting = Router::new().route("/sprint/api/3p/v1/{report}", get(get_report));
+    let issue = |api: Api| {
+        post(
+            async move |State(sandbox): State<Arc<Sandbox>>,
+                        headers: HeaderMap,
+                        grant: Result<Form<Grant>, FormRejection>| {
+                issue_token(api, &sandbox, &headers, grant)
+            },
+        )
+    };
     Router::new()
-        .route("/relay/oauth/token", post(issue_token))
-        .route("/sprint/oauth/token", post(issue_token))
-        .merge(guarded)
+        .route("/relay/oauth/token", issue(Api::Boarding))
+        .route("/sprint/oauth/token", issue(Api::Reporting))
+        .merge(guarded(boarding, Api::Boarding))
+        .merge(guarded(reporting, Api::Reporting))
 }
 
 #[derive(Deserialize)]
@@ -46,20 +79,21 @@ struct Grant {
     grant_type: String,
 }
 
-/// Client credentials over HTTP Basic. A token of either API is taken by both.
-async fn issue_token(
-    State(sandbox): State<Arc<Sandbox>>,
-    headers: HeaderMap,
+/// Client credentials over HTTP Basic.
+fn issue_token(
+    api: Api,
+    sandbox: &Sandbox,
+    headers: &HeaderMap,
     grant: Result<Form<Grant>, FormRejection>,
 ) -> Response {
-    if basic(&headers) != Some(format!("{CLIENT_ID}:{CLIENT_SECRET}")) {
+    if basic(headers).as_deref() != Some(api.client()) {
         return sandbox.runpayments.error(StatusCode::UNAUTHORIZED, "Unauthorized");
     }
     if !grant.is_ok_and(|Form(grant)| grant.grant_type == "client_credentials") {
         return (StatusCode::BAD_REQUEST, Json(json!({ "error": "unsupported_grant_type" }))).into_response();
     }
     let token = locked(&sandbox.dice).token();
-    sandbox.runpayments.tokens.issue(&token);
+    api.tokens(&sandbox.runpayments).issue(&token);
     let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": LIFETIME.as_secs() });
     Json(answer).into_response()
 }
@@ -70,8 +104,8 @@ fn basic(headers: &HeaderMap) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-async fn token_holder(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
-    if sandbox.runpayments.tokens.admits(request.headers()) {
+async fn token_holder(State((sandbox, api)): State<(Arc<Sandbox>, Api)>, request: Request, next: Next) -> Response {
+    if api.tokens(&sandbox.runpayments).admits(request.headers()) {
         return next.run(request).await;
     }
     sandbox.runpayments.error(StatusCode::UNAUTHORIZED, "Unauthorized")

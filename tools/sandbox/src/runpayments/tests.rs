@@ -19,16 +19,30 @@ fn event(event_type: &str, at: &str) -> String {
     )
 }
 
-async fn login(running: &Running, path: &str) -> (u16, String) {
-    let basic = format!("Basic {}", STANDARD.encode("sandbox-run-client:sandbox-run-secret"));
+/// The client of the API that this path belongs to.
+fn client(path: &str) -> &'static str {
+    if path.contains("sprint") {
+        "sandbox-run-reporting-client:sandbox-run-reporting-secret"
+    } else {
+        "sandbox-run-client:sandbox-run-secret"
+    }
+}
+
+async fn login_as(running: &Running, path: &str, client: &str) -> (u16, String) {
+    let basic = format!("Basic {}", STANDARD.encode(client));
     let headers = [("authorization", basic.as_str()), ("content-type", "application/x-www-form-urlencoded")];
     let reply = running.call(Method::POST, path, &headers, "grant_type=client_credentials").await;
     let (status, answer) = parsed(reply);
     (status, format!("Bearer {}", answer["access_token"].as_str().unwrap_or_default()))
 }
 
+async fn login(running: &Running, path: &str) -> (u16, String) {
+    login_as(running, path, client(path)).await
+}
+
 async fn get(running: &Running, path: &str) -> (u16, Value) {
-    let (_, token) = login(running, "/runpayments/ords/relay/oauth/token").await;
+    let api = path.split('/').next().unwrap();
+    let (_, token) = login(running, &format!("/runpayments/ords/{api}/oauth/token")).await;
     running.get(&format!("/runpayments/ords/{path}"), &[("authorization", &token)]).await
 }
 
@@ -160,6 +174,42 @@ async fn reports_are_filtered_by_q_and_exact() {
     assert_eq!(get(&running, "sprint/api/3p/v1/deposits").await.1["items"], json!([]));
     assert_eq!(get(&running, "sprint/api/3p/v1/transactions?q=x").await.0, 400);
     assert_eq!(get(&running, "sprint/api/3p/v1/other").await.0, 404);
+}
+
+#[tokio::test]
+async fn an_announced_transaction_is_reported_as_it_was_sent() {
+    let (running, _receiver) = start_with_receiver("runpayments", &[]).await;
+    let at = "2024-01-15T10:30:00.000Z";
+    for (event_type, more) in [
+        ("transaction.entered", json!({"faults": {"drop": true}})),
+        ("transaction.refund", json!({})),
+        ("chargeback.entered", json!({"faults": {"forge": "signature"}})),
+        ("funding.entered", json!({"update_listing": false})),
+        ("statement.entered", json!({})),
+    ] {
+        let mut request = json!({"provider": "runpayments", "body": event(event_type, at)});
+        request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        running.send(request).await;
+    }
+    let path = "/runpayments/ords/sprint/api/3p/v1/transactions?q=%7B%22id%22:7%7D";
+    let (_, token) = login(&running, "/runpayments/ords/sprint/oauth/token").await;
+    let reply = running.call(Method::GET, path, &[("authorization", &token)], "").await;
+    assert!(String::from_utf8(reply.body.to_vec()).unwrap().contains(r#""amount":1.10"#));
+    assert_eq!(parsed(reply).1["count"], 1, "a later event about the same replaces its row");
+    for report in ["chargebacks", "deposits", "adjustments"] {
+        assert_eq!(get(&running, &format!("sprint/api/3p/v1/{report}")).await.1["items"], json!([]), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn each_api_has_a_client_of_its_own() {
+    let running = start(json!({})).await;
+    let (relay, sprint) = ("/runpayments/ords/relay/oauth/token", "/runpayments/ords/sprint/oauth/token");
+    assert_eq!(login_as(&running, sprint, client(relay)).await.0, 401);
+    assert_eq!(login_as(&running, relay, client(sprint)).await.0, 401);
+    let (_, token) = login(&running, relay).await;
+    let report = "/runpayments/ords/sprint/api/3p/v1/transactions";
+    assert_eq!(running.get(report, &[("authorization", &token)]).await.0, 401);
 }
 
 #[tokio::test]
