@@ -4,6 +4,7 @@
 mod expectations;
 mod receiver;
 mod reconciler;
+mod submissions;
 mod worker;
 
 use std::any::Any;

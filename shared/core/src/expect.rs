@@ -57,7 +57,8 @@ pub(crate) async fn poll_now(inbox: &impl Inbox, provider: &dyn Provider, refere
     Ok(())
 }
 
-async fn create(
+/// Writes down that `reference` is waited for, unless it is already, and is first looked after at `due_at`.
+pub(crate) async fn create(
     inbox: &impl Inbox,
     provider: &dyn Provider,
     reference: &str,
@@ -233,7 +234,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         let mut look = Look { new: 0, known: 0, complete: false, again: Again::ByCadence };
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_POLL_PAGES {
-            let request = polls.poll(expectation, cursor.as_deref());
+            let Some(request) = polls.poll(expectation, cursor.as_deref()) else { return Ok(look) };
             let polled = match self.call(provider.id(), &request).await {
                 Called::Answered(response) => polls.polled(expectation, cursor.as_deref(), &response),
                 Called::Failed(error) => {
@@ -317,7 +318,7 @@ fn next_poll(expectation: &Expectation, cadence: Cadence, now: UnixMs) -> UnixMs
 }
 
 /// Ends a waiting expectation.
-async fn end(inbox: &impl Inbox, key: &ItemKey, state: ExpectationState) -> Result<bool, StoreError> {
+pub(crate) async fn end(inbox: &impl Inbox, key: &ItemKey, state: ExpectationState) -> Result<bool, StoreError> {
     let now = inbox.clock().now();
     let expires_at = now.plus_secs(inbox.timing().retention_secs());
     inbox.ledger().end_expectation(key, state, now, expires_at).await

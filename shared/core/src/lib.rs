@@ -60,6 +60,7 @@ pub mod debt;
 pub mod schedule;
 pub mod circuit;
 pub mod expect;
+pub mod submit;
 mod walk;
 pub mod reconcile;
 

@@ -4,6 +4,8 @@
 //! `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, and `HOOKLEDGER_TABLE`, `HOOKLEDGER_QUEUE_URL` from the stack's
 //! outputs. Bodies are never printed.
 
+mod submit;
+
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use hookledger_aws::AwsInbox;
@@ -64,11 +66,13 @@ enum Command {
         /// The entry's sort key, `event#…`.
         sort_key: String,
     },
+    /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
+    Submit(submit::Submit),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::parse_from(submit::reordered(std::env::args_os().collect()));
     let env = environment()?;
     let inbox = AwsInbox::new(&env, &Clients::from_env(&env)?)?;
     let today = || inbox.clock.now().day();
@@ -80,6 +84,7 @@ async fn main() -> anyhow::Result<()> {
         }
         Command::Story { subject } => story(&inbox, &subject).await,
         Command::Replay { subject, sort_key } => replay(&inbox, ItemKey { pk: subject, sk: sort_key }).await,
+        Command::Submit(order) => submit::submit(&env, &inbox, &order).await,
     }
 }
 

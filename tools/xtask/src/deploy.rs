@@ -41,7 +41,7 @@ const TIMES: [(&str, u64, Option<u64>); 10] = [
 const TURNED_ON: [&str; 1] = ["RunpaymentsReporting=on"];
 
 /// Every `Parameter=value` that the local stack sets.
-fn parameters(triple: &str, sandbox_url: &str) -> Vec<String> {
+fn parameters(triple: &str, endpoint: &str, sandbox_url: &str) -> Vec<String> {
     let architecture = if triple.starts_with("aarch64") { "arm64" } else { "x86_64" };
     let times = TIMES.iter().map(|(name, production, local)| {
         let seconds = local.unwrap_or_else(|| (production / TIME_SCALE).max(1));
@@ -50,7 +50,12 @@ fn parameters(triple: &str, sandbox_url: &str) -> Vec<String> {
     let urls = ALL.iter().flat_map(|provider| provider.urls);
     let urls = urls.map(|(name, path)| format!("{name}={sandbox_url}{path}"));
     let turned_on = TURNED_ON.into_iter().map(str::to_owned);
-    std::iter::once(format!("Architecture={architecture}")).chain(times).chain(urls).chain(turned_on).collect()
+    // The emulator serves an API under this path; the template puts the API's id in.
+    let own = [
+        format!("Architecture={architecture}"),
+        format!("WebhookBaseUrl={endpoint}/_aws/execute-api/{{api}}/$default"),
+    ];
+    own.into_iter().chain(times).chain(urls).chain(turned_on).collect()
 }
 
 /// Deploys, and returns the stack's outputs.
@@ -60,7 +65,7 @@ pub(crate) fn deploy(project: &Project, port: u16, sandbox_url: &str) -> Result<
     command.args(["--template-file", "template.yaml", "--stack-name", STACK, "--region", REGION, "--resolve-s3"]);
     command.args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]);
     command.args(["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--parameter-overrides"]);
-    command.args(parameters(&project.triple, sandbox_url));
+    command.args(parameters(&project.triple, &ministack::endpoint(port), sandbox_url));
     Job::logged("deploying the template", LIMIT, project.log("deploy")).succeed(command)?;
     let answer = ask(project, port, "describe", &json!({ "stack_name": STACK }))?;
     serde_json::from_value(answer).context("the stack's description is not as expected")
@@ -139,8 +144,9 @@ mod tests {
 
     #[test]
     fn parameters_are_scaled_and_lead_to_the_sandbox() {
-        let found = parameters("aarch64-unknown-linux-gnu", "http://127.0.0.1:9");
-        let expected = "Architecture=arm64 PollFirstSecs=1 PollCapSecs=10 PollDeadlineSecs=120 WatchDeadlineSecs=20160 \
+        let found = parameters("aarch64-unknown-linux-gnu", "http://127.0.0.1:8", "http://127.0.0.1:9");
+        let expected = "Architecture=arm64 WebhookBaseUrl=http://127.0.0.1:8/_aws/execute-api/{api}/$default \
+             PollFirstSecs=1 PollCapSecs=10 PollDeadlineSecs=120 WatchDeadlineSecs=20160 \
              RetryBaseSecs=1 RetryCapSecs=30 AdmitGraceSecs=6 DuplicateDelaySecs=3 ListingIntervalSecs=5 SecretsTtlSecs=5 \
              RightfootApiBaseUrl=http://127.0.0.1:9/rightfoot \
              FinboxApiBaseUrl=http://127.0.0.1:9/finbox/bank-connect \
@@ -149,7 +155,7 @@ mod tests {
              RunpaymentsReportingTokenUrl=http://127.0.0.1:9/runpayments/ords/sprint/oauth/token \
              RunpaymentsReporting=on";
         assert_eq!(found, expected.split_whitespace().collect::<Vec<_>>());
-        assert_eq!(parameters("x86_64-apple-darwin", "").first().map(String::as_str), Some("Architecture=x86_64"));
+        assert_eq!(parameters("x86_64-apple-darwin", "", "").first().map(String::as_str), Some("Architecture=x86_64"));
     }
 
     #[test]

@@ -33,8 +33,8 @@ impl Polls for FinBox {
         }
     }
 
-    fn poll(&self, expectation: &Expectation, cursor: Option<&str>) -> ApiRequest {
-        match expectation.reference.split_once(':') {
+    fn poll(&self, expectation: &Expectation, cursor: Option<&str>) -> Option<ApiRequest> {
+        Some(match expectation.reference.split_once(':') {
             Some(("link", id)) => match Stage::read(cursor) {
                 Stage::Payloads => self.payloads(id),
                 Stage::Mapping { page, .. } => self.get(&format!("entity/?link_id={}&page={page}", encode(id))),
@@ -43,7 +43,7 @@ impl Polls for FinBox {
             Some(("session", id)) => self.session_progress(id),
             Some((_, id)) => self.transactions(id),
             None => self.transactions(&expectation.reference),
-        }
+        })
     }
 
     fn polled(&self, expectation: &Expectation, cursor: Option<&str>, response: &ApiResponse) -> Polled {

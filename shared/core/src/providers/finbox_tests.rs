@@ -232,7 +232,7 @@ fn references() {
     for wrong in ["l1", "link:", "batch:b", ":", "entity: "] {
         assert!(polls.expectation(wrong).is_err(), "{wrong}");
     }
-    let url = |reference| polls.poll(&expectation("finbox", reference), None).url;
+    let url = |reference| polls.poll(&expectation("finbox", reference), None).unwrap().url;
     let base = "https://apis.bankconnect.finbox.in/bank-connect/v1";
     assert_eq!(url("link:a&b"), format!("{base}/entity/webhook_payloads/?link_id=a%26b"));
     assert_eq!(url("entity:e/1"), format!("{base}/entity/e%2F1/transactions/"));

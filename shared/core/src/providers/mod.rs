@@ -85,8 +85,8 @@ impl<'a, T: ?Sized> Offer<'a, T> {
 pub trait Polls {
     /// Which completion an application may announce under this reference.
     fn expectation(&self, reference: &str) -> Result<Expected, Unexpectable>;
-    /// What to ask for an expectation.
-    fn poll(&self, expectation: &Expectation, cursor: Option<&str>) -> ApiRequest;
+    /// What to ask for an expectation. `None`: nothing can be asked, and the expectation only waits for its deadline.
+    fn poll(&self, expectation: &Expectation, cursor: Option<&str>) -> Option<ApiRequest>;
     /// What the answer to that means.
     fn polled(&self, expectation: &Expectation, cursor: Option<&str>, response: &ApiResponse) -> Polled;
 }
@@ -106,7 +106,8 @@ pub trait Lists {
 /// Asking a provider, on an application's behalf, to start what it will report: so that its completion is expected
 /// before it is asked for, and no batch is ever silent.
 pub trait Submits {
-    /// Makes an application's request ours: with our webhook URL in it.
+    /// Makes an application's request ours: with our webhook URL in it. The same document and URL give the same bytes,
+    /// so that the provider can tell a repeated submission from a second one.
     fn submission(&self, document: &[u8], webhook_url: &str) -> Result<Submission, Unsubmittable>;
     /// What the answer to it means.
     fn submitted(&self, response: &ApiResponse) -> Submitted;
@@ -316,6 +317,10 @@ pub struct Submission {
     pub items: usize,
 }
 
+/// What stands before a submission's digest in its own reference: what is owed from the moment before a request is sent
+/// until its completion is expected under the provider's id for it. See [`crate::submit`].
+pub const SUBMISSION: &str = "submission:";
+
 /// Why a document can't be submitted. Names the field and the rule, never the content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsubmittable {
@@ -325,6 +330,18 @@ pub enum Unsubmittable {
     /// A field is absent or breaks its rule.
     #[error("field {field} must be {rule}")]
     Field {
+        /// The field's name.
+        field: &'static str,
+        /// What it must be.
+        rule: &'static str,
+    },
+    /// A field of one item of a list is absent or breaks its rule.
+    #[error("field {list}[{index}].{field} must be {rule}")]
+    Item {
+        /// The list's name.
+        list: &'static str,
+        /// Which item, from 0.
+        index: usize,
         /// The field's name.
         field: &'static str,
         /// What it must be.

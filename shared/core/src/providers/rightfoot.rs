@@ -4,31 +4,45 @@
 //! retried for 30 minutes and then lost for good. The balances themselves are always pulled. There is no list of
 //! batches, so a batch whose webhook is lost can only be found if the application announced it (an expectation).
 //!
+//! Batches are submitted through us in `rightfoot_submit.rs`, and asked for in `rightfoot_recovery.rs`.
+//!
 //! Sources: Rightfoot's "Balance Check Run Completed" webhook page (the two event fields and the retry schedule, the
 //! polling cadence, 200/404), and its API reference (balances, monitoring alerts).
+
+#[path = "rightfoot_recovery.rs"]
+mod recovery;
+#[path = "rightfoot_submit.rs"]
+mod submit;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{Field, object, raw, required, text};
 use super::{
-    Answers, Ask, Definition, Expected, Found, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polled, Polls,
-    Provider, Setup, Step, Submits, Unexpectable, Unreadable,
+    Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
+    Unreadable,
 };
 use crate::api::{ApiRequest, ApiResponse, Auth, Trouble, encode, trouble};
-use crate::debt::Expectation;
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, OnDuplicate, Row};
 use crate::identity::{Identity, ProviderId, Subject, escape};
-use crate::settings::{Lookup, SettingError, base_url, text as setting};
+use crate::settings::{Lookup, SettingError, base_url, number, text as setting};
 use crate::signature::Scheme;
 use crate::time::UnixMs;
 
 const ID: ProviderId = ProviderId("rightfoot");
 const COMPLETED: &str = "BALANCE_BATCH_COMPLETED";
 const ALERT: &str = "BALANCE_THRESHOLD_ALERT";
+/// That a schedule ran. Rightfoot sends no such event: it is what a watched schedule's answer tells.
+const SCHEDULE_RUN: &str = "MONITORING_SCHEDULE_RUN";
+/// The kind of subject that batches are.
+const BATCH: &str = "batch";
 /// The most the API gives on one page.
 const PAGE_LIMIT: u32 = 100;
+const API_KEY: Auth = Auth::Bearer { credential: "api_key" };
+/// The most that may be asked of the past. Identities are remembered for 14 days at least, less a margin of a week: an
+/// event that is older might be a forgotten one.
+const MAX_HISTORY_LOOKBACK_SECS: u64 = 7 * 24 * 3600;
 
 pub(super) const DEFINITION: Definition = Definition { id: ID, build };
 
@@ -45,9 +59,17 @@ struct Rightfoot {
     base_url: String,
     /// `next_page_token` in the newest documents, `nextPageToken` in older ones: a guess, so a setting.
     cursor_parameter: String,
+    /// How long before its announcement a watch looks back, in seconds: our decision. A week, so that watches of a week
+    /// that follow each other leave no gap.
+    history_lookback_secs: u64,
 }
 
 fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
+    let lookback = "RIGHTFOOT_HISTORY_LOOKBACK_SECS";
+    let history_lookback_secs = number(lookup, lookback, MAX_HISTORY_LOOKBACK_SECS)?;
+    if history_lookback_secs > MAX_HISTORY_LOOKBACK_SECS {
+        return Err(SettingError::new(lookback, "must be at most 604800: older identities may be forgotten"));
+    }
     Ok(Box::new(Rightfoot {
         scheme: Scheme::Unsigned {
             allowed_cidrs: super::cidrs(lookup, "RIGHTFOOT_ALLOWED_CIDRS")?,
@@ -55,6 +77,7 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
         },
         base_url: base_url(lookup, "RIGHTFOOT_API_BASE_URL", "https://api.rightfoot.com")?,
         cursor_parameter: setting(lookup, "RIGHTFOOT_CURSOR_PARAMETER", "next_page_token"),
+        history_lookback_secs,
     }))
 }
 
@@ -109,11 +132,16 @@ struct Balance<'a> {
 
 impl Rightfoot {
     fn balances(&self, batch_id: &str, limit: u32, cursor: Option<&str>) -> ApiRequest {
-        let mut url = format!("{}/v1/balances?batchId={}&limit={limit}", self.base_url, encode(batch_id));
+        self.get(format!("/v1/balances?batchId={}&limit={limit}", encode(batch_id)), cursor)
+    }
+
+    /// A request that reads; with a cursor the page that it names, of a path that has a query already.
+    fn get(&self, path: String, cursor: Option<&str>) -> ApiRequest {
+        let mut url = format!("{}{path}", self.base_url);
         if let Some(cursor) = cursor {
             url.push_str(&format!("&{}={}", self.cursor_parameter, encode(cursor)));
         }
-        ApiRequest::get(url, Auth::Bearer { credential: "api_key" })
+        ApiRequest::get(url, API_KEY)
     }
 }
 
@@ -147,7 +175,7 @@ impl Provider for Rightfoot {
         };
         Ok(Event {
             known: matches!(event_type.as_str(), COMPLETED | ALERT),
-            subject: Subject::new(ID, "batch", &batch_id),
+            subject: Subject::new(ID, BATCH, &batch_id),
             identity,
             occurred_at: text(body.timestamp).and_then(|at| UnixMs::parse_rfc3339(&at)),
             on_duplicate: OnDuplicate::Same,
@@ -156,7 +184,11 @@ impl Provider for Rightfoot {
         })
     }
 
-    fn ask(&self, _entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask {
+    fn ask(&self, entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask {
+        if entry.event_type == SCHEDULE_RUN {
+            let step = recovery::schedule_run(body).unwrap_or_else(|_| stored_body_unreadable());
+            return Ask::Nothing(Box::new(step));
+        }
         match object::<Body<'_>>(body).ok().and_then(|body| text(body.batch_id)) {
             Some(batch_id) => Ask::Request(self.balances(&batch_id, PAGE_LIMIT, cursor)),
             None => Ask::Nothing(Box::new(stored_body_unreadable())),
@@ -177,7 +209,10 @@ impl Provider for Rightfoot {
         let rows = if entry.event_type == ALERT {
             confirmed_alerts(&delivered, &page)
         } else {
-            page.balances.iter().filter_map(|row| balance_row(row)).collect()
+            // One balance that can't be kept is one too many: a person sees to it, rather than nobody.
+            let rows: Option<Vec<Row>> = page.balances.iter().map(|row| balance_row(row)).collect();
+            let Some(rows) = rows else { return permanent("a balance on the page names no authorizer") };
+            rows
         };
         let has_more = page.has_more.unwrap_or(false);
         let next = text(page.next_page_token).filter(|token| has_more && !token.is_empty());
@@ -203,42 +238,11 @@ impl Provider for Rightfoot {
     }
 
     fn submits(&self) -> Offer<'_, dyn Submits> {
-        Offer::Unavailable("not offered yet")
+        Offer::Offered(self)
     }
 
     fn setup(&self) -> Offer<'_, dyn Setup> {
         Offer::Unavailable("a webhook URL is handed over with every request; there is nothing to set up")
-    }
-}
-
-impl Polls for Rightfoot {
-    fn expectation(&self, reference: &str) -> Result<Expected, Unexpectable> {
-        let subject = Subject::new(ID, "batch", super::reference_id(reference, "a batch id of 1 to 200 characters")?);
-        Ok(Expected { key: subject.item("expectation"), repeats: false })
-    }
-
-    fn poll(&self, expectation: &Expectation, _cursor: Option<&str>) -> ApiRequest {
-        self.balances(&expectation.reference, 1, None)
-    }
-
-    fn polled(&self, expectation: &Expectation, _cursor: Option<&str>, response: &ApiResponse) -> Polled {
-        match response.status {
-            200 => {}
-            404 => return Polled::NotYet,
-            _ => return Polled::Trouble(trouble(response)),
-        }
-        let batch_id = expectation.reference.as_str();
-        let event = Event {
-            event_type: COMPLETED.into(),
-            subject: Subject::new(ID, "batch", batch_id),
-            identity: Identity::new(&[COMPLETED, batch_id]),
-            occurred_at: None,
-            known: true,
-            on_duplicate: OnDuplicate::Same,
-            notes: Vec::new(),
-        };
-        let body = serde_json::json!({ "type": COMPLETED, "batch_id": batch_id }).to_string().into_bytes();
-        Polled::Found { found: vec![Found { event, body }], complete: true, more: None }
     }
 }
 
@@ -312,103 +316,5 @@ fn stored_body_unreadable() -> Step {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{answer, build_with, entry_of, expectation, rows_of};
-    use super::*;
-
-    fn rightfoot() -> Box<dyn Provider> {
-        build_with(build, &[])
-    }
-
-    const BODY: &str = r#"{"event_uuid":"u1","type":"BALANCE_BATCH_COMPLETED","batch_id":"b 1","alerts":null}"#;
-
-    #[test]
-    fn webhook_and_poll_are_one_event() {
-        let provider = rightfoot();
-        let (event, _) = entry_of(provider.as_ref(), BODY);
-        let polls = provider.polls().offered().unwrap();
-        let Polled::Found { found, complete, .. } =
-            polls.polled(&expectation("rightfoot", "b 1"), None, &answer(200, r#"{"balances":[]}"#))
-        else {
-            panic!("not found");
-        };
-        assert!(complete);
-        assert_eq!(found[0].event.key(), event.key());
-        assert_eq!(polls.polled(&expectation("rightfoot", "b 1"), None, &answer(404, "")), Polled::NotYet);
-    }
-
-    #[test]
-    fn missing_fields_are_named() {
-        for (body, field) in [
-            (r#"{"type":"T","batch_id":"b"}"#, "event_uuid"),
-            (r#"{"event_uuid":"u","batch_id":"b"}"#, "type"),
-            (r#"{"event_uuid":"u","type":"T"}"#, "batch_id"),
-            (r#"{"event_uuid":"u","type":"T","batch_id":""}"#, "batch_id"),
-            (r#"{"event_uuid":"u","type":"T","batch_id":{}}"#, "batch_id"),
-        ] {
-            let error = rightfoot().parse(&super::super::testing::verified(ID, body)).unwrap_err();
-            assert_eq!(error, Unreadable::Field { field, rule: "a non-empty text or number" }, "{body}");
-        }
-    }
-
-    #[test]
-    fn pages_are_walked_and_amounts_kept_as_sent() {
-        let provider = rightfoot();
-        let (_, entry) = entry_of(provider.as_ref(), BODY);
-        let Ask::Request(request) = provider.ask(&entry, BODY.as_bytes(), None) else { panic!("nothing asked") };
-        assert_eq!(request.url, "https://api.rightfoot.com/v1/balances?batchId=b%201&limit=100");
-        let first = answer(
-            200,
-            r#"{"batch_id":"b 1","balances":[{"authorizer_unique_id":"a#1","balance":-1200.50,"balance_status_code":0},
-                {"authorizer_unique_id":"a2","balance":null,"balance_status_code":2560}],"has_more":true,"next_page_token":"p2"}"#,
-        );
-        let step = provider.answer(&entry, BODY.as_bytes(), None, 0, &first);
-        let rows = rows_of(&step);
-        assert_eq!(rows[0].sk, "balance#a%231");
-        assert_eq!(rows[0].columns, [("balance", "-1200.50".to_string()), ("balance_status_code", "0".to_string())]);
-        assert_eq!(rows[1].columns, [("balance_status_code", "2560".to_string())]);
-        assert!(matches!(step, Step::More { cursor, .. } if cursor == "p2"));
-        let Ask::Request(next) = provider.ask(&entry, BODY.as_bytes(), Some("p2")) else { panic!("nothing asked") };
-        assert!(next.url.ends_with("&next_page_token=p2"), "{}", next.url);
-        let repeated = provider.answer(&entry, BODY.as_bytes(), Some("p2"), 2, &first);
-        assert!(matches!(repeated, Step::Trouble(Trouble::Permanent { .. })));
-        let last = answer(200, r#"{"batch_id":"b 1","balances":[],"has_more":null,"next_page_token":null}"#);
-        let Step::Done { outcome, .. } = provider.answer(&entry, BODY.as_bytes(), Some("p2"), 2, &last) else {
-            panic!("not done");
-        };
-        assert_eq!(outcome.summary, [("balances", 2.into())]);
-    }
-
-    #[test]
-    fn statuses_and_strange_answers() {
-        let provider = rightfoot();
-        let (_, entry) = entry_of(provider.as_ref(), BODY);
-        let step = |status, body: &str| provider.answer(&entry, BODY.as_bytes(), None, 0, &answer(status, body));
-        assert!(matches!(step(404, ""), Step::NotYet { .. }));
-        assert!(matches!(step(503, ""), Step::Trouble(Trouble::Retry { .. })));
-        assert!(matches!(step(422, ""), Step::Trouble(Trouble::Permanent { .. })));
-        assert!(matches!(step(200, "{}"), Step::Trouble(Trouble::Permanent { .. })));
-        assert!(matches!(step(200, r#"{"batch_id":"other","balances":[]}"#), Step::Trouble(Trouble::Permanent { .. })));
-        assert!(matches!(step(200, r#"{"balances":[],"has_more":true}"#), Step::Trouble(Trouble::Permanent { .. })));
-    }
-
-    #[test]
-    fn an_alert_counts_only_where_the_api_names_its_authorizer() {
-        let provider = rightfoot();
-        let body = r#"{"event_uuid":"u","type":"BALANCE_THRESHOLD_ALERT","schedule_id":"s","batch_id":"b","timestamp":"2026-01-01T00:00:00Z",
-            "alerts":[{"authorizer_unique_id":"a1","balance":90.10,"threshold_amount":100},{"authorizer_unique_id":"forged","balance":1}]}"#;
-        let (event, entry) = entry_of(provider.as_ref(), body);
-        assert_eq!(event.identity.as_str(), "event#BALANCE_THRESHOLD_ALERT#s#b#u");
-        let page = answer(
-            200,
-            r#"{"batch_id":"b","balances":[{"authorizer_unique_id":"a1","balance":90.10}],"has_more":false}"#,
-        );
-        let step = provider.answer(&entry, body.as_bytes(), None, 0, &page);
-        let rows = rows_of(&step);
-        assert_eq!(rows.len(), 1);
-        assert_eq!(rows[0].sk, "alert#s#a1");
-        let nobody = answer(200, r#"{"batch_id":"b","balances":[],"has_more":false}"#);
-        let step = provider.answer(&entry, body.as_bytes(), None, 0, &nobody);
-        assert!(matches!(step, Step::Trouble(Trouble::Permanent { .. })));
-    }
-}
+#[path = "rightfoot_tests.rs"]
+mod tests;

@@ -1,0 +1,85 @@
+//! `hookledger submit <provider> FILE`, also spelt `hookledger <provider> submit FILE`: an application's request, sent
+//! through the same flow as `POST /submissions/<provider>`.
+//!
+//! Beside what every command needs, it takes `WEBHOOK_BASE_URL` and the ARN of the provider's secret, both outputs of
+//! the stack, and credentials that may read that secret.
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use hookledger_aws::AwsInbox;
+use hookledger_aws::clients::Clients;
+use hookledger_aws::env::Env;
+use hookledger_aws::https::HttpProviderApi;
+use hookledger_aws::secrets::SecretsManager;
+use hookledger_core::providers::{ALL, Providers};
+use hookledger_core::settings::base_url;
+use hookledger_core::submit::{Receipt, Submitter};
+
+/// As the command is typed.
+const COMMAND: &str = "submit";
+
+/// What the command is told.
+#[derive(Args)]
+pub(crate) struct Submit {
+    /// The provider's name.
+    provider: String,
+    /// The request as the provider documents it, without a webhook URL; `-` reads it from standard input, so that it
+    /// need not be written to disk.
+    file: PathBuf,
+}
+
+/// Puts the provider behind the command, where a person may have typed it in front.
+pub(crate) fn reordered(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let is_provider = |word: &OsString| ALL.iter().any(|provider| word == provider.id.0);
+    let swapped = arguments.get(1).is_some_and(is_provider) && arguments.get(2).is_some_and(|word| word == COMMAND);
+    if swapped {
+        arguments.swap(1, 2);
+    }
+    arguments
+}
+
+/// Submits.
+pub(crate) async fn submit(env: &Env, inbox: &AwsInbox, order: &Submit) -> anyhow::Result<()> {
+    let lookup = |setting: &str| env.lookup(setting);
+    let providers = Providers::read(&lookup)?;
+    let provider = providers.get(&order.provider).context("there is no provider of this name")?;
+    env.secret_arn(provider.id()).context("the ARN of the provider's secret is one of the stack's outputs")?;
+    let document = read(&order.file)?;
+    let secrets = Arc::new(SecretsManager::from_env(env, Clients::from_env(env)?.secrets));
+    let api = HttpProviderApi::new(secrets.clone())?;
+    let webhook_base_url = base_url(&lookup, "WEBHOOK_BASE_URL", "")?;
+    let submitter = Submitter { inbox, api: &api, secrets: secrets.as_ref(), webhook_base_url: &webhook_base_url };
+    let Receipt { reference, submission, items } = submitter.submit(provider, &document).await?;
+    println!("{items} taken as {reference}, which is expected now ({submission})");
+    Ok(())
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    if file == Path::new("-") {
+        let mut document = Vec::new();
+        std::io::stdin().read_to_end(&mut document).context("standard input can't be read")?;
+        return Ok(document);
+    }
+    std::fs::read(file).with_context(|| format!("{} can't be read", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_provider_may_stand_in_front() {
+        let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
+        assert_eq!(reordered(words("hookledger rightfoot submit f")), words("hookledger submit rightfoot f"));
+        for untouched in
+            ["hookledger submit rightfoot f", "hookledger rightfoot set-up", "hookledger refused rightfoot"]
+        {
+            assert_eq!(reordered(words(untouched)), words(untouched));
+        }
+    }
+}
