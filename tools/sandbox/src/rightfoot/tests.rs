@@ -114,3 +114,63 @@ async fn faults_have_the_documented_shape_and_are_counted() {
     let counted = running.get("/control/requests", &[]).await.1;
     assert_eq!((&counted["rightfoot"], &counted["finbox"]), (&json!({"GET /v1/balances": 3}), &json!({})));
 }
+
+#[tokio::test]
+async fn a_run_is_told_by_its_schedule_and_its_authorizers() {
+    let running = start(json!({})).await;
+    let schedule = async || running.get("/rightfoot/v1/monitoring/schedules/s1", &[KEY]).await;
+    assert_eq!(schedule().await.0, 404);
+    let set = json!({"next_run_at": "2026-11-21T02:30:00Z", "total_authorizers": 2});
+    running.control(Method::PUT, "rightfoot/schedules/s1", set).await;
+    assert_eq!(schedule().await.1["last_run_at"], Value::Null);
+    for (day, batch) in [(21, "b1"), (22, "b2")] {
+        let run = json!({
+            "batch_id": batch, "run_at": format!("2026-11-{day}T02:30:00Z"), "next_run_at": "2026-11-23T02:30:00Z",
+            "balances": [{"authorizer_unique_id": "a1", "balance": -1.5}, {"authorizer_unique_id": "a2", "balance": null}],
+        });
+        running.control(Method::POST, "rightfoot/schedules/s1/runs", run).await;
+    }
+    let expected = json!({"schedule_id": "s1", "name": null, "last_run_at": "2026-11-22T02:30:00Z",
+                          "next_run_at": "2026-11-23T02:30:00Z", "total_authorizers": 2});
+    assert_eq!(schedule().await.1, expected);
+    let (status, failed) = running.get("/rightfoot/v1/monitoring/authorizers/a2/history", &[KEY]).await;
+    assert_eq!((status, &failed["total_count"], &failed["history"][0]["status"]), (200, &json!(2), &json!("failed")));
+    assert_eq!(failed["history"][0]["batch_id"], "b2", "newest first");
+    assert_eq!(balances(&running, "batchId=b2").await.1["total_processed"], 2);
+}
+
+#[tokio::test]
+async fn a_history_is_read_page_by_page() {
+    let running = start(json!({})).await;
+    let runs: Vec<Value> = (0..25).map(|run| json!({"batch_id": run.to_string()})).collect();
+    running.control(Method::PUT, "rightfoot/authorizers/a1/history", json!({"history": runs})).await;
+    let history = async |query: &str| {
+        running.get(&format!("/rightfoot/v1/monitoring/authorizers/a1/history?{query}"), &[KEY]).await
+    };
+    assert_eq!(history("").await.1["history"].as_array().unwrap().len(), 10);
+    let (mut seen, mut query) = (Vec::new(), "limit=12".to_owned());
+    loop {
+        let (status, page) = history(&query).await;
+        assert_eq!((status, &page["total_count"]), (200, &json!(25)));
+        seen.extend(page["history"].as_array().unwrap().clone());
+        let Some(token) = page["next_page_token"].as_str() else { break };
+        query = format!("limit=12&next_page_token={token}");
+    }
+    assert_eq!(seen, runs);
+    for query in ["limit=0", "limit=101", "next_page_token=x"] {
+        assert_eq!(history(query).await.0, 400, "{query}");
+    }
+    assert_eq!(running.get("/rightfoot/v1/monitoring/authorizers/a2/history", &[KEY]).await.0, 404);
+    assert_eq!(running.get("/rightfoot/v1/monitoring/authorizers/a1/history", &[]).await.0, 401);
+}
+
+#[tokio::test]
+async fn an_answer_is_forgotten_after_a_day() {
+    // A day of the provider's is over here before the next request can be sent.
+    let running = start(json!({"time_scale": 1e9})).await;
+    let submit = async || {
+        let body = r#"{"authorizers":[{}],"webhook_url":"http://127.0.0.1:1/w"}"#;
+        parsed(running.call(Method::POST, "/rightfoot/v1/balance_requests", &[KEY], body).await).1
+    };
+    assert_ne!(submit().await["batch_id"], submit().await["batch_id"]);
+}
