@@ -5,6 +5,8 @@
 mod finbox;
 #[path = "e2e/runpayments.rs"]
 mod runpayments;
+#[path = "e2e/rightfoot.rs"]
+mod rightfoot;
 
 use std::sync::Arc;
 

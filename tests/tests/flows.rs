@@ -1,5 +1,8 @@
 //! The three flows as they ship, in a world in memory that fails and kills where it is told to.
 
+#[path = "flows/rightfoot.rs"]
+mod rightfoot;
+
 use hookledger_core::api::ApiResponse;
 use hookledger_core::debt::ExpectationState;
 use hookledger_core::entry::{Origin, State};
