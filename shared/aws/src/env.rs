@@ -67,6 +67,16 @@ impl Env {
         required(&self.vars, "HOOKLEDGER_BUS")
     }
 
+    /// Where providers reach this stack; empty where that is not told. `{api}` in it stands for the API's id, which
+    /// nobody knows before the stack is deployed.
+    pub fn webhook_base_url(&self) -> Result<String, EnvError> {
+        let url = settings::base_url(&|name| self.lookup(name), "WEBHOOK_BASE_URL", "")?;
+        Ok(match url.contains("{api}") {
+            true => url.replace("{api}", &required(&self.vars, "HOOKLEDGER_API_ID")?),
+            false => url,
+        })
+    }
+
     /// The ARN of a provider's secret.
     pub fn secret_arn(&self, provider: ProviderId) -> Result<String, EnvError> {
         required(&self.vars, &format!("{SECRET_PREFIX}{}", provider.0.to_ascii_uppercase()))
@@ -138,6 +148,17 @@ mod tests {
         let env = env(&[("HOOKLEDGER_SECRET_FINBOX", "arn:f"), ("HOOKLEDGER_SECRET_FYNAPSE", "")]).unwrap();
         assert_eq!(env.secret_arn(ProviderId("finbox")).unwrap(), "arn:f");
         assert_eq!(env.secret_arns().into_iter().collect::<Vec<_>>(), [("finbox".into(), "arn:f".into())]);
+    }
+
+    #[test]
+    fn the_address_may_hold_the_apis_id() {
+        let address = |more: &[(&str, &str)]| env(more).unwrap().webhook_base_url();
+        assert_eq!(address(&[]).unwrap(), "");
+        assert_eq!(address(&[("WEBHOOK_BASE_URL", "https://hooks.example/")]).unwrap(), "https://hooks.example");
+        let local = ("WEBHOOK_BASE_URL", "http://127.0.0.1:1/{api}/$default");
+        assert_eq!(address(&[local, ("HOOKLEDGER_API_ID", "a1")]).unwrap(), "http://127.0.0.1:1/a1/$default");
+        assert_eq!(address(&[local]).err(), Some(EnvError::Missing("HOOKLEDGER_API_ID".into())));
+        assert!(address(&[("WEBHOOK_BASE_URL", "http://hooks.example")]).is_err());
     }
 
     #[test]

@@ -17,7 +17,6 @@ use hookledger_aws::env::Env;
 use hookledger_aws::https::HttpProviderApi;
 use hookledger_aws::secrets::SecretsManager;
 use hookledger_core::providers::{ALL, Providers};
-use hookledger_core::settings::base_url;
 use hookledger_core::submit::{Receipt, Submitter};
 
 /// As the command is typed.
@@ -52,7 +51,7 @@ pub(crate) async fn submit(env: &Env, inbox: &AwsInbox, order: &Submit) -> anyho
     let document = read(&order.file)?;
     let secrets = Arc::new(SecretsManager::from_env(env, Clients::from_env(env)?.secrets));
     let api = HttpProviderApi::new(secrets.clone())?;
-    let webhook_base_url = base_url(&lookup, "WEBHOOK_BASE_URL", "")?;
+    let webhook_base_url = env.webhook_base_url()?;
     let submitter = Submitter { inbox, api: &api, secrets: secrets.as_ref(), webhook_base_url: &webhook_base_url };
     let Receipt { reference, submission, items } = submitter.submit(provider, &document).await?;
     println!("{items} taken as {reference}, which is expected now ({submission})");

@@ -50,7 +50,7 @@ fn parameters(triple: &str, endpoint: &str, sandbox_url: &str) -> Vec<String> {
     let urls = ALL.iter().flat_map(|provider| provider.urls);
     let urls = urls.map(|(name, path)| format!("{name}={sandbox_url}{path}"));
     let turned_on = TURNED_ON.into_iter().map(str::to_owned);
-    // The emulator serves an API under this path; the template puts the API's id in.
+    // The emulator serves an API under this path; the function puts the API's id in.
     let own = [
         format!("Architecture={architecture}"),
         format!("WebhookBaseUrl={endpoint}/_aws/execute-api/{{api}}/$default"),

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use hookledger_core::debt::Expectation;
 use hookledger_core::expect::{ExpectError, announce, close, look_up};
 use hookledger_core::providers::{Provider, Providers};
-use hookledger_core::settings::base_url;
 use hookledger_core::submit::Submitter;
 use lambda_runtime::{Error, service_fn};
 use serde::Deserialize;
@@ -63,7 +62,7 @@ pub async fn expectations() -> Result<(), Error> {
     let providers = Providers::read(&|setting| env.lookup(setting))?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets.clone())?;
-    let webhook_base_url = base_url(&|setting| env.lookup(setting), "WEBHOOK_BASE_URL", "")?;
+    let webhook_base_url = env.webhook_base_url()?;
     let submitter =
         Submitter { inbox: &inbox, api: &api, secrets: secrets.as_ref(), webhook_base_url: &webhook_base_url };
     let (submitter, providers) = (&submitter, &providers);
