@@ -110,7 +110,7 @@ fn an_answer_however_unkind_keeps_the_circuit_closed() {
     let calls = Cell::new(0);
     town.inbox.api.answer_with(move |_| {
         calls.set(calls.get() + 1);
-        if calls.get() % MAX_DOWN_IN_A_ROW == 0 { answer(404, "") } else { answer(503, "") }
+        if calls.get().is_multiple_of(MAX_DOWN_IN_A_ROW) { answer(404, "") } else { answer(503, "") }
     });
     for n in 0..20 {
         town.deliver("rightfoot", &batch(n));
