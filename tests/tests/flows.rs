@@ -16,6 +16,8 @@ use hookledger_tests::town::{Town, id};
 
 #[path = "flows/finbox.rs"]
 mod finbox;
+#[path = "flows/fynapse.rs"]
+mod fynapse;
 #[path = "flows/runpayments.rs"]
 mod runpayments;
 #[path = "flows/volumes.rs"]

@@ -62,6 +62,7 @@ pub mod circuit;
 pub mod expect;
 pub mod submit;
 mod walk;
+pub mod audit;
 pub mod reconcile;
 
 // The world outside.

@@ -244,6 +244,8 @@ pub enum Metric {
     CircuitsOpen,
     /// A delivery was put on the queue because the store was down.
     Rescued,
+    /// A provider's audit shows a delivery that never reached us.
+    DeliveriesLost,
 }
 
 impl Metric {
@@ -265,6 +267,7 @@ impl Metric {
             Self::StoreUnavailable => "StoreUnavailable",
             Self::CircuitsOpen => "CircuitsOpen",
             Self::Rescued => "Rescued",
+            Self::DeliveriesLost => "DeliveriesLost",
         }
     }
 }

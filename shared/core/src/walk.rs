@@ -1,8 +1,9 @@
 //! Walking a provider's list to find what nobody told us.
 //!
-//! Each row is compared with the status we hold. One that shows a later status becomes an entry of its own, found by
-//! asking; its effect is one with the push that may still come (`status`). A cursor moves only after its page is
-//! admitted, so a walk that dies goes on where it stopped.
+//! A row that shows a status is compared with the status we hold. A later one becomes an entry of its own, found by
+//! asking; its effect is one with the push that may still come (`status`). A row that shows what became of a delivery
+//! is compared with the entries we hold (`audit`). A cursor moves only after its page is handled, so a walk that dies
+//! goes on where it stopped.
 
 use crate::api::Trouble;
 use crate::circuit::Called;
@@ -10,7 +11,7 @@ use crate::debt::{Fact, Listing};
 use crate::entry::Origin;
 use crate::expect::Asker;
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
-use crate::providers::{Found, Listed, ListedRow, Lists, Provider};
+use crate::providers::{Found, Listed, ListedRow, Lists, Provider, StatusRow};
 use crate::reconcile::Run;
 use crate::time::UnixMs;
 use crate::work::MAX_RETRY_AFTER_SECS;
@@ -73,16 +74,21 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
 
     async fn page(&self, provider: &dyn Provider, lists: &dyn Lists, listing: &Listing) -> Result<Page, StoreError> {
         let requested_at = self.inbox.clock().now();
-        let request = lists.list(&listing.list, listing.position.as_deref());
+        let request = lists.list(&listing.list, listing.position.as_deref(), requested_at);
         let listed = match self.call(provider.id(), &request).await {
-            Called::Answered(response) => lists.listed(&listing.list, listing.position.as_deref(), &response),
+            Called::Answered(response) => {
+                lists.listed(&listing.list, listing.position.as_deref(), requested_at, &response)
+            }
             Called::Failed(error) => Listed::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: None }),
             Called::Shut { until } => return Ok(Page::Later(self.after_outage(until))),
         };
         match listed {
             Listed::Page { rows, next } => {
                 for row in &rows {
-                    self.compare(provider, lists, row, requested_at).await?;
+                    match row {
+                        ListedRow::Status(row) => self.compare(provider, row, requested_at).await?,
+                        ListedRow::Delivery(delivery) => self.audit(provider, lists, delivery, requested_at).await?,
+                    }
                 }
                 Ok(next.map_or(Page::Last, Page::Next))
             }
@@ -103,13 +109,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     }
 
     /// Lets in what a row shows, if it is later than what we hold.
-    async fn compare(
-        &self,
-        provider: &dyn Provider,
-        lists: &dyn Lists,
-        row: &ListedRow,
-        requested_at: UnixMs,
-    ) -> Result<(), StoreError> {
+    async fn compare(&self, provider: &dyn Provider, row: &StatusRow, requested_at: UnixMs) -> Result<(), StoreError> {
         let ledger = self.inbox.ledger();
         if let Some(held) = ledger.status(&row.subject).await? {
             // A row may only advance a status, and only one that stood when the page was asked for: what was pushed
@@ -133,7 +133,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             return Ok(());
         }
         let times = facts.iter().filter(|fact| fact.status == row.status).map(|fact| fact.n).max().unwrap_or(0);
-        let event = lists.event(row, times.saturating_add(1), requested_at);
+        let event = row.event(times.saturating_add(1), requested_at);
         self.admit_found(provider, Found { event, body: row.document.clone() }).await?;
         Ok(())
     }

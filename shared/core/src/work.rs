@@ -14,6 +14,7 @@
 
 use crate::admit::enqueue;
 use crate::api::{ApiError, Trouble};
+use crate::audit::{ARRIVED, is_loss};
 use crate::circuit::{Called, MAX_SPARED_SECS};
 use crate::delivery::Verified;
 use crate::entry::{Announcement, Entry, State};
@@ -115,6 +116,12 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         };
         if entry.event_type == UNREADABLE {
             return self.read_again(provider, &entry, body).await;
+        }
+        if is_loss(&entry) {
+            return match self.asker.reread_loss(provider, &body).await? {
+                Ok(()) => self.settle(provider, &entry, Some(ARRIVED)).await,
+                Err(reason) => self.park(&entry, reason).await,
+            };
         }
         match self.attempt(provider, &entry, &body).await {
             Ok(None) => Ok(()),

@@ -10,6 +10,8 @@
 
 #[path = "finbox_recovery.rs"]
 mod recovery;
+#[path = "finbox_setup.rs"]
+mod setup;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -258,7 +260,7 @@ impl Provider for FinBox {
     }
 
     fn setup(&self) -> Offer<'_, dyn Setup> {
-        Offer::Unavailable("not offered yet")
+        Offer::Offered(self)
     }
 }
 

@@ -3,9 +3,18 @@
 //! Signed, at least once, retried for 72 hours. But 400, 401, 402, 405, 406, 410 and 413 are final: the event is
 //! dead-lettered at once. So nothing that we might still fix is ever answered with one of those.
 //!
-//! Sources: Fynapse's "Balance Extracts via Webhook", "Webhook Security" and "Delivery & Retries" pages. Unknown there,
-//! and so settings: the tolerance of timestamps, how the secret's text becomes the key; and so read leniently: the name
-//! of the field that carries the event type.
+//! What is lost all the same is found in Fynapse's audit of its deliveries (`fynapse_audit.rs`); secrets and
+//! subscriptions are set up through its API (`fynapse_setup.rs`).
+//!
+//! Sources: Fynapse's "Balance Extracts via Webhook", "Webhook Security", "Delivery & Retries" and "Webhook
+//! Configuration" pages. Unknown there, and so settings: the tolerance of timestamps, how the secret's text becomes the
+//! key, everything about the audit beyond its paths and states; and so read leniently: the name of the field that
+//! carries the event type.
+
+#[path = "fynapse_audit.rs"]
+mod audit;
+#[path = "fynapse_setup.rs"]
+mod setup;
 
 use serde::Deserialize;
 
@@ -14,11 +23,11 @@ use super::{
     Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
     Unreadable,
 };
-use crate::api::{ApiResponse, Trouble, trouble};
+use crate::api::{ApiResponse, Auth, ClientAuth, OAuthClient, Trouble, trouble};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, OnDuplicate, Row};
 use crate::identity::{Identity, ProviderId, Subject};
-use crate::settings::{Lookup, SettingError, number};
+use crate::settings::{Lookup, SettingError, base_url, number};
 use crate::signature::Scheme;
 
 const ID: ProviderId = ProviderId("fynapse");
@@ -41,6 +50,39 @@ static ANSWERS: Answers = Answers {
 
 struct Fynapse {
     scheme: Scheme,
+    api: Option<Api>,
+}
+
+/// Fynapse's API: one host for each customer, so there is no default, and without it neither audit nor set-up.
+struct Api {
+    base_url: String,
+    audit: audit::Shape,
+    update: crate::api::Method,
+}
+
+const NO_API: &str = "set FYNAPSE_API_BASE_URL, your Fynapse instance, to turn it on";
+
+impl Api {
+    fn read(lookup: Lookup<'_>) -> Result<Option<Self>, SettingError> {
+        let base_url = base_url(lookup, "FYNAPSE_API_BASE_URL", "")?;
+        let (audit, update) = (audit::Shape::read(lookup)?, setup::update_method(lookup)?);
+        Ok((!base_url.is_empty()).then_some(Self { base_url, audit, update }))
+    }
+
+    /// Everything about deliveries is below one path.
+    fn url(&self, path: &str) -> String {
+        format!("{}/api/v1/event-deliveries/{path}", self.base_url)
+    }
+
+    fn auth(&self) -> Auth {
+        let token_url = format!("{}/auth/token", self.base_url);
+        Auth::ClientCredentials { token_url, style: ClientAuth::Form, client: OAuthClient::ONLY }
+    }
+}
+
+/// What an event is about, and which event of it this is: itself, in both cases.
+fn place(event_id: &str) -> (Subject, Identity) {
+    (Subject::new(ID, "event", event_id), Identity::new(&[event_id]))
 }
 
 fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
@@ -51,6 +93,7 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
             past_secs: number(lookup, "FYNAPSE_TOLERANCE_PAST_SECS", TOLERANCE_PAST_SECS)?,
             future_secs: number(lookup, "FYNAPSE_TOLERANCE_FUTURE_SECS", TOLERANCE_FUTURE_SECS)?,
         },
+        api: Api::read(lookup)?,
     }))
 }
 
@@ -94,7 +137,7 @@ impl Provider for Fynapse {
         let event_id = text(body.event_id).filter(|id| !id.is_empty());
         let digest = verified.delivery().digest();
         let (subject, identity) = match &event_id {
-            Some(id) => (Subject::new(ID, "event", id), Identity::new(&[id])),
+            Some(id) => place(id),
             None => (Subject::new(ID, "event", &digest), Identity::new(&["sha256", &digest])),
         };
         let header_key = verified.delivery().header("idempotency-key").map(str::to_string);
@@ -136,7 +179,7 @@ impl Provider for Fynapse {
     }
 
     fn lists(&self) -> Offer<'_, dyn Lists> {
-        Offer::Unavailable("the delivery audit is not known to give back bodies")
+        self.api.as_ref().map_or(Offer::Unavailable(NO_API), |api| Offer::Offered(api))
     }
 
     fn submits(&self) -> Offer<'_, dyn Submits> {
@@ -144,7 +187,7 @@ impl Provider for Fynapse {
     }
 
     fn setup(&self) -> Offer<'_, dyn Setup> {
-        Offer::Unavailable("not offered yet")
+        self.api.as_ref().map_or(Offer::Unavailable(NO_API), |api| Offer::Offered(api))
     }
 }
 

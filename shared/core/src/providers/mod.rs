@@ -7,8 +7,10 @@
 mod finbox;
 mod fynapse;
 mod json;
+mod lists;
 mod rightfoot;
 mod runpayments;
+mod setup;
 
 use ipnet::IpNet;
 
@@ -17,10 +19,12 @@ use crate::debt::{Expectation, Status};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, Row};
 use crate::identity::{ItemKey, ProviderId, Subject};
-use crate::secret::NamedSecret;
 use crate::settings::{Lookup, SettingError, text};
 use crate::signature::{Encoding, Scheme};
 use crate::time::UnixMs;
+
+pub use lists::{Audit, AuditedDelivery, Fate, Listed, ListedRow, Lists, StatusRow};
+pub use setup::{Inputs, MadeSecret, SecretUse, Setup, SetupError, SetupInput, SetupOutcome, SetupStep};
 
 /// A provider that has not been given its settings yet.
 pub struct Definition {
@@ -91,18 +95,6 @@ pub trait Polls {
     fn polled(&self, expectation: &Expectation, cursor: Option<&str>, response: &ApiResponse) -> Polled;
 }
 
-/// Walking a provider's list to find what nobody told us.
-pub trait Lists {
-    /// The lists the reconciler walks on its own.
-    fn names(&self) -> &'static [&'static str];
-    /// What to ask for a list's next page.
-    fn list(&self, listing: &str, position: Option<&str>) -> ApiRequest;
-    /// What the answer to that means.
-    fn listed(&self, listing: &str, position: Option<&str>, response: &ApiResponse) -> Listed;
-    /// The event that a row of a list reports, as the `n`th time its subject has this status.
-    fn event(&self, row: &ListedRow, n: u32, requested_at: UnixMs) -> Event;
-}
-
 /// Asking a provider, on an application's behalf, to start what it will report: so that its completion is expected
 /// before it is asked for, and no batch is ever silent.
 pub trait Submits {
@@ -111,16 +103,6 @@ pub trait Submits {
     fn submission(&self, document: &[u8], webhook_url: &str) -> Result<Submission, Unsubmittable>;
     /// What the answer to it means.
     fn submitted(&self, response: &ApiResponse) -> Submitted;
-}
-
-/// Setting up the provider's side through its API: a person's commands, each by a name.
-pub trait Setup {
-    /// The commands there are.
-    fn steps(&self) -> &'static [SetupStep];
-    /// What to send for a command.
-    fn request(&self, step: &str, inputs: &Inputs<'_>) -> Result<ApiRequest, SetupError>;
-    /// What the answer to it means.
-    fn done(&self, step: &str, inputs: &Inputs<'_>, response: &ApiResponse) -> Result<SetupOutcome, Trouble>;
 }
 
 /// The statuses a provider must be answered with: it is the provider who decides what they mean.
@@ -279,35 +261,6 @@ pub enum Polled {
     Trouble(Trouble),
 }
 
-/// A row of a provider's list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedRow {
-    /// What the row is about.
-    pub subject: Subject,
-    /// Its id at the provider.
-    pub id: String,
-    /// The status it shows.
-    pub status: String,
-    /// The status' place in the provider's order.
-    pub rank: u8,
-    /// The provider's JSON for the row.
-    pub document: Vec<u8>,
-}
-
-/// What a page of a list means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Listed {
-    /// Its rows.
-    Page {
-        /// The rows.
-        rows: Vec<ListedRow>,
-        /// Where the next page is; `None` at the end.
-        next: Option<String>,
-    },
-    /// It did not work.
-    Trouble(Trouble),
-}
-
 /// A request that goes to the provider in our name. What it carries is never stored and never logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submission {
@@ -359,56 +312,6 @@ pub enum Submitted {
     },
     /// It was not taken, or nobody can say.
     Trouble(Trouble),
-}
-
-/// A command of a provider's set-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SetupStep {
-    /// As it is typed: `set-webhook`.
-    pub name: &'static str,
-    /// What it does, in a sentence.
-    pub about: &'static str,
-    /// What it has to be told.
-    pub inputs: &'static [SetupInput],
-}
-
-/// Something a command has to be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SetupInput {
-    /// As it is typed: `--name`.
-    pub name: &'static str,
-    /// What it means, and its default if it has one.
-    pub about: &'static str,
-    /// Whether the command can't do without.
-    pub required: bool,
-}
-
-/// What a command was told, by name.
-pub type Inputs<'a> = std::collections::BTreeMap<&'a str, &'a str>;
-
-/// Why a command can't be carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SetupError {
-    /// There is no such command.
-    #[error("this provider has no such set-up command")]
-    Unknown,
-    /// An input breaks its rule.
-    #[error("--{name} must be {rule}")]
-    Input {
-        /// The input's name.
-        name: &'static str,
-        /// What it must be.
-        rule: &'static str,
-    },
-}
-
-/// What came of a command.
-#[derive(Clone, Debug, Default)]
-pub struct SetupOutcome {
-    /// For the person: names and values. No secret among them.
-    pub shown: Vec<(&'static str, String)>,
-    /// A signing secret that the provider made: it goes into the secret store, beside those that are live.
-    pub signing_secret: Option<NamedSecret>,
 }
 
 /// The providers, with their settings.

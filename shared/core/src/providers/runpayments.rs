@@ -15,9 +15,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{Field, object, raw, required, text};
+use super::lists::listed_n;
 use super::{
-    Answers, Ask, Definition, Listed, ListedRow, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider,
-    Setup, StatusMove, Step, Submits, Unreadable,
+    Answers, Ask, Audit, Definition, Listed, ListedRow, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls,
+    Provider, Setup, StatusMove, StatusRow, Step, Submits, Unreadable,
 };
 use crate::api::{ApiRequest, ApiResponse, Auth, ClientAuth, OAuthClient, Trouble, trouble};
 use crate::delivery::Verified;
@@ -249,24 +250,19 @@ fn permanent(reason: &str) -> Step {
     Step::Trouble(Trouble::Permanent { reason: reason.into() })
 }
 
-/// The `n` a listing's entry was admitted for: the last part of its identity.
-fn listed_n(entry: &Entry) -> Option<u32> {
-    entry.key.sk.rsplit('#').next()?.parse().ok()
-}
-
 impl Lists for RunPayments {
     fn names(&self) -> &'static [&'static str] {
         &[MERCHANTS]
     }
 
-    fn list(&self, _listing: &str, position: Option<&str>) -> ApiRequest {
+    fn list(&self, _listing: &str, position: Option<&str>, _now: UnixMs) -> ApiRequest {
         let (limit, offset) = (self.page_limit, position.unwrap_or("0"));
         let url = format!("{}/relay/api/boarding/v1/merchants?limit={limit}&offset={offset}", self.base_url);
         let (token_url, style, client) = (self.token_url.clone(), ClientAuth::Basic, OAuthClient::ONLY);
         ApiRequest::get(url, Auth::ClientCredentials { token_url, style, client })
     }
 
-    fn listed(&self, _listing: &str, position: Option<&str>, response: &ApiResponse) -> Listed {
+    fn listed(&self, _listing: &str, position: Option<&str>, _now: UnixMs, response: &ApiResponse) -> Listed {
         if response.status != 200 {
             return Listed::Trouble(trouble(response));
         }
@@ -280,29 +276,29 @@ impl Lists for RunPayments {
         }
         let offset: u64 = position.and_then(|position| position.parse().ok()).unwrap_or(0);
         let next = has_more.then(|| (offset + page.items.len() as u64).to_string());
-        Listed::Page { rows: page.items.iter().filter_map(|item| merchant_row(item)).collect(), next }
+        let rows = page.items.iter().filter_map(|item| merchant_row(item)).map(ListedRow::Status).collect();
+        Listed::Page { rows, next }
     }
 
-    fn event(&self, row: &ListedRow, n: u32, requested_at: UnixMs) -> Event {
-        Event {
-            event_type: format!("merchant.{}", row.status),
-            subject: row.subject.clone(),
-            identity: Identity::new(&["listing", &row.id, &row.status, &n.to_string()]),
-            occurred_at: Some(requested_at),
-            known: true,
-            on_duplicate: OnDuplicate::Same,
-            notes: Vec::new(),
-        }
+    fn audit(&self) -> Offer<'_, dyn Audit> {
+        Offer::Unavailable("the merchant list tells of merchants, not of deliveries")
     }
 }
 
 /// A merchant whose status has a place in the order; others can't be told from one we know already.
-fn merchant_row(document: &RawValue) -> Option<ListedRow> {
+fn merchant_row(document: &RawValue) -> Option<StatusRow> {
     let merchant: Merchant<'_> = serde_json::from_str(document.get()).ok()?;
     let id = text(merchant.merchant_id).filter(|id| !id.is_empty())?;
     let status = text(merchant.merchant_status)?.trim().to_lowercase().replace([' ', '-'], "_");
     let status = status.strip_prefix("merchant.").unwrap_or(&status).to_string();
-    Some(ListedRow { subject: merchant_subject(&id), rank: rank(&status)?, id, status, document: raw(document) })
+    Some(StatusRow {
+        subject: merchant_subject(&id),
+        rank: rank(&status)?,
+        event_type: format!("merchant.{status}"),
+        id,
+        status,
+        document: raw(document),
+    })
 }
 
 #[cfg(test)]
@@ -381,19 +377,26 @@ mod tests {
     fn the_merchant_list_is_walked_by_offset() {
         let provider = run();
         let lists = provider.lists().offered().unwrap();
-        assert!(lists.list(MERCHANTS, None).url.ends_with("/merchants?limit=200&offset=0"));
+        assert!(lists.list(MERCHANTS, None, UnixMs(1)).url.ends_with("/merchants?limit=200&offset=0"));
         let page = answer(
             200,
             r#"{"items":[{"merchant_id":7,"merchant_status":"In Underwriting","dba_name":"x"},{"merchant_id":8,"merchant_status":"odd"}],"hasMore":true}"#,
         );
-        let Listed::Page { rows, next } = lists.listed(MERCHANTS, Some("200"), &page) else { panic!("trouble") };
+        let Listed::Page { rows, next } = lists.listed(MERCHANTS, Some("200"), UnixMs(1), &page) else {
+            panic!("trouble")
+        };
         assert_eq!(next.as_deref(), Some("202"));
         assert_eq!(rows.len(), 1);
-        assert_eq!((rows[0].status.as_str(), rows[0].rank), ("in_underwriting", 4));
-        let event = lists.event(&rows[0], 2, UnixMs(99));
+        let ListedRow::Status(row) = &rows[0] else { panic!("no status") };
+        assert_eq!((row.status.as_str(), row.rank), ("in_underwriting", 4));
+        let event = row.event(2, UnixMs(99));
+        assert_eq!(event.event_type, "merchant.in_underwriting");
         assert_eq!(event.key().to_string(), "runpayments#merchant#7 event#listing#7#in_underwriting#2");
         for (status, body) in [(200, r#"{"items":[],"hasMore":true}"#), (200, "[]"), (503, "")] {
-            assert!(matches!(lists.listed(MERCHANTS, None, &answer(status, body)), Listed::Trouble(_)), "{body}");
+            assert!(
+                matches!(lists.listed(MERCHANTS, None, UnixMs(1), &answer(status, body)), Listed::Trouble(_)),
+                "{body}"
+            );
         }
     }
 
