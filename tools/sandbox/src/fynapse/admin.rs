@@ -33,8 +33,8 @@ pub(super) fn router() -> Router<Arc<Sandbox>> {
         .route("/secrets/{id}", get(get_secret).delete(delete_secret))
         .route("/secrets/{id}/rotate", post(rotate_secret))
         .route("/subscriptions", post(create_subscription).get(list_subscriptions))
-        .route("/subscriptions/{id}", get(get_subscription))
-        // Which method these take is not public.
+        // Which method an update and the other two take is not public.
+        .route("/subscriptions/{id}", get(get_subscription).put(update_subscription).patch(update_subscription))
         .route("/subscriptions/{id}/activate", post(activate).put(activate).patch(activate))
         .route("/subscriptions/{id}/deactivate", post(deactivate).put(deactivate).patch(deactivate))
         .route("/subscriptions/{id}/deliveries", get(subscription_deliveries))
@@ -160,15 +160,10 @@ async fn rotate_secret(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<Strin
 }
 
 async fn create_subscription(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
-    let Ok(new) = serde_json::from_slice::<NewSubscription>(&body) else {
-        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, "name and endpointUrl are required");
+    let new = match new_subscription(&sandbox, &body) {
+        Ok(new) => new,
+        Err(refused) => return *refused,
     };
-    if let Err(message) = loopback(&new.endpoint_url) {
-        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, &message);
-    }
-    if new.secret_ref.as_ref().is_some_and(|id| locked(&sandbox.fynapse.secrets).get(id).is_none()) {
-        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, "secretRef names no secret");
-    }
     let subscription = Subscription {
         id: locked(&sandbox.dice).uuid(),
         name: new.name,
@@ -181,6 +176,40 @@ async fn create_subscription(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -
     };
     locked(&sandbox.fynapse.subscriptions).rows.put(&subscription.id, subscription.clone());
     (StatusCode::CREATED, Json(subscription)).into_response()
+}
+
+/// Everything is replaced, whatever was left out included.
+async fn update_subscription(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>, body: Bytes) -> Response {
+    let new = match new_subscription(&sandbox, &body) {
+        Ok(new) => new,
+        Err(refused) => return *refused,
+    };
+    let (row, current) = {
+        let mut subscriptions = locked(&sandbox.fynapse.subscriptions);
+        let current = subscriptions.current == id;
+        let row = subscriptions.rows.get_mut(&id).map(|row| {
+            (row.name, row.endpoint_url, row.secret_ref) = (new.name, Some(new.endpoint_url), new.secret_ref);
+            (row.event_types, row.description) = (new.event_types, new.description);
+            row.clone()
+        });
+        (row, current)
+    };
+    if let Some(row) = row.as_ref().filter(|row| current && row.is_active()) {
+        point_to(&sandbox, row);
+    }
+    found(&sandbox, row)
+}
+
+/// Reads a subscription as it is to be, or says what is wrong with it.
+fn new_subscription(sandbox: &Sandbox, body: &[u8]) -> Result<NewSubscription, Box<Response>> {
+    let refused = |message: &str| Box::new(sandbox.fynapse.error(StatusCode::BAD_REQUEST, message));
+    let new: NewSubscription =
+        serde_json::from_slice(body).map_err(|_| refused("name and endpointUrl are required"))?;
+    loopback(&new.endpoint_url).map_err(|message| refused(&message))?;
+    if new.secret_ref.as_ref().is_some_and(|id| locked(&sandbox.fynapse.secrets).get(id).is_none()) {
+        return Err(refused("secretRef names no secret"));
+    }
+    Ok(new)
 }
 
 async fn list_subscriptions(State(sandbox): State<Arc<Sandbox>>, Query(query): Query<PageQuery>) -> Response {

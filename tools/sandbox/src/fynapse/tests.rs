@@ -113,6 +113,61 @@ async fn the_audit_tells_how_deliveries_went() {
 }
 
 #[tokio::test]
+async fn the_audit_follows_a_delivery_to_its_end() {
+    let all_attempts = vec![(503, None); 22];
+    let (running, mut receiver) = start_with_receiver("fynapse", &all_attempts).await;
+    let token = login(&running).await;
+    let deliveries = async || admin(&running, &token, Method::GET, "deliveries", Value::Null).await.1["data"].clone();
+    // Held back: nothing is known yet.
+    running.send(json!({"provider": "fynapse", "body": BODY, "faults": {"delay_ms": 600_000}})).await;
+    let waiting = &deliveries().await[0];
+    assert_eq!((&waiting["status"], &waiting["attempts"]), (&json!("PENDING"), &json!(0)));
+    // Refused to the last: dead after two quick and twenty queued attempts, and changed since it was made.
+    running.send(json!({"provider": "fynapse", "body": BODY, "retry": true})).await;
+    while receiver.arrivals.len() < all_attempts.len() || deliveries().await[0]["status"] == "PENDING" {
+        tokio::task::yield_now().await;
+    }
+    let dead = &deliveries().await[0];
+    assert_eq!((&dead["status"], &dead["attempts"]), (&json!("DEAD_LETTER"), &json!(22)));
+    assert_eq!(dead["lastResponseStatus"], 503);
+    let at = |name: &str| dead[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(at("createdAt") <= at("updatedAt"));
+    assert_eq!(receiver.arrived().len(), 22);
+    // Switched off: what waits is called off, what is dead stays dead.
+    let off = "subscriptions/sandbox-subscription/deactivate";
+    assert_eq!(admin(&running, &token, Method::POST, off, Value::Null).await.0, 200);
+    let states: Vec<Value> = deliveries().await.as_array().unwrap().iter().map(|row| row["status"].clone()).collect();
+    assert_eq!(states, ["DEAD_LETTER", "CANCELLED"]);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_subscription_is_said() {
+    let (running, mut receiver) = start_with_receiver("fynapse", &[]).await;
+    let token = login(&running).await;
+    let endpoint = format!("{}/moved", receiver.url);
+    let id = "subscriptions/sandbox-subscription";
+    for (name, method, path, body, expected) in [
+        ("no endpoint", Method::POST, "subscriptions", json!({"name": "n"}), 400),
+        (
+            "an unknown secret",
+            Method::POST,
+            "subscriptions",
+            json!({"name": "n", "endpointUrl": endpoint, "secretRef": "x"}),
+            400,
+        ),
+        ("no name", Method::PUT, id, json!({"endpointUrl": endpoint}), 400),
+        ("no such subscription", Method::PUT, "subscriptions/none", json!({"name": "n", "endpointUrl": endpoint}), 404),
+        ("an update", Method::PUT, id, json!({"name": "n", "endpointUrl": endpoint}), 200),
+    ] {
+        let (status, answer) = admin(&running, &token, method, path, body).await;
+        assert_eq!(status, expected, "{name}: {answer}");
+        assert_eq!(answer["status"].as_u64().is_some(), expected != 200, "{name}: errors have their shape");
+    }
+    running.send(json!({"provider": "fynapse", "body": BODY})).await;
+    assert_eq!(receiver.arrived().remove(0).path, "/moved", "an active subscription's update takes effect");
+}
+
+#[tokio::test]
 async fn an_activated_subscription_receives_under_its_own_secret() {
     let (running, mut receiver) = start_with_receiver("fynapse", &[]).await;
     let token = login(&running).await;
