@@ -24,7 +24,7 @@ const ASK_LIMIT: Duration = Duration::from_secs(2 * 60);
 
 /// The template's times: the parameter, its production value in seconds, and a local value where scaling alone would be
 /// wrong: too short for a busy machine to tell from no wait at all, or longer than a person watches.
-const TIMES: [(&str, u64, Option<u64>); 10] = [
+const TIMES: [(&str, u64, Option<u64>); 11] = [
     ("PollFirstSecs", 30, None),
     ("PollCapSecs", 300, None),
     ("PollDeadlineSecs", 3_600, None),
@@ -35,6 +35,7 @@ const TIMES: [(&str, u64, Option<u64>); 10] = [
     ("DuplicateDelaySecs", 30, Some(3)),
     ("ListingIntervalSecs", 900, Some(5)),
     ("SecretsTtlSecs", 300, Some(5)),
+    ("FynapseAuditGraceSecs", 300, Some(5)),
 ];
 
 /// What is off unless an operator turns it on, and on here.
@@ -148,7 +149,9 @@ mod tests {
         let expected = "Architecture=arm64 WebhookBaseUrl=http://127.0.0.1:8/_aws/execute-api/{api}/$default \
              PollFirstSecs=1 PollCapSecs=10 PollDeadlineSecs=120 WatchDeadlineSecs=20160 \
              RetryBaseSecs=1 RetryCapSecs=30 AdmitGraceSecs=6 DuplicateDelaySecs=3 ListingIntervalSecs=5 SecretsTtlSecs=5 \
+             FynapseAuditGraceSecs=5 \
              RightfootApiBaseUrl=http://127.0.0.1:9/rightfoot \
+             FynapseApiBaseUrl=http://127.0.0.1:9/fynapse \
              FinboxApiBaseUrl=http://127.0.0.1:9/finbox/bank-connect \
              RunpaymentsApiBaseUrl=http://127.0.0.1:9/runpayments/ords \
              RunpaymentsTokenUrl=http://127.0.0.1:9/runpayments/ords/relay/oauth/token \

@@ -33,7 +33,7 @@ pub(crate) const ALL: [Local; 4] = [
     Local {
         name: "fynapse",
         proof: Proof::Signature,
-        urls: &[],
+        urls: &[("FynapseApiBaseUrl", "/fynapse")],
         api: &[("client_id", "sandbox-fynapse-client"), ("client_secret", "sandbox-fynapse-secret")],
     },
     Local {
