@@ -3,6 +3,8 @@
 
 #[path = "e2e/finbox.rs"]
 mod finbox;
+#[path = "e2e/fynapse.rs"]
+mod fynapse;
 #[path = "e2e/runpayments.rs"]
 mod runpayments;
 #[path = "e2e/rightfoot.rs"]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aws_sdk_secretsmanager::Client;
 use hookledger_core::identity::ProviderId;
 use hookledger_core::ports::{Secrets, SecretsError};
-use hookledger_core::secret::ProviderSecrets;
+use hookledger_core::secret::{ProviderSecrets, Secret};
 use hookledger_core::time::UnixMs;
 use tokio::sync::Mutex;
 
@@ -96,15 +96,34 @@ impl SecretsManager {
         outcome
     }
 
+    /// A provider's document as it stands now, past the cache.
+    pub async fn document(&self, provider: ProviderId) -> Result<Secret, SecretsError> {
+        let slot = self.slot(provider)?.lock().await;
+        self.text(&slot.arn).await.map_err(|failure| SecretsError(failure.words()))
+    }
+
+    /// Replaces a provider's document. For the operator's command alone: no function is permitted to.
+    pub async fn put(&self, provider: ProviderId, document: &Secret) -> Result<(), SecretsError> {
+        let mut slot = self.slot(provider)?.lock().await;
+        let call = self.client.put_secret_value().secret_id(&slot.arn).secret_string(document.reveal());
+        call.send().await.map_err(|error| SecretsError(Failure::of(&error).words()))?;
+        slot.cache.value = None;
+        Ok(())
+    }
+
     async fn fetch(&self, arn: &str) -> Result<Arc<ProviderSecrets>, Failure> {
-        let call = self.client.get_secret_value().secret_id(arn).version_stage("AWSCURRENT");
-        let output = call.send().await.map_err(|error| Failure::of(&error))?;
-        let json = output.secret_string().ok_or(Failure::Refused("the secret is not a text"))?;
-        let secrets = ProviderSecrets::parse(json).map_err(|error| {
+        let document = self.text(arn).await?;
+        let secrets = ProviderSecrets::parse(document.reveal()).map_err(|error| {
             tracing::error!(%error, "a secret was changed to something unusable");
             Failure::Unavailable("the secret document is not usable")
         })?;
         Ok(Arc::new(secrets))
+    }
+
+    async fn text(&self, arn: &str) -> Result<Secret, Failure> {
+        let call = self.client.get_secret_value().secret_id(arn).version_stage("AWSCURRENT");
+        let output = call.send().await.map_err(|error| Failure::of(&error))?;
+        output.secret_string().map(Secret::new).ok_or(Failure::Refused("the secret is not a text"))
     }
 }
 
@@ -222,6 +241,22 @@ mod tests {
         assert!(cache.within(300, UnixMs::from_secs(1_300)).is_none());
         assert!(cache.within(STALE_SECS, UnixMs::from_secs(1_000 + 3_599)).is_some());
         assert!(cache.within(STALE_SECS, UnixMs::from_secs(1_000 + 3_600)).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_document_that_was_put_is_what_is_read_next() {
+        let put = answer("200 OK", r#"{"ARN":"arn:1","Name":"n","VersionId":"v"}"#);
+        let (manager, asked) = manager(300, vec![secret("old"), secret("old"), put, secret("new")]).await;
+        assert_eq!(id(&manager.get(PROVIDER).await.unwrap()), "old");
+        let document = manager.document(PROVIDER).await.unwrap();
+        assert!(document.reveal().contains("old"));
+        manager.put(PROVIDER, &document).await.unwrap();
+        assert_eq!(id(&manager.get(PROVIDER).await.unwrap()), "new");
+        let asked = asked.await.unwrap();
+        assert!(asked[2].contains("PutSecretValue") && asked[2].contains("ClientRequestToken"), "{}", asked[2]);
+        // A second try of the same call is known by its token and makes no second version.
+        let nobody = SecretsManager::new(manager.client.clone(), BTreeMap::new(), 300);
+        assert!(nobody.put(PROVIDER, &document).await.is_err());
     }
 
     #[test]

@@ -1,21 +1,26 @@
-//! `hookledger`: what a person asks of the ledger, and the one thing they may tell it: try again.
+//! `hookledger`: what a person asks of the ledger, the one thing they may tell it (try again), and the set-up of the
+//! providers' side.
 //!
 //! It works on the deployed stack with the credentials in the environment: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
 //! `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, and `HOOKLEDGER_TABLE`, `HOOKLEDGER_QUEUE_URL` from the stack's
-//! outputs. Bodies are never printed.
+//! outputs. Set-up commands need `HOOKLEDGER_SECRET_<PROVIDER>` instead, and the provider's settings under the names
+//! that the functions know them by. Bodies and secrets are never printed.
 
+mod document;
+mod setup;
 mod submit;
 
 use anyhow::{Context as _, bail};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use hookledger_aws::AwsInbox;
 use hookledger_aws::clients::Clients;
 use hookledger_aws::dynamo::StoryLine;
-use hookledger_aws::env::Env;
+use hookledger_aws::env::{Env, EnvError};
 use hookledger_core::debt::Debt;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::job::Job;
 use hookledger_core::ports::{Clock as _, Ledger as _, WorkQueue as _};
+use hookledger_core::providers::Providers;
 use hookledger_core::time::UnixMs;
 
 /// Looks into the ledger, and replays what is parked.
@@ -72,7 +77,13 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse_from(submit::reordered(std::env::args_os().collect()));
+    let providers = Providers::read(&|name| std::env::var(name).ok())?;
+    let typed = submit::reordered(std::env::args_os().collect());
+    let matches = setup::add_to(Arguments::command(), &providers).get_matches_from(typed);
+    if let Some(order) = setup::order(&providers, &matches) {
+        return setup::run(&order).await;
+    }
+    let arguments = Arguments::from_arg_matches(&matches)?;
     let env = environment()?;
     let inbox = AwsInbox::new(&env, &Clients::from_env(&env)?)?;
     let today = || inbox.clock.now().day();
@@ -90,11 +101,16 @@ async fn main() -> anyhow::Result<()> {
 
 /// The functions' own environment, less the stack's name: no metric is written from here.
 fn environment() -> anyhow::Result<Env> {
-    let stack = ("HOOKLEDGER_STACK".to_string(), "operator".to_string());
+    env_with(&[("HOOKLEDGER_STACK", "operator")])
+        .context("HOOKLEDGER_TABLE and HOOKLEDGER_QUEUE_URL are the stack's outputs")
+}
+
+/// The environment, with these values where it has none.
+fn env_with(defaults: &[(&str, &str)]) -> Result<Env, EnvError> {
+    let defaults = defaults.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string()));
     let vars =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Env::from_vars(std::iter::once(stack).chain(vars))
-        .context("HOOKLEDGER_TABLE and HOOKLEDGER_QUEUE_URL are the stack's outputs")
+    Env::from_vars(defaults.chain(vars))
 }
 
 async fn parked(inbox: &AwsInbox, limit: usize) -> anyhow::Result<()> {
@@ -180,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        use clap::CommandFactory as _;
-        Arguments::command().debug_assert();
+        let providers = Providers::read(&|_| None).unwrap();
+        setup::add_to(Arguments::command(), &providers).debug_assert();
     }
 }
