@@ -55,6 +55,10 @@ fn end_to_end(project: &Project) -> Result<()> {
     setup::prepare(project, &mut timings)?;
     // Compiled before anything is started, so that a stack never waits for a compiler.
     targets(project, &END_TO_END, &["--no-run"], UNIT_LIMIT, None)?;
+    // The tests run the operator's command as a person does, and cargo builds no other package's binaries for them.
+    let mut command = project.cargo_local("build");
+    command.args(["--workspace", "--bin", "hookledger"]);
+    Job::on_terminal("cargo build", UNIT_LIMIT).succeed(command)?;
     if stack::health(project)? == Health::Healthy {
         let record = Record::load(project)?;
         if record.deployed != build::digest(project)? {
