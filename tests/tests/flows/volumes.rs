@@ -107,7 +107,7 @@ fn an_answer_however_unkind_keeps_the_circuit_closed() {
     }
     // A single answer between failures begins the count again.
     let town = Town::new();
-    let calls = Cell::new(0);
+    let calls = Cell::new(0_u32);
     town.inbox.api.answer_with(move |_| {
         calls.set(calls.get() + 1);
         if calls.get().is_multiple_of(MAX_DOWN_IN_A_ROW) { answer(404, "") } else { answer(503, "") }
