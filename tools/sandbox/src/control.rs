@@ -42,6 +42,10 @@ impl Problem {
         Self { status: StatusCode::BAD_REQUEST, message: message.into() }
     }
 
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self { status: StatusCode::CONFLICT, message: message.into() }
+    }
+
     pub(crate) fn unknown(what: &str) -> Self {
         Self { status: StatusCode::NOT_FOUND, message: format!("no such {what}") }
     }

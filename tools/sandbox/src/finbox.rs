@@ -140,7 +140,7 @@ fn date_time() -> String {
     Timestamp::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-async fn put_entity(
+pub(crate) async fn put_entity(
     State(sandbox): State<Arc<Sandbox>>,
     Path(entity_id): Path<String>,
     body: Bytes,
@@ -184,7 +184,7 @@ async fn post_payload(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn put_session(
+pub(crate) async fn put_session(
     State(sandbox): State<Arc<Sandbox>>,
     Path(session_id): Path<String>,
     body: Bytes,

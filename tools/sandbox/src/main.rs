@@ -15,6 +15,7 @@ mod dice;
 mod faults;
 mod finbox;
 mod fynapse;
+mod hour;
 mod json;
 mod oauth;
 mod paging;

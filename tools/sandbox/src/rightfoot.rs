@@ -2,7 +2,7 @@
 //!
 //! Sources: the "Balance Check Run Completed" page for the webhook and its retries; the API reference for the calls.
 
-mod batches;
+pub(crate) mod batches;
 mod monitoring;
 
 use std::sync::{Arc, Mutex};

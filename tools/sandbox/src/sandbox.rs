@@ -14,6 +14,7 @@ use crate::dice::Dice;
 use crate::faults::{Faults, gate};
 use crate::finbox::FinBox;
 use crate::fynapse::Fynapse;
+use crate::hour::Playing;
 use crate::post::Post;
 use crate::provider::Provider;
 use crate::rightfoot::Rightfoot;
@@ -36,6 +37,7 @@ pub(crate) struct Sandbox {
     pub(crate) slots: Arc<Semaphore>,
     /// Counts resets; a delivery that waits for its next attempt ends when it moves.
     pub(crate) epoch: watch::Sender<u64>,
+    pub(crate) hour: Mutex<Option<Arc<Playing>>>,
     pub(crate) rightfoot: Rightfoot,
     pub(crate) fynapse: Fynapse,
     pub(crate) finbox: FinBox,
@@ -54,6 +56,7 @@ impl Sandbox {
             post: Post::new(),
             slots: Arc::new(Semaphore::new(SLOTS as usize)),
             epoch: watch::Sender::new(0),
+            hour: Mutex::default(),
             rightfoot: Rightfoot::default(),
             fynapse: Fynapse::default(),
             finbox: FinBox::default(),
@@ -80,6 +83,7 @@ impl Sandbox {
     /// Forgets everything but the configuration, and ends the deliveries still waiting.
     pub(crate) fn reset(&self) {
         self.stop_deliveries();
+        *locked(&self.hour) = None;
         locked(&self.faults).clear();
         locked(&self.requests).clear();
         locked(&self.deliveries).clear();
@@ -95,7 +99,7 @@ impl Sandbox {
 
 /// Everything the sandbox serves.
 pub(crate) fn router(sandbox: &Arc<Sandbox>) -> Router {
-    let mut app = crate::control::router();
+    let mut app = crate::control::router().merge(crate::hour::router());
     for provider in sandbox.providers() {
         let watched = from_fn_with_state((sandbox.clone(), provider.name()), gate);
         app = app

@@ -140,7 +140,7 @@ enum BatchState {
     Complete,
 }
 
-pub(super) async fn put_batch(
+pub(crate) async fn put_batch(
     State(sandbox): State<Arc<Sandbox>>,
     Path(batch_id): Path<String>,
     body: Bytes,

@@ -1,0 +1,219 @@
+//! Where the hour's events come true: the provider's state changes first, then there is a webhook to send.
+//!
+//! Everything is given an id of this run, and what came true is written down in the provider's own words. That record
+//! is the truth that a ledger is compared with, so nothing in it comes from the receiver's side.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::plan::{Happening, Plan};
+use crate::control::Problem;
+use crate::deliveries::now;
+use crate::sandbox::Sandbox;
+use crate::{finbox, rightfoot};
+
+/// Merchants' ids are numbers; a run leaves room for so many.
+const MERCHANTS_PER_RUN: u64 = 10_000;
+
+/// The ids of one run of a plan, and what its entities look like by now.
+pub(super) struct Stage {
+    run: u64,
+    /// By entity: the progress of its statements.
+    progress: BTreeMap<String, Vec<Value>>,
+}
+
+/// Something that came true.
+pub(super) struct Fact {
+    pub(super) provider: &'static str,
+    /// For the record.
+    pub(super) told: Value,
+    /// For the webhook.
+    pub(super) body: Bytes,
+}
+
+/// What an application announces before the provider starts.
+#[derive(Serialize)]
+pub(super) struct Reference {
+    provider: &'static str,
+    reference: String,
+}
+
+impl Stage {
+    pub(super) fn new(run: u64) -> Self {
+        Self { run, progress: BTreeMap::new() }
+    }
+
+    fn id(&self, kind: &str, number: usize) -> String {
+        format!("{kind}-{}-{number}", self.run)
+    }
+
+    /// Each reference once, in the order in which it is first needed.
+    pub(super) fn references(&self, plan: &Plan) -> Vec<Reference> {
+        let mut references: Vec<Reference> = Vec::new();
+        for event in &plan.events {
+            let reference = match event.happening {
+                Happening::Batch { batch, .. } => self.id("batch", batch),
+                Happening::Statement { link: Some(link), .. } | Happening::Attempt { link: Some(link), .. } => {
+                    format!("link:{}", self.id("link", link))
+                }
+                Happening::Statement { entity, .. } => format!("entity:{}", self.id("entity", entity)),
+                Happening::Session { session } => format!("session:{}", self.id("session", session)),
+                _ => continue,
+            };
+            if !references.iter().any(|known| known.reference == reference) {
+                references.push(Reference { provider: event.happening.provider(), reference });
+            }
+        }
+        references
+    }
+
+    /// Makes it true.
+    pub(super) async fn happen(&mut self, sandbox: &Arc<Sandbox>, what: &Happening) -> Result<Fact, Problem> {
+        let (told, body) = match what {
+            Happening::Batch { batch, balances } => self.batch(sandbox, *batch, balances).await?,
+            Happening::Extract { extract, amount } => self.extract(*extract, amount),
+            Happening::Statement { entity, link, statement, completed } => {
+                self.statement(sandbox, (*entity, *link), *statement, *completed).await?
+            }
+            Happening::Attempt { entity, link, reason } => self.attempt(sandbox, (*entity, *link), reason).await?,
+            Happening::Session { session } => self.session(sandbox, *session).await?,
+            Happening::Status { merchant, status } => self.status(*merchant, status),
+            Happening::Movement { number, event_type, amount } => self.movement(*number, event_type, amount),
+        };
+        Ok(Fact { provider: what.provider(), told, body })
+    }
+
+    async fn batch(
+        &self,
+        sandbox: &Arc<Sandbox>,
+        batch: usize,
+        amounts: &[Option<String>],
+    ) -> Result<(Value, Bytes), Problem> {
+        let batch_id = self.id("batch", batch);
+        // Written as text: an amount keeps its digits.
+        let row = |(n, amount): (usize, &Option<String>)| {
+            let (amount, code) = amount.as_deref().map_or(("null", 3000), |amount| (amount, 0));
+            format!(
+                r#"{{"authorizer_unique_id":"authorizer-{n}","balance":{amount},"timestamp":"{}","balance_status_code":{code}}}"#,
+                now()
+            )
+        };
+        let rows: Vec<String> = amounts.iter().enumerate().map(row).collect();
+        let set = format!(r#"{{"state":"complete","balances":[{}]}}"#, rows.join(","));
+        rightfoot::batches::put_batch(State(sandbox.clone()), Path(batch_id.clone()), set.into()).await?;
+        let body = json!({
+            "event_uuid": format!("uuid-{batch_id}"), "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch_id,
+        });
+        Ok((json!({ "kind": "batch", "batch_id": batch_id, "balances": amounts }), bytes(&body)))
+    }
+
+    fn extract(&self, extract: usize, amount: &str) -> (Value, Bytes) {
+        let event_id = self.id("extract", extract);
+        let data = format!(r#"{{"ledger":"main","account":{extract},"amount":{amount}}}"#);
+        let body = format!(r#"{{"event_id":"{event_id}","type":"balance.extracted","data":{data}}}"#);
+        (json!({ "kind": "extract", "event_id": event_id, "data": data }), body.into())
+    }
+
+    async fn statement(
+        &mut self,
+        sandbox: &Arc<Sandbox>,
+        (entity, link): (usize, Option<usize>),
+        statement: usize,
+        completed: bool,
+    ) -> Result<(Value, Bytes), Problem> {
+        let (entity_id, link_id) = (self.id("entity", entity), link.map(|link| self.id("link", link)));
+        let statement_id = self.id("statement", statement);
+        let (progress, reason) = if completed { ("completed", "") } else { ("failed", "WRONG_PASSWORD") };
+        let row = json!({ "status": progress, "statement_id": statement_id, "source": "pdf", "message": reason });
+        self.progress.entry(entity_id.clone()).or_default().push(row);
+        self.show(sandbox, &entity_id, link_id.as_deref()).await?;
+        let body = json!({
+            "entity_id": entity_id, "statement_id": statement_id, "link_id": link_id, "progress": progress,
+            "reason": reason,
+        });
+        let mut told = body.clone();
+        named(&mut told, "statement");
+        Ok((told, bytes(&body)))
+    }
+
+    async fn attempt(
+        &mut self,
+        sandbox: &Arc<Sandbox>,
+        (entity, link): (usize, Option<usize>),
+        reason: &str,
+    ) -> Result<(Value, Bytes), Problem> {
+        let (entity_id, link_id) = (self.id("entity", entity), link.map(|link| self.id("link", link)));
+        self.show(sandbox, &entity_id, link_id.as_deref()).await?;
+        let body = json!({
+            "entity_id": entity_id, "statement_id": "", "link_id": link_id, "progress": "failed", "reason": reason,
+        });
+        let mut told = body.clone();
+        named(&mut told, "attempt");
+        Ok((told, bytes(&body)))
+    }
+
+    /// The entity as its API now shows it.
+    async fn show(&self, sandbox: &Arc<Sandbox>, entity_id: &str, link_id: Option<&str>) -> Result<(), Problem> {
+        let entity = json!({
+            "link_id": link_id,
+            "progress": self.progress.get(entity_id).cloned().unwrap_or_default(),
+            "accounts": [{ "account_id": format!("account-of-{entity_id}"), "bank": "example" }],
+            "transactions": [{ "amount": 120.5, "date": "2026-11-01", "type": "credit" }],
+        });
+        finbox::put_entity(State(sandbox.clone()), Path(entity_id.to_owned()), bytes(&entity)).await.map(drop)
+    }
+
+    async fn session(&self, sandbox: &Arc<Sandbox>, session: usize) -> Result<(Value, Bytes), Problem> {
+        let session_id = self.id("session", session);
+        let shown = json!({ "session_progress": "completed" });
+        finbox::put_session(State(sandbox.clone()), Path(session_id.clone()), bytes(&shown)).await?;
+        let body = json!({
+            "event_name": "SESSION_REQUIREMENT_COMPLETION_NOTIFICATION", "session_id": session_id,
+            "accounts": [{ "account_id": format!("account-of-{session_id}"), "status": "COMPLETED" }],
+            "message": "The session has all it needs",
+        });
+        Ok((json!({ "kind": "session", "session_id": session_id }), bytes(&body)))
+    }
+
+    fn status(&self, merchant: usize, status: &str) -> (Value, Bytes) {
+        let merchant_id = self.run * MERCHANTS_PER_RUN + u64::try_from(merchant).unwrap_or_default();
+        let key = format!("key-{merchant_id}-{status}");
+        let body = json!({
+            "event_type": format!("merchant.{status}"), "source_id": merchant_id, "timestamp": now(),
+            "payload": { "merchant_id": merchant_id, "mid": null, "dba_name": format!("Shop {merchant}") },
+            "metadata": { "webhook_id": "wh-hour", "attempt": 1, "idempotency_key": key },
+        });
+        let told = json!({
+            "kind": "status", "merchant_id": merchant_id.to_string(), "status": status, "idempotency_key": key,
+        });
+        (told, bytes(&body))
+    }
+
+    fn movement(&self, number: usize, event_type: &str, amount: &str) -> (Value, Bytes) {
+        let source_id = self.id("movement", number);
+        let key = format!("key-{source_id}");
+        let body = format!(
+            r#"{{"event_type":"{event_type}","source_id":"{source_id}","timestamp":"{}","payload":{{"amount":{amount}}},"metadata":{{"webhook_id":"wh-hour","attempt":1,"idempotency_key":"{key}"}}}}"#,
+            now()
+        );
+        let told = json!({
+            "kind": "movement", "event_type": event_type, "source_id": source_id, "idempotency_key": key,
+        });
+        (told, body.into())
+    }
+}
+
+fn named(told: &mut Value, kind: &str) {
+    if let Some(told) = told.as_object_mut() {
+        told.insert("kind".to_owned(), kind.into());
+    }
+}
+
+fn bytes(value: &Value) -> Bytes {
+    value.to_string().into()
+}
