@@ -8,3 +8,4 @@ pub mod samples;
 pub mod simulation;
 pub mod local;
 pub mod story;
+pub mod hour;

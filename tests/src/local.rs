@@ -5,6 +5,7 @@ mod http;
 mod observe;
 mod sandbox;
 mod stack;
+mod table;
 
 use std::time::{Duration, Instant};
 

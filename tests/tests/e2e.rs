@@ -9,6 +9,8 @@ mod fynapse;
 mod runpayments;
 #[path = "e2e/rightfoot.rs"]
 mod rightfoot;
+#[path = "e2e/random_hour.rs"]
+mod random_hour;
 
 use std::sync::Arc;
 

@@ -43,6 +43,14 @@ impl Observer {
         Ok(seen.iter().filter(|detail| detail["subject"] == subject).cloned().collect())
     }
 
+    /// Everything published so far whose subject contains this text, in the order of arrival, repetitions included.
+    pub async fn published_of(&self, part: &str) -> Outcome<Vec<Value>> {
+        self.collect().await?;
+        let seen = self.seen.lock().map_err(|_| "the observer was interrupted")?;
+        let about = |detail: &&Value| detail["subject"].as_str().is_some_and(|subject| subject.contains(part));
+        Ok(seen.iter().filter(about).cloned().collect())
+    }
+
     /// Takes over what has arrived on the queue.
     async fn collect(&self) -> Outcome<()> {
         loop {

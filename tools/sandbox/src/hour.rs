@@ -266,9 +266,9 @@ fn usual_deliveries() -> usize {
     500
 }
 
-/// An hour in thirty seconds.
+/// An hour in 25 seconds.
 fn usual_time_scale() -> f64 {
-    120.0
+    144.0
 }
 
 fn usual_in_flight() -> usize {

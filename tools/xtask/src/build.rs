@@ -1,4 +1,4 @@
-//! Compiles what the local stack runs: the seven functions, the sandbox and the story.
+//! Compiles what the local stack runs: the seven functions, the sandbox, the story and the hour.
 
 use crate::job::Job;
 use crate::project::{PROFILE, Project};
@@ -29,8 +29,8 @@ pub(crate) fn functions(project: &Project) -> Result<Vec<String>> {
 pub(crate) fn everything(project: &Project) -> Result<()> {
     functions_into_lambda(project)?;
     let mut command = project.cargo_local("build");
-    command.args(["--workspace", "--bin", "sandbox", "--bin", "story"]);
-    Job::logged("building the sandbox and the story", LIMIT, project.log("build-tools")).succeed(command)
+    command.args(["--workspace", "--bin", "sandbox", "--bin", "story", "--bin", "hour"]);
+    Job::logged("building the sandbox, the story and the hour", LIMIT, project.log("build-tools")).succeed(command)
 }
 
 fn functions_into_lambda(project: &Project) -> Result<()> {

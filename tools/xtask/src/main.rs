@@ -3,6 +3,7 @@
 //! ```text
 //! main ─ run ───┐
 //!      ├ stack ─┴ setup: venv ─ build ─ sandbox ─ ministack ─ deploy ─ secrets
+//!      ├ hour            (brings the stack up for random hours)
 //!      ├ simulate        (builds and runs the simulation)
 //!      ├ test            (brings the stack up for the end-to-end suite)
 //!      └ check           fmt clippy doc layering inventory template supply-chain
@@ -14,6 +15,7 @@
 mod build;
 mod check;
 mod deploy;
+mod hour;
 mod http;
 mod job;
 mod ministack;
@@ -66,6 +68,8 @@ enum Command {
         #[arg(value_enum, default_value_t = test::Suite::All)]
         suite: test::Suite,
     },
+    /// Play random hours of all four providers on the local stack, and compare the ledger with what happened
+    Hour(hour::Hours),
     /// Run the flows in a simulated world that goes wrong everywhere, over many seeds
     Simulate(simulate::Seeds),
     /// Run the checks that need no stack
@@ -95,6 +99,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Down => stack::down(&project),
         Command::Status => stack::status(&project),
         Command::Test { suite } => test::run(&project, suite),
+        Command::Hour(hours) => hour::run(&project, &hours),
         Command::Simulate(seeds) => simulate::run(&project, &seeds),
         Command::Check { part } => check::run(&project, part),
     }

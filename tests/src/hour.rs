@@ -1,0 +1,193 @@
+//! A random hour of all four providers, played by the sandbox against the running local stack, and its check: at the
+//! end the ledger holds what happened, entry by entry, less what no API gives back.
+//!
+//! ```text
+//! plan (sandbox, from a seed) ─ announce what an application would ─ play ─ wait until all is quiet
+//!    truth (sandbox) ─┐
+//!    table, bus ──────┴ judge ─ declared list ─▶ a table; missing or extra fails
+//! ```
+
+pub mod declared;
+pub mod held;
+pub mod judge;
+mod table;
+pub mod truth;
+pub mod wanted;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use hookledger_core::identity::ItemKey;
+use serde_json::{Value, json};
+
+use crate::local::{Local, Outcome};
+use held::Held;
+use judge::{Judgement, judge};
+use truth::Told;
+
+/// Announcements under way at once. An emulated function takes a tenth of a second.
+const ANNOUNCING: usize = 6;
+/// How often an application announces again after a 5xx.
+const ANNOUNCE_TRIES: u32 = 10;
+/// How long the hour itself may take: half a minute, and more where the machine is busy.
+const PLAY_LIMIT: Duration = Duration::from_secs(240);
+/// How long it may take afterwards until everything that can be had is there.
+const QUIET_LIMIT: Duration = Duration::from_secs(120);
+/// How often the reconciler is run, and the ledger looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A duplicate's late message comes within 3 s on the local stack; its work takes well under a second.
+const DUPLICATE_WAIT: Duration = Duration::from_secs(5);
+
+/// Which hour to play.
+#[derive(Clone, Copy, Debug)]
+pub struct Hour {
+    /// The seed of its plan.
+    pub seed: u64,
+    /// Events, each with a webhook.
+    pub deliveries: usize,
+    /// Whether the application announces what it waits for. Without that the check has to fail: nobody asks.
+    pub announced: bool,
+}
+
+/// An hour that was played.
+#[derive(Debug)]
+pub struct Played {
+    /// The seed.
+    pub seed: u64,
+    /// The plan's digest: the same for the same seed.
+    pub digest: String,
+    /// What the providers say.
+    pub truth: Vec<Told>,
+    /// The comparison.
+    pub judgement: Judgement,
+    /// What was still under way when the time was over.
+    pub under_way: Option<String>,
+    /// How long announcing, playing and waiting took.
+    pub took: [Duration; 3],
+}
+
+impl Played {
+    /// Whether the ledger equals the truth.
+    pub fn is_as_it_should_be(&self) -> bool {
+        self.judgement.missing.is_empty() && self.judgement.extra.is_empty() && self.under_way.is_none()
+    }
+}
+
+/// Plays an hour and compares.
+pub async fn play(local: &Local, hour: &Hour) -> Outcome<Played> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
+    // Tenths of a second: in every id of this run, and in no other test's.
+    let run = since.as_millis() / 100;
+    let run = u64::try_from(run).map_err(|error| error.to_string())?;
+    let order = json!({ "seed": hour.seed, "run": run, "deliveries": hour.deliveries });
+    let ordered = local.sandbox.control("PUT", "hour", &order).await?;
+    let references = references(&ordered)?;
+
+    let started = Instant::now();
+    if hour.announced {
+        announce(local, &references).await?;
+    }
+    let announced = started.elapsed();
+    local.sandbox.control("POST", "hour", &json!({})).await?;
+    let truth = until_over(local).await?;
+    let over = started.elapsed();
+    let under_way = until_quiet(local, &run.to_string(), &truth).await?;
+    let judgement = judge(&truth, &Held::read(local, &run.to_string()).await?);
+    let quiet = started.elapsed();
+    if hour.announced {
+        close(local, &references).await?;
+    }
+    let digest = ordered["digest"].as_str().unwrap_or_default().to_string();
+    let took = [announced, over - announced, quiet - over];
+    Ok(Played { seed: hour.seed, digest, truth, judgement, under_way, took })
+}
+
+/// What to announce; watches last, because they look ever more rarely from then on.
+fn references(ordered: &Value) -> Outcome<Vec<(String, String)>> {
+    let listed = ordered["references"].as_array().ok_or("the sandbox names no references")?;
+    let text = |value: &Value| value.as_str().map(str::to_string).ok_or("a reference is no text");
+    let references = listed.iter().map(|row| Ok((text(&row["provider"])?, text(&row["reference"])?)));
+    let mut references = references.collect::<Outcome<Vec<_>>>()?;
+    references.sort_by_key(|(_, reference)| reference.starts_with("link:"));
+    Ok(references)
+}
+
+/// What an application does before its provider starts.
+async fn announce(local: &Local, references: &[(String, String)]) -> Outcome<()> {
+    let announce = async |(provider, reference): &(String, String)| {
+        for _ in 0..ANNOUNCE_TRIES {
+            let answered = local.expect("PUT", provider, reference).await?;
+            if answered.status < 500 {
+                return answered.expect(201).map(drop);
+            }
+            tokio::time::sleep(LOOK_EVERY / 4).await;
+        }
+        Err(format!("{provider} {reference} could not be announced"))
+    };
+    stream::iter(references).map(announce).buffer_unordered(ANNOUNCING).try_collect().await
+}
+
+/// Watches are kept for days; these are over.
+async fn close(local: &Local, references: &[(String, String)]) -> Outcome<()> {
+    let watches = references.iter().filter(|(_, reference)| reference.starts_with("link:"));
+    let close = async |(provider, reference): &(String, String)| {
+        local.expect("DELETE", provider, reference).await?.expect(200).map(drop)
+    };
+    stream::iter(watches).map(close).buffer_unordered(ANNOUNCING).try_collect().await
+}
+
+/// Runs the reconciler while the providers have their hour.
+async fn until_over(local: &Local) -> Outcome<Vec<Told>> {
+    let started = Instant::now();
+    while started.elapsed() < PLAY_LIMIT {
+        let view = local.sandbox.control("GET", "hour", &Value::Null).await?;
+        match view["state"].as_str() {
+            Some("over") => {
+                return serde_json::from_value(view["truth"].clone()).map_err(|error| format!("the truth: {error}"));
+            }
+            Some("playing") => {}
+            other => return Err(format!("the hour is {other:?}")),
+        }
+        local.reconcile().await?;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Err(format!("the hour is not over after {} s", PLAY_LIMIT.as_secs()))
+}
+
+/// Waits until all that can be had is there and nothing is under way; says what still is when the time is over.
+async fn until_quiet(local: &Local, run: &str, truth: &[Told]) -> Outcome<Option<String>> {
+    let started = Instant::now();
+    let polled_before = polls(&Held::read(local, run).await?);
+    loop {
+        local.reconcile().await?;
+        tokio::time::sleep(LOOK_EVERY).await;
+        let held = Held::read(local, run).await?;
+        let under_way = under_way(truth, &held, &polled_before);
+        if under_way.is_none() {
+            tokio::time::sleep(DUPLICATE_WAIT).await;
+            return Ok(None);
+        }
+        if started.elapsed() > QUIET_LIMIT {
+            return Ok(under_way);
+        }
+    }
+}
+
+fn polls(held: &Held) -> BTreeMap<ItemKey, u64> {
+    held.waits.iter().map(|(key, wait)| (key.clone(), wait.polls)).collect()
+}
+
+/// What there is to wait for: something missing, an open entry, an expectation, a watch that has not looked again since
+/// the hour was over.
+fn under_way(truth: &[Told], held: &Held, polled_before: &BTreeMap<ItemKey, u64>) -> Option<String> {
+    let open = held.entries.iter().find(|(_, entry)| entry.state == "open").map(|(key, _)| format!("{key} is open"));
+    let waits = || {
+        let mut waits = held.waits.iter().filter(|(key, wait)| match key.sk.as_str() {
+            "watch" => polled_before.get(key).is_none_or(|before| wait.polls <= *before),
+            _ => wait.state == "waiting",
+        });
+        waits.next().map(|(key, wait)| format!("{key} is {} after {} polls", wait.state, wait.polls))
+    };
+    open.or_else(waits).or_else(|| judge(truth, held).missing.into_iter().next())
+}

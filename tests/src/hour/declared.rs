@@ -1,0 +1,55 @@
+//! What no API gives back: the events that may be missing once none of their webhooks arrived, and why.
+//!
+//! The list is the whole of it. An event that was answered with a 2xx is never on it, and an event that is not on it
+//! has to be in the ledger at the end of the hour, whatever became of its webhook.
+
+use super::truth::{Fact, Told};
+
+/// One kind of event that can be lost for good.
+#[derive(Debug)]
+pub struct Declared {
+    /// What it is.
+    pub what: &'static str,
+    /// Why nobody can ask for it.
+    pub why: &'static str,
+    is: fn(&Told, &[Told]) -> bool,
+}
+
+/// Everything that may be lost.
+pub static ALL: [Declared; 4] = [
+    Declared {
+        what: "Fynapse: an extract",
+        why: "the delivery audit names the delivery; no endpoint is known to give its body back",
+        is: |told, _| matches!(told.fact, Fact::Extract { .. }),
+    },
+    Declared {
+        what: "FinBox: a failed attempt without link and statement",
+        why: "failed attempts are listed by link only, and entities show statements only",
+        is: |told, _| matches!(told.fact, Fact::Attempt { link_id: None, .. }),
+    },
+    Declared {
+        what: "Run Payments: an event that is no merchant's status",
+        why: "there is no list of events and no replay, and the reports name no event",
+        is: |told, _| matches!(told.fact, Fact::Movement { .. }),
+    },
+    Declared {
+        what: "Run Payments: a status that the merchant left before a walk saw it",
+        why: "the merchant list shows the present status and keeps no history",
+        is: left_behind,
+    },
+];
+
+/// The first declaration that covers this event.
+pub fn declaration(told: &Told, truth: &[Told]) -> Option<&'static Declared> {
+    ALL.iter().find(|declared| !told.acknowledged && (declared.is)(told, truth))
+}
+
+/// Whether the merchant got another status later on.
+fn left_behind(told: &Told, truth: &[Told]) -> bool {
+    let Fact::Status { merchant_id, idempotency_key, .. } = &told.fact else { return false };
+    let mut of_merchant = truth.iter().filter_map(|told| match &told.fact {
+        Fact::Status { merchant_id: id, idempotency_key: key, .. } if id == merchant_id => Some(key),
+        _ => None,
+    });
+    of_merchant.next_back() != Some(idempotency_key)
+}

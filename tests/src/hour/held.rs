@@ -1,0 +1,104 @@
+//! What the ledger holds of one run, and what was published about it, read from outside.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use hookledger_core::identity::ItemKey;
+use serde_json::Value;
+
+use crate::local::{Local, Outcome};
+
+/// Everything about one run.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// The entries.
+    pub entries: BTreeMap<ItemKey, Entry>,
+    /// The result rows.
+    pub rows: BTreeMap<ItemKey, Row>,
+    /// The status facts' keys.
+    pub facts: Vec<ItemKey>,
+    /// Subjects' current statuses.
+    pub statuses: BTreeMap<String, String>,
+    /// Expectations and watches.
+    pub waits: BTreeMap<ItemKey, Wait>,
+    /// What was published, by its stable id.
+    pub published: BTreeMap<String, Vec<Value>>,
+}
+
+/// An entry.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// `open`, `done`, `ignored` or `parked`.
+    pub state: String,
+    /// `push` or `poll`.
+    pub origin: String,
+    /// Why it stands where it stands.
+    pub reason: String,
+}
+
+/// A result row.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its columns.
+    pub columns: BTreeMap<String, String>,
+    /// Its document, where it is short enough to be stored as it came.
+    pub document: Option<String>,
+}
+
+/// An expectation or a watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// `waiting`, `met`, `closed` or `expired`.
+    pub state: String,
+    /// Polls so far.
+    pub polls: u64,
+}
+
+impl Held {
+    /// Reads it.
+    pub async fn read(local: &Local, run: &str) -> Outcome<Self> {
+        let mut held = Self::default();
+        for item in local.items(run).await? {
+            held.take(&item);
+        }
+        for detail in local.observer.published_of(run).await? {
+            let id = detail["id"].as_str().unwrap_or("none").to_string();
+            held.published.entry(id).or_default().push(detail);
+        }
+        Ok(held)
+    }
+
+    fn take(&mut self, item: &HashMap<String, AttributeValue>) {
+        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+        let key = ItemKey { pk: text("pk"), sk: text("sk") };
+        let kind = key.sk.split('#').next().unwrap_or_default().to_string();
+        match kind.as_str() {
+            "event" => {
+                let entry = Entry { state: text("state"), origin: text("origin"), reason: text("reason") };
+                self.entries.insert(key, entry);
+            }
+            "fact" => self.facts.push(key),
+            "state" => {
+                self.statuses.insert(key.pk, text("status"));
+            }
+            "expectation" | "watch" => {
+                let polls = item.get("polls").and_then(|value| value.as_n().ok()?.parse().ok()).unwrap_or_default();
+                self.waits.insert(key, Wait { state: text("state"), polls });
+            }
+            _ => {
+                self.rows.insert(key, row(item));
+            }
+        }
+    }
+}
+
+fn row(item: &HashMap<String, AttributeValue>) -> Row {
+    let columns = item.get("columns").and_then(|value| value.as_m().ok());
+    let columns = columns.into_iter().flatten();
+    let columns = columns.filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone())));
+    let document = item.get("document").and_then(|value| value.as_b().ok());
+    Row {
+        columns: columns.collect(),
+        document: document.and_then(|bytes| String::from_utf8(bytes.clone().into_inner()).ok()),
+    }
+}

@@ -1,0 +1,179 @@
+//! The comparison: the truth on one side, the ledger and what was published on the other, entry by entry.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hookledger_core::identity::ItemKey;
+
+use super::declared::declaration;
+use super::held::Held;
+use super::truth::{Fact, Told};
+use super::wanted::{Wanted, wanted};
+
+/// What came of one provider's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Events at the provider. The next four add up to them.
+    pub happened: usize,
+    /// Held, from a webhook.
+    pub delivered: usize,
+    /// Held, because we asked.
+    pub recovered: usize,
+    /// Not held, and on the declared list.
+    pub declared: usize,
+    /// Not held as they should be.
+    pub missing: usize,
+    /// Held or published, and never happened.
+    pub extra: usize,
+}
+
+/// The whole comparison.
+#[derive(Clone, Debug, Default)]
+pub struct Judgement {
+    /// By provider.
+    pub tallies: BTreeMap<String, Tally>,
+    /// By what is declared: how many, and why they can't be had.
+    pub declared: BTreeMap<&'static str, (usize, &'static str)>,
+    /// Each missing event, and what was found instead.
+    pub missing: Vec<String>,
+    /// Each thing too many.
+    pub extra: Vec<String>,
+    /// Details that were published more than once under one id, which consumers recognise.
+    pub repeated: usize,
+}
+
+enum Found {
+    Delivered,
+    Recovered,
+    Nothing,
+}
+
+/// What some event of the truth accounts for.
+#[derive(Default)]
+struct Accounted {
+    entries: BTreeSet<ItemKey>,
+    rows: BTreeSet<ItemKey>,
+    facts: BTreeSet<ItemKey>,
+    published: BTreeSet<String>,
+}
+
+/// Compares.
+pub fn judge(truth: &[Told], held: &Held) -> Judgement {
+    let mut judgement = Judgement::default();
+    let mut accounted = Accounted::default();
+    for (told, wanted) in truth.iter().zip(wanted(truth)) {
+        let found = look(told, &wanted, held, &mut accounted);
+        let tally = judgement.tallies.entry(told.provider.clone()).or_default();
+        tally.happened += 1;
+        match found {
+            Ok(Found::Delivered) => tally.delivered += 1,
+            Ok(Found::Recovered) => tally.recovered += 1,
+            Ok(Found::Nothing) => match declaration(told, truth) {
+                Some(declared) => {
+                    tally.declared += 1;
+                    judgement.declared.entry(declared.what).or_insert((0, declared.why)).0 += 1;
+                }
+                None => {
+                    tally.missing += 1;
+                    judgement.missing.push(format!("{:?}: no entry (answered {:?})", told.fact, told.answers));
+                }
+            },
+            Err(why) => {
+                tally.missing += 1;
+                judgement.missing.push(format!("{:?}: {why}", told.fact));
+            }
+        }
+    }
+    statuses(truth, held, &mut judgement);
+    extras(held, &accounted, &mut judgement);
+    judgement.repeated = held.published.values().filter(|copies| copies.len() > 1).count();
+    judgement
+}
+
+/// Looks for one event: its entries, their rows, its effect and its publication.
+fn look(told: &Told, wanted: &Wanted, held: &Held, accounted: &mut Accounted) -> Result<Found, String> {
+    let carriers = wanted.carriers(held);
+    let mut effects = Vec::new();
+    let mut pushed = false;
+    for (key, is_webhook) in &carriers {
+        accounted.entries.insert(key.clone());
+        effects.push(key.clone());
+        pushed |= *is_webhook && held.entries[key].origin == "push";
+    }
+    if carriers.is_empty() || (told.acknowledged && !carriers.iter().any(|(_, is_webhook)| *is_webhook)) {
+        return if told.acknowledged {
+            Err("answered 2xx, and there is no entry of it".into())
+        } else {
+            Ok(Found::Nothing)
+        };
+    }
+    if let Some(sk) = &wanted.fact {
+        // A status' effect is its fact, whichever entry brought it.
+        effects = vec![wanted.row(sk)];
+        accounted.facts.extend(effects.iter().cloned());
+        if !held.facts.contains(&effects[0]) {
+            return Err(format!("there is no {sk}"));
+        }
+    }
+    for (sk, _) in &wanted.rows {
+        accounted.rows.insert(wanted.row(sk));
+    }
+    accounted.published.extend(effects.iter().map(ItemKey::stable_id));
+    for (key, _) in &carriers {
+        let entry = &held.entries[key];
+        if entry.state != "done" {
+            return Err(format!("its entry is {} ({})", entry.state, entry.reason));
+        }
+    }
+    for (sk, content) in &wanted.rows {
+        match held.rows.get(&wanted.row(sk)) {
+            Some(row) if content.is_in(row) => {}
+            Some(row) => return Err(format!("its row {sk} is {row:?} and not {content:?}")),
+            None => return Err(format!("its row {sk} is missing")),
+        }
+    }
+    for effect in &effects {
+        match held.published.get(&effect.stable_id()) {
+            None => return Err("it was not published".into()),
+            Some(copies) if copies.iter().any(|detail| *detail != copies[0]) => {
+                return Err("two different details were published under its id".into());
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(if told.acknowledged || pushed { Found::Delivered } else { Found::Recovered })
+}
+
+/// Each merchant must stand where it stands at the provider.
+fn statuses(truth: &[Told], held: &Held, judgement: &mut Judgement) {
+    let mut last = BTreeMap::new();
+    for told in truth {
+        if let Fact::Status { merchant_id, status, .. } = &told.fact {
+            last.insert(format!("runpayments#merchant#{merchant_id}"), (&told.provider, status));
+        }
+    }
+    for (subject, (provider, status)) in last {
+        let current = held.statuses.get(&subject);
+        if current != Some(status) {
+            judgement.tallies.entry(provider.clone()).or_default().missing += 1;
+            judgement.missing.push(format!("{subject} is {status}, and {current:?} in the ledger"));
+        }
+    }
+}
+
+fn extras(held: &Held, accounted: &Accounted, judgement: &mut Judgement) {
+    let entries = held.entries.keys().filter(|key| !accounted.entries.contains(*key));
+    let rows = held.rows.keys().filter(|key| !accounted.rows.contains(*key));
+    let facts = held.facts.iter().filter(|key| !accounted.facts.contains(*key));
+    let keys = entries.chain(rows).chain(facts).map(|key| (key.pk.clone(), key.to_string()));
+    let published = held.published.iter().filter(|(id, _)| !accounted.published.contains(*id));
+    let published = published.map(|(_, copies)| {
+        let subject = copies[0]["subject"].as_str().unwrap_or_default().to_string();
+        (subject, format!("published: {}", copies[0]))
+    });
+    let all: Vec<(String, String)> = keys.chain(published).collect();
+    for (subject, what) in all {
+        let provider = subject.split('#').next().unwrap_or_default().to_string();
+        judgement.tallies.entry(provider).or_default().extra += 1;
+        judgement.extra.push(what);
+    }
+}

@@ -1,0 +1,64 @@
+//! What was seen, as a table.
+
+use std::fmt;
+
+use super::Played;
+use super::judge::Tally;
+
+/// Missing and extra things that are printed; the others are counted.
+const SHOWN: usize = 20;
+
+impl fmt::Display for Played {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let answers = || self.truth.iter().flat_map(|told| &told.answers);
+        let taken = answers().filter(|status| matches!(status, Some(200..300))).count();
+        let [announcing, playing, waiting] = self.took.map(|took| took.as_secs_f64());
+        writeln!(f, "seed {}, plan {}: {} events", self.seed, self.digest, self.truth.len())?;
+        writeln!(
+            f,
+            "{} requests arrived, {taken} were answered 2xx; announcing {announcing:.0} s, the hour {playing:.0} s, \
+             until quiet {waiting:.0} s",
+            answers().count()
+        )?;
+        line(f, "", ["happened", "delivered", "recovered by asking", "declared lost", "missing", "extra"])?;
+        let mut sum = Tally::default();
+        for (provider, tally) in &self.judgement.tallies {
+            row(f, provider, tally)?;
+            sum.happened += tally.happened;
+            sum.delivered += tally.delivered;
+            sum.recovered += tally.recovered;
+            sum.declared += tally.declared;
+            sum.missing += tally.missing;
+            sum.extra += tally.extra;
+        }
+        row(f, "all", &sum)?;
+        for (what, (count, why)) in &self.judgement.declared {
+            writeln!(f, "declared lost: {count} × {what}: {why}")?;
+        }
+        if self.judgement.repeated > 0 {
+            writeln!(f, "{} details were published more than once, under one id each", self.judgement.repeated)?;
+        }
+        if let Some(under_way) = &self.under_way {
+            writeln!(f, "NOT QUIET when the time was over: {under_way}")?;
+        }
+        for (name, things) in [("MISSING", &self.judgement.missing), ("EXTRA", &self.judgement.extra)] {
+            for thing in things.iter().take(SHOWN) {
+                writeln!(f, "{name}: {thing}")?;
+            }
+            if things.len() > SHOWN {
+                writeln!(f, "{name}: and {} more", things.len() - SHOWN)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, tally: &Tally) -> fmt::Result {
+    let Tally { happened, delivered, recovered, declared, missing, extra } = tally;
+    line(f, name, [happened, delivered, recovered, declared, missing, extra])
+}
+
+fn line<T: fmt::Display>(f: &mut fmt::Formatter<'_>, name: &str, cells: [T; 6]) -> fmt::Result {
+    let [a, b, c, d, e, g] = cells;
+    writeln!(f, "  {name:<12} {a:>9} {b:>10} {c:>20} {d:>14} {e:>8} {g:>6}")
+}

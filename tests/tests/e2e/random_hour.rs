@@ -1,0 +1,20 @@
+//! Two random hours: everything goes wrong that can, and the ledger ends up equal to what happened.
+
+use hookledger_tests::hour::{Hour, play};
+
+use super::scene;
+
+#[tokio::test]
+async fn random_hour() {
+    let (_guard, scene) = scene("hour").await;
+    for seed in [1, 2] {
+        let hour = Hour { seed, deliveries: 500, announced: true };
+        let played = play(&scene.local, &hour).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        println!("{played}");
+        let sum = |of: fn(&hookledger_tests::hour::judge::Tally) -> usize| -> usize {
+            played.judgement.tallies.values().map(of).sum()
+        };
+        assert!(played.is_as_it_should_be(), "{played}");
+        assert!(sum(|tally| tally.happened) >= 500 && sum(|tally| tally.recovered) > 0, "{played}");
+    }
+}
