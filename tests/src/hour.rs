@@ -14,11 +14,15 @@ mod table;
 pub mod truth;
 pub mod wanted;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use hookledger_core::identity::ItemKey;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::local::{Local, Outcome};
@@ -50,6 +54,9 @@ pub struct Hour {
     pub announced: bool,
 }
 
+/// By provider and status, how many calls of its API.
+pub type FailedCalls = BTreeMap<String, BTreeMap<u16, u64>>;
+
 /// An hour that was played.
 #[derive(Debug)]
 pub struct Played {
@@ -59,6 +66,8 @@ pub struct Played {
     pub digest: String,
     /// What the providers say.
     pub truth: Vec<Told>,
+    /// By provider and status: calls of its API that failed during the hour.
+    pub failed_calls: FailedCalls,
     /// The comparison.
     pub judgement: Judgement,
     /// What was still under way when the time was over.
@@ -68,6 +77,12 @@ pub struct Played {
 }
 
 impl Played {
+    /// Calls of the providers' APIs that failed with one of these statuses.
+    pub fn failed_with(&self, statuses: std::ops::Range<u16>) -> u64 {
+        let calls = self.failed_calls.values().flatten();
+        calls.filter(|(status, _)| statuses.contains(status)).map(|(_, count)| count).sum()
+    }
+
     /// Whether the ledger equals the truth.
     pub fn is_as_it_should_be(&self) -> bool {
         self.judgement.missing.is_empty() && self.judgement.extra.is_empty() && self.under_way.is_none()
@@ -90,7 +105,7 @@ pub async fn play(local: &Local, hour: &Hour) -> Outcome<Played> {
     }
     let announced = started.elapsed();
     local.sandbox.control("POST", "hour", &json!({})).await?;
-    let truth = until_over(local).await?;
+    let Over { truth, failed_calls } = until_over(local).await?;
     let over = started.elapsed();
     let under_way = until_quiet(local, &run.to_string(), &truth).await?;
     let judgement = judge(&truth, &Held::read(local, &run.to_string()).await?);
@@ -100,7 +115,7 @@ pub async fn play(local: &Local, hour: &Hour) -> Outcome<Played> {
     }
     let digest = ordered["digest"].as_str().unwrap_or_default().to_string();
     let took = [announced, over - announced, quiet - over];
-    Ok(Played { seed: hour.seed, digest, truth, judgement, under_way, took })
+    Ok(Played { seed: hour.seed, digest, truth, failed_calls, judgement, under_way, took })
 }
 
 /// What to announce; watches last, because they look ever more rarely from then on.
@@ -137,14 +152,21 @@ async fn close(local: &Local, references: &[(String, String)]) -> Outcome<()> {
     stream::iter(watches).map(close).buffer_unordered(ANNOUNCING).try_collect().await
 }
 
+/// What the sandbox tells at the end.
+#[derive(Deserialize)]
+struct Over {
+    truth: Vec<Told>,
+    failed_calls: FailedCalls,
+}
+
 /// Runs the reconciler while the providers have their hour.
-async fn until_over(local: &Local) -> Outcome<Vec<Told>> {
+async fn until_over(local: &Local) -> Outcome<Over> {
     let started = Instant::now();
     while started.elapsed() < PLAY_LIMIT {
         let view = local.sandbox.control("GET", "hour", &Value::Null).await?;
         match view["state"].as_str() {
             Some("over") => {
-                return serde_json::from_value(view["truth"].clone()).map_err(|error| format!("the truth: {error}"));
+                return serde_json::from_value(view).map_err(|error| format!("the sandbox's truth: {error}"));
             }
             Some("playing") => {}
             other => return Err(format!("the hour is {other:?}")),

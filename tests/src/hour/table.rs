@@ -20,6 +20,12 @@ impl fmt::Display for Played {
              until quiet {waiting:.0} s",
             answers().count()
         )?;
+        write!(f, "calls of the providers' APIs that failed:")?;
+        for (provider, statuses) in &self.failed_calls {
+            let statuses: Vec<String> = statuses.iter().map(|(status, count)| format!("{count} × {status}")).collect();
+            write!(f, " {provider} {};", statuses.join(", "))?;
+        }
+        writeln!(f)?;
         line(f, "", ["happened", "delivered", "recovered by asking", "declared lost", "missing", "extra"])?;
         let mut sum = Tally::default();
         for (provider, tally) in &self.judgement.tallies {

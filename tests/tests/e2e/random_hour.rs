@@ -1,5 +1,6 @@
 //! Two random hours: everything goes wrong that can, and the ledger ends up equal to what happened.
 
+use hookledger_tests::hour::judge::Tally;
 use hookledger_tests::hour::{Hour, play};
 
 use super::scene;
@@ -11,10 +12,10 @@ async fn random_hour() {
         let hour = Hour { seed, deliveries: 500, announced: true };
         let played = play(&scene.local, &hour).await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         println!("{played}");
-        let sum = |of: fn(&hookledger_tests::hour::judge::Tally) -> usize| -> usize {
-            played.judgement.tallies.values().map(of).sum()
-        };
+        let sum = |of: fn(&Tally) -> usize| -> usize { played.judgement.tallies.values().map(of).sum() };
         assert!(played.is_as_it_should_be(), "{played}");
+        // Bad weather that nobody met would show nothing.
+        assert!(played.failed_with(500..600) > 0 && played.failed_with(429..430) > 0, "{played}");
         assert!(sum(|tally| tally.happened) >= 500 && sum(|tally| tally.recovered) > 0, "{played}");
     }
 }

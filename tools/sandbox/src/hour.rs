@@ -15,10 +15,13 @@ mod plan;
 mod stage;
 mod weather;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::put;
 use axum::{Json, Router};
 use bytes::Bytes;
@@ -77,6 +80,8 @@ struct Progress {
     truth: Vec<Told>,
     /// Webhooks whose delivery has ended.
     ended: usize,
+    /// By provider and status: calls of its API that failed.
+    failed_calls: BTreeMap<&'static str, BTreeMap<u16, u64>>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Serialize)]
@@ -119,6 +124,7 @@ struct View {
     planned: usize,
     happened: usize,
     ended: usize,
+    failed_calls: BTreeMap<&'static str, BTreeMap<u16, u64>>,
     /// In the order of happening; only at the end.
     truth: Option<Vec<Told>>,
 }
@@ -197,8 +203,29 @@ async fn get_hour(State(sandbox): State<Arc<Sandbox>>) -> Result<Json<View>, Pro
         planned: hour.plan.events.len(),
         happened: progress.truth.len(),
         ended: progress.ended,
+        failed_calls: progress.failed_calls.clone(),
         truth: (progress.stage == Act::Over).then(|| progress.truth.clone()),
     }))
+}
+
+/// Counts the calls of the providers' APIs that fail while an hour is played: the weather as it was felt. "Not yet" is
+/// no failure.
+pub(crate) async fn witness(
+    State((sandbox, name)): State<(Arc<Sandbox>, &'static str)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let response = next.run(request).await;
+    let status = response.status();
+    let hour = locked(&sandbox.hour).clone();
+    if let Some(hour) = hour
+        && hour.is(Act::Playing)
+        && (status.is_server_error() || status.is_client_error() && status != StatusCode::NOT_FOUND)
+    {
+        let mut progress = locked(&hour.progress);
+        *progress.failed_calls.entry(name).or_default().entry(status.as_u16()).or_default() += 1;
+    }
+    response
 }
 
 /// The hour, to the end of its last delivery.

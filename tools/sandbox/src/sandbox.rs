@@ -102,8 +102,9 @@ pub(crate) fn router(sandbox: &Arc<Sandbox>) -> Router {
     let mut app = crate::control::router().merge(crate::hour::router());
     for provider in sandbox.providers() {
         let watched = from_fn_with_state((sandbox.clone(), provider.name()), gate);
+        let witnessed = from_fn_with_state((sandbox.clone(), provider.name()), crate::hour::witness);
         app = app
-            .nest(provider.base(), provider.api(sandbox).route_layer(watched))
+            .nest(provider.base(), provider.api(sandbox).route_layer(watched).route_layer(witnessed))
             .nest(&format!("/control/{}", provider.name()), provider.control());
     }
     app.layer(DefaultBodyLimit::max(REQUEST_LIMIT_BYTES)).with_state(sandbox.clone())

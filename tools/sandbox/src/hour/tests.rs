@@ -52,6 +52,7 @@ async fn the_truth_is_what_happened_and_what_was_answered() {
     }
     let of = |fate: &str| truth.iter().filter(|told| told["fate"] == fate).count();
     assert_eq!((of("lost_unnoticed"), of("lost_for_good")), (4, 4));
+    assert_eq!(over["failed_calls"], json!({}), "nobody called");
     let faults = running.control(Method::GET, "faults", json!({})).await;
     assert!(["rightfoot", "finbox", "runpayments"].iter().all(|name| faults[name]["outage"] == false), "{faults}");
 }

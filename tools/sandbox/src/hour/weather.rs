@@ -31,9 +31,11 @@ pub(super) fn forecast(dice: &mut Dice) -> Vec<Weather> {
         weather.push(Weather { at_ms, provider, api: on });
         weather.push(Weather { at_ms: at_ms + length_ms, provider, api: off });
     };
-    // Apart, so that each ends before the next begins.
-    for (from, to) in [(15, 30), (45, 60)] {
-        let provider = one_of(dice, &ASKED);
+    // At two providers, and apart: each ends before the next begins.
+    let first = dice.below(ASKED.len());
+    let second = first + 1 + dice.below(ASKED.len() - 1);
+    for (place, from, to) in [(first, 15, 30), (second, 45, 60)] {
+        let provider = ASKED.get(place % ASKED.len()).copied().unwrap_or("rightfoot");
         let status = [500, 502, 503].get(dice.below(3)).copied().unwrap_or(503);
         let at_ms = between(dice, HOUR_MS * from / 100, HOUR_MS * to / 100);
         let length_ms = between(dice, 3 * MINUTE_MS, 6 * MINUTE_MS);

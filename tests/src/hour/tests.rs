@@ -1,0 +1,196 @@
+//! The comparison itself: a ledger that equals the truth passes, and each single difference is seen.
+
+use std::collections::BTreeMap;
+
+use hookledger_core::identity::ItemKey;
+use serde_json::json;
+
+use super::held::{Entry, Held, Row};
+use super::judge::{Judgement, Tally, judge};
+use super::truth::Told;
+use super::wanted::wanted;
+
+/// One event of each kind, all acknowledged but for the last three.
+fn truth() -> Vec<Told> {
+    let status = |status: &str, taken: bool| {
+        let key = format!("k-{status}");
+        (
+            "runpayments",
+            json!({ "kind": "status", "merchant_id": "7", "status": status, "idempotency_key": key }),
+            taken,
+        )
+    };
+    let attempt = |link: Option<&str>, taken: bool| {
+        ("finbox", json!({ "kind": "attempt", "entity_id": "e1", "link_id": link, "reason": "TIMEOUT" }), taken)
+    };
+    let told = [
+        ("rightfoot", json!({ "kind": "batch", "batch_id": "b", "balances": ["12.50", null] }), true),
+        ("fynapse", json!({ "kind": "extract", "event_id": "x1", "data": "{}" }), true),
+        (
+            "finbox",
+            json!({ "kind": "statement", "entity_id": "e2", "link_id": "l", "statement_id": "s", "progress": "completed" }),
+            true,
+        ),
+        attempt(Some("l"), true),
+        ("finbox", json!({ "kind": "session", "session_id": "n" }), false),
+        (
+            "runpayments",
+            json!({ "kind": "movement", "event_type": "funding.entered", "source_id": "f", "idempotency_key": "k-f" }),
+            true,
+        ),
+        status("new", true),
+        // Looks as the first one did: only the link's list tells of it.
+        attempt(Some("l"), false),
+        ("fynapse", json!({ "kind": "extract", "event_id": "x2", "data": "{}" }), false),
+        status("signed", false),
+        status("live", false),
+    ];
+    let told = told.map(|(provider, fact, acknowledged)| {
+        json!({ "provider": provider, "fact": fact, "answers": [200], "acknowledged": acknowledged })
+    });
+    serde_json::from_value(json!(told)).unwrap()
+}
+
+fn key(pk: &str, sk: &str) -> ItemKey {
+    ItemKey { pk: pk.into(), sk: sk.into() }
+}
+
+/// A ledger that equals it: extract `x2` and the status `signed` are lost, the rest is held.
+fn held() -> Held {
+    let mut held = Held::default();
+    let mut hold = |pk: &str, sk: &str, origin: &str, effect: Option<&str>| {
+        let entry = Entry { state: "done".into(), origin: origin.into(), reason: String::new() };
+        held.entries.insert(key(pk, sk), entry);
+        let effect = key(pk, effect.unwrap_or(sk));
+        if effect.sk.starts_with("fact#") {
+            held.facts.push(effect.clone());
+        }
+        held.published.insert(effect.stable_id(), vec![json!({ "subject": pk, "id": effect.stable_id() })]);
+    };
+    hold("rightfoot#batch#b", "event#BALANCE_BATCH_COMPLETED#b", "push", None);
+    hold("fynapse#event#x1", "event#x1", "push", None);
+    hold("finbox#entity#e2", "event#statement#s#completed", "poll", None);
+    hold("finbox#entity#e1", "event#attempt#l#failed#TIMEOUT#1", "push", None);
+    hold("finbox#entity#e1", "event#attempt#l#failed#TIMEOUT#2", "poll", None);
+    hold("finbox#session#n", "event#SESSION_PROGRESS_COMPLETED#n", "poll", None);
+    hold("runpayments#funding#f", "event#k-f", "push", None);
+    hold("runpayments#merchant#7", "event#k-new", "push", Some("fact#new#000001"));
+    hold("runpayments#merchant#7", "event#listing#7#live#1", "poll", Some("fact#live#000001"));
+    held.statuses.insert("runpayments#merchant#7".into(), "live".into());
+    let rows = [
+        ("rightfoot#batch#b", "balance#authorizer-0", Some(("balance", "12.50"))),
+        ("rightfoot#batch#b", "balance#authorizer-1", None),
+        ("fynapse#event#x1", "data", None),
+        ("finbox#entity#e2", "transactions", None),
+        ("finbox#entity#e2", "accounts", None),
+        ("finbox#entity#e1", "failure#none#TIMEOUT", Some(("reason", "TIMEOUT"))),
+        ("finbox#session#n", "progress", Some(("session_progress", "completed"))),
+    ];
+    for (pk, sk, column) in rows {
+        let columns = column.into_iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
+        held.rows.insert(key(pk, sk), Row { columns, document: Some("{}".into()) });
+    }
+    held
+}
+
+fn sum(judgement: &Judgement, of: fn(&Tally) -> usize) -> usize {
+    judgement.tallies.values().map(of).sum()
+}
+
+#[test]
+fn an_equal_ledger_is_equal() {
+    let judgement = judge(&truth(), &held());
+    assert!(judgement.missing.is_empty() && judgement.extra.is_empty(), "{judgement:#?}");
+    let sums: [usize; 4] =
+        [|t: &Tally| t.happened, |t: &Tally| t.delivered, |t: &Tally| t.recovered, |t: &Tally| t.declared]
+            .map(|of| sum(&judgement, of));
+    assert_eq!(sums, [11, 6, 3, 2]);
+    let declared: BTreeMap<_, _> = judgement.declared.iter().map(|(what, (count, _))| (*what, *count)).collect();
+    assert_eq!(declared.values().copied().collect::<Vec<_>>(), [1, 1], "{declared:?}");
+}
+
+#[test]
+fn every_event_that_is_held_is_looked_for() {
+    for entry in held().entries.keys() {
+        let mut less = held();
+        less.entries.remove(entry);
+        assert_eq!(judge(&truth(), &less).missing.len(), 1, "{entry}");
+    }
+    for row in held().rows.keys() {
+        let mut less = held();
+        less.rows.remove(row);
+        assert!(!judge(&truth(), &less).missing.is_empty(), "{row}");
+    }
+    for (id, details) in held().published {
+        let mut less = held();
+        less.published.remove(&id);
+        assert_eq!(judge(&truth(), &less).missing.len(), 1, "{details:?}");
+    }
+}
+
+#[test]
+fn each_difference_is_seen() {
+    type Change = fn(&mut Held);
+    let missing: [(&str, Change); 6] = [
+        ("an entry is open", |held| held.entries.values_mut().next().unwrap().state = "open".into()),
+        ("an entry is parked", |held| held.entries.values_mut().last().unwrap().state = "parked".into()),
+        ("an amount has lost a digit", |held| {
+            let row = held.rows.get_mut(&key("rightfoot#batch#b", "balance#authorizer-0")).unwrap();
+            row.columns.insert("balance".into(), "12.5".into());
+        }),
+        ("a null balance has an amount", |held| {
+            let row = held.rows.get_mut(&key("rightfoot#batch#b", "balance#authorizer-1")).unwrap();
+            row.columns.insert("balance".into(), "0".into());
+        }),
+        ("the status stands still", |held| {
+            held.statuses.insert("runpayments#merchant#7".into(), "new".into());
+        }),
+        ("one id, two details", |held| {
+            held.published.values_mut().next().unwrap().push(json!({ "subject": "another" }));
+        }),
+    ];
+    for (name, change) in missing {
+        let mut changed = held();
+        change(&mut changed);
+        let judgement = judge(&truth(), &changed);
+        assert_eq!((judgement.missing.len(), sum(&judgement, |tally| tally.missing)), (1, 1), "{name}: {judgement:#?}");
+    }
+    let extra: [(&str, Change); 5] = [
+        ("an attempt that never happened", |held| {
+            let entry = held.entries.values().next().unwrap().clone();
+            held.entries.insert(key("finbox#entity#e1", "event#attempt#l#failed#TIMEOUT#3"), entry);
+        }),
+        ("an event of nobody", |held| {
+            let entry = held.entries.values().next().unwrap().clone();
+            held.entries.insert(key("fynapse#event#x9", "event#x9"), entry);
+        }),
+        ("a status twice", |held| held.facts.push(key("runpayments#merchant#7", "fact#live#000002"))),
+        ("a balance of nobody", |held| {
+            let row = held.rows.values().next().unwrap().clone();
+            held.rows.insert(key("rightfoot#batch#b", "balance#authorizer-2"), row);
+        }),
+        ("a publication of nothing", |held| {
+            held.published.insert("0".into(), vec![json!({ "subject": "finbox#entity#e1" })]);
+        }),
+    ];
+    for (name, change) in extra {
+        let mut changed = held();
+        change(&mut changed);
+        let judgement = judge(&truth(), &changed);
+        assert_eq!((judgement.extra.len(), sum(&judgement, |tally| tally.extra)), (1, 1), "{name}: {judgement:#?}");
+        assert!(judgement.missing.is_empty(), "{name}: {judgement:#?}");
+    }
+}
+
+#[test]
+fn nothing_that_was_answered_2xx_is_declared() {
+    let mut truth = truth();
+    for told in &mut truth {
+        told.acknowledged = true;
+    }
+    let judgement = judge(&truth, &Held::default());
+    assert_eq!((sum(&judgement, |tally| tally.declared), judgement.declared.len()), (0, 0));
+    // Each event, and the one merchant's status.
+    assert_eq!(judgement.missing.len(), truth.len() + 1);
+    assert_eq!(wanted(&truth).len(), truth.len());
+}
