@@ -129,7 +129,7 @@ fn link_poll(polls: u32, answer_to: impl Fn(&str) -> (u16, String)) -> (Vec<Stri
     link.polls = polls;
     let (mut urls, mut statements, mut cursor) = (Vec::new(), Vec::new(), None::<String>);
     for _ in 0..200 {
-        let request = polls_of.poll(&link, cursor.as_deref());
+        let request = polls_of.poll(&link, cursor.as_deref()).unwrap();
         let (status, body) = answer_to(&request.url);
         urls.push(request.url.rsplit_once("/v1/entity/").unwrap().1.to_string());
         match polls_of.polled(&link, cursor.as_deref(), &answer(status, &body)) {
