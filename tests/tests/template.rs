@@ -86,3 +86,53 @@ fn one_bad_message_cannot_fail_its_batch() {
         assert!(block.contains("ReportBatchItemFailures") && block.contains("MaximumConcurrency"), "{name}");
     }
 }
+
+/// What stands behind `name:` in a block, without quotes.
+fn value<'a>(block: &'a str, name: &str) -> Option<&'a str> {
+    let line = block.lines().map(str::trim).find_map(|line| line.strip_prefix(&format!("{name}:")))?;
+    Some(line.trim().trim_matches('\''))
+}
+
+#[test]
+fn the_reconcilers_runs_share_out_all_shards() {
+    let (parameter, shares) = (
+        blocks().into_iter().find(|(name, _)| name == "ReconcilerShards").unwrap().1,
+        blocks().into_iter().find(|(name, _)| name == "ReconcilerShares").unwrap().1,
+    );
+    assert!(parameter.contains("Default: 1\n") && parameter.contains("AllowedValues: [1, 2, 4, 8]\n"), "{parameter}");
+    let schedules = of_type("AWS::Scheduler::Schedule");
+    for count in [1_usize, 2, 4, 8] {
+        let row = shares.split(&format!("\"{count}\":\n")).nth(1).unwrap();
+        // The schedules that exist with this many runs, by their conditions.
+        let exists = |block: &str| match value(block, "Condition") {
+            None => true,
+            Some("TwoReconcilers") => count >= 2,
+            Some("FourReconcilers") => count >= 4,
+            Some("EightReconcilers") => count >= 8,
+            Some(other) => panic!("condition {other} is not known to this test"),
+        };
+        let mut covered = Vec::new();
+        for (name, block) in schedules.iter().filter(|(_, block)| exists(block)) {
+            let input = value(block, "Input").unwrap();
+            let key = input.trim_end_matches(']').rsplit(", ").next().unwrap();
+            assert!(input.starts_with("!FindInMap [ReconcilerShares, !Ref ReconcilerShards, "), "{name}: {input}");
+            let share: serde_json::Value = serde_json::from_str(value(row, key).unwrap()).unwrap();
+            covered.push((share["shard_first"].as_u64().unwrap(), share["shard_last"].as_u64().unwrap()));
+        }
+        assert_eq!(covered.len(), count);
+        let shards: Vec<u64> = covered.into_iter().flat_map(|(first, last)| first..=last).collect();
+        assert_eq!(shards, (0..64).collect::<Vec<_>>(), "{count} runs");
+    }
+}
+
+#[test]
+fn conditions_that_the_schedules_depend_on_are_as_they_are_named() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
+    for condition in [
+        "  TwoReconcilers: !Not [!Equals [!Ref ReconcilerShards, 1]]\n",
+        "  FourReconcilers: !Or [!Equals [!Ref ReconcilerShards, 4], !Equals [!Ref ReconcilerShards, 8]]\n",
+        "  EightReconcilers: !Equals [!Ref ReconcilerShards, 8]\n",
+    ] {
+        assert!(text.contains(condition), "{condition}");
+    }
+}

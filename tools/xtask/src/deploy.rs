@@ -24,13 +24,15 @@ const ASK_LIMIT: Duration = Duration::from_secs(2 * 60);
 
 /// The template's times: the parameter, its production value in seconds, and a local value where scaling alone would be
 /// wrong: too short for a busy machine to tell from no wait at all, or longer than a person watches.
-const TIMES: [(&str, u64, Option<u64>); 11] = [
+const TIMES: [(&str, u64, Option<u64>); 13] = [
     ("PollFirstSecs", 30, None),
     ("PollCapSecs", 300, None),
     ("PollDeadlineSecs", 3_600, None),
     ("WatchDeadlineSecs", 604_800, None),
     ("RetryBaseSecs", 30, None),
     ("RetryCapSecs", 3_600, Some(30)),
+    ("CircuitBaseSecs", 30, None),
+    ("CircuitCapSecs", 300, None),
     ("AdmitGraceSecs", 120, Some(6)),
     ("DuplicateDelaySecs", 30, Some(3)),
     ("ListingIntervalSecs", 900, Some(5)),
@@ -148,8 +150,8 @@ mod tests {
         let found = parameters("aarch64-unknown-linux-gnu", "http://127.0.0.1:8", "http://127.0.0.1:9");
         let expected = "Architecture=arm64 WebhookBaseUrl=http://127.0.0.1:8/_aws/execute-api/{api}/$default \
              PollFirstSecs=1 PollCapSecs=10 PollDeadlineSecs=120 WatchDeadlineSecs=20160 \
-             RetryBaseSecs=1 RetryCapSecs=30 AdmitGraceSecs=6 DuplicateDelaySecs=3 ListingIntervalSecs=5 SecretsTtlSecs=5 \
-             FynapseAuditGraceSecs=5 \
+             RetryBaseSecs=1 RetryCapSecs=30 CircuitBaseSecs=1 CircuitCapSecs=10 AdmitGraceSecs=6 DuplicateDelaySecs=3 \
+             ListingIntervalSecs=5 SecretsTtlSecs=5 FynapseAuditGraceSecs=5 \
              RightfootApiBaseUrl=http://127.0.0.1:9/rightfoot \
              FynapseApiBaseUrl=http://127.0.0.1:9/fynapse \
              FinboxApiBaseUrl=http://127.0.0.1:9/finbox/bank-connect \
