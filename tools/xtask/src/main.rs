@@ -5,6 +5,7 @@
 //!      ├ stack ─┴ setup: venv ─ build ─ sandbox ─ ministack ─ deploy ─ secrets
 //!      ├ hour            (brings the stack up for random hours)
 //!      ├ simulate        (builds and runs the simulation)
+//!      ├ catch-up        (builds and runs the measurement)
 //!      ├ test            (brings the stack up for the end-to-end suite)
 //!      └ check           fmt clippy doc layering inventory template supply-chain
 //! ```
@@ -13,6 +14,7 @@
 //! behind.
 
 mod build;
+mod catch_up;
 mod check;
 mod deploy;
 mod hour;
@@ -72,6 +74,8 @@ enum Command {
     Hour(hour::Hours),
     /// Run the flows in a simulated world that goes wrong everywhere, over many seeds
     Simulate(simulate::Seeds),
+    /// Measure how soon the reconciler catches up with many debts, for several numbers of runs a minute
+    CatchUp(catch_up::Wanted),
     /// Run the checks that need no stack
     Check {
         /// One check alone; all of them when left out
@@ -101,6 +105,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Test { suite } => test::run(&project, suite),
         Command::Hour(hours) => hour::run(&project, &hours),
         Command::Simulate(seeds) => simulate::run(&project, &seeds),
+        Command::CatchUp(wanted) => catch_up::run(&project, &wanted),
         Command::Check { part } => check::run(&project, part),
     }
 }
