@@ -42,6 +42,8 @@ pub struct Outcome {
     pub parked: u64,
     /// Entries at the end.
     pub entries: u64,
+    /// How often the providers' circuits moved: opened, probed, closed.
+    pub circuit_moves: u64,
     /// What went wrong: the invariant's name, and what broke it.
     pub violations: Vec<(&'static str, String)>,
     /// What happened, a line for each event; empty unless asked for.
@@ -71,6 +73,7 @@ pub fn simulate_on<L: Glass>(seed: u64, ledger: L, keep_history: bool) -> Outcom
         kills: world.chaos.kills(),
         parked,
         entries: entries.len() as u64,
+        circuit_moves: world.circuits().map(|circuit| circuit.version).sum(),
         violations,
         history: world.chaos.take_history(),
     }
@@ -91,6 +94,8 @@ pub struct Totals {
     pub entries: u64,
     /// Entries that waited for a person at the end.
     pub parked: u64,
+    /// How often circuits moved.
+    pub circuit_moves: u64,
 }
 
 impl Totals {
@@ -102,6 +107,7 @@ impl Totals {
         self.violations += outcome.violations.len() as u64;
         self.entries += outcome.entries;
         self.parked += outcome.parked;
+        self.circuit_moves += outcome.circuit_moves;
     }
 }
 

@@ -29,6 +29,7 @@ fn nothing_is_lost_doubled_or_let_in() {
         );
     }
     // A simulation in which nothing went wrong would show nothing.
+    assert!(totals.circuit_moves > SEEDS, "outages must open circuits: {totals:?}");
     assert!(totals.kills > SEEDS && totals.port_calls > 500 * SEEDS && totals.entries > 10 * SEEDS, "{totals:?}");
     assert!(totals.parked < totals.entries / 10, "most of it must be done, not given to people: {totals:?}");
 }
@@ -55,6 +56,7 @@ fn what_is_broken_is_seen() {
         (Broken::FreezeForgets, "one id, one detail"),
         (Broken::PostponedWithoutDueTime, "quiescence"),
         (Broken::ExpectationForgotten, "announced is kept"),
+        (Broken::CircuitOpenForEver, "quiescence"),
     ];
     for (broken, invariant) in rows {
         let seen = |seed| {
@@ -80,6 +82,8 @@ enum Broken {
     PostponedWithoutDueTime,
     /// An expectation is taken, and not written.
     ExpectationForgotten,
+    /// A circuit opens without an end.
+    CircuitOpenForEver,
 }
 
 /// The memory ledger with one rule broken.
@@ -246,6 +250,8 @@ impl Ledger for Meddler {
         seen: Option<u64>,
         circuit: &Circuit,
     ) -> Result<bool, StoreError> {
+        let for_ever = Circuit { open_until: circuit.open_until.map(|_| UnixMs(i64::MAX)), ..circuit.clone() };
+        let circuit = if self.is(Broken::CircuitOpenForEver) { &for_ever } else { circuit };
         self.ledger.move_circuit(provider, seen, circuit).await
     }
 

@@ -53,7 +53,13 @@ impl Chaos {
             let (before_permille, after_permille) = dice.pick(&[(1000, 0), (500, 200), (100, 600), (300, 0)]);
             Storm { port: dice.pick(&PORTS), from, until: from.plus_ms(length_ms), before_permille, after_permille }
         };
-        let storms = (0..dice.below(7)).map(storm).collect();
+        let mut storms: Vec<Storm> = (0..dice.below(7)).map(storm).collect();
+        // The providers' APIs are gone for longer than a circuit opens for, and for longer than some deadlines.
+        if dice.percent(50) {
+            let from = start.plus_ms(dice.below(span_secs * 1000));
+            let until = from.plus_secs(dice.between(600, 4_200));
+            storms.insert(0, Storm { port: "api", from, until, before_permille: 1000, after_permille: 0 });
+        }
         Self {
             dice,
             clock,

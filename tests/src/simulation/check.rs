@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hookledger_core::debt::{ExpectationState, Fact};
 use hookledger_core::entry::{Entry, State};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::ports::Metric;
+use hookledger_core::ports::{Clock as _, Metric};
 
 use super::engine::{Seen, Violations};
 use super::truth::{Effect, FORGED, LEAKED, TrueEvent, key};
@@ -54,6 +54,7 @@ pub(super) fn check<L: Glass>(world: &World<L>, seen: &Seen) -> Violations {
     check.expectations();
     check.results();
     check.refusals();
+    check.circuits();
     check.violations
 }
 
@@ -199,7 +200,11 @@ impl<L: Glass> Check<'_, L> {
             let subject = Subject::new(ProviderId("runpayments"), "merchant", &merchant.id);
             let held = statuses.iter().find(|(of, _)| *of == subject).map(|(_, status)| status.status.as_str());
             let last = merchant.statuses.last().map(|(status, _)| *status);
-            if held != last {
+            // Its entry owns the fact and was given to a person before it could move the status.
+            let with_a_person = facts.iter().any(|(of, fact)| {
+                *of == subject && Some(fact.status.as_str()) == last && self.state(&fact.owner) == Some(State::Parked)
+            });
+            if held != last && !with_a_person {
                 found
                     .push(("the final status is the true one", format!("{subject} is {last:?}, and held as {held:?}")));
             }
@@ -325,6 +330,16 @@ impl<L: Glass> Check<'_, L> {
             }
         }
         self.violations.extend(found);
+    }
+
+    /// No circuit stays open but for its time, whoever died while moving it.
+    fn circuits(&mut self) {
+        let latest = self.world.clock.now().plus_secs(self.world.timing.circuit.cap_secs + 10);
+        for circuit in self.world.circuits().collect::<Vec<_>>() {
+            if circuit.open_until.is_some_and(|until| until > latest) {
+                self.violated("no circuit is open for ever", format!("{circuit:?}, and it would be now"));
+            }
+        }
     }
 
     /// Every refusal that was answered is counted, and the quarantine's cap holds.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use hookledger_core::circuit::Circuits;
+use hookledger_core::circuit::{Circuit, Circuits};
 use hookledger_core::ports::{Clock, Inbox, Ledger};
 use hookledger_core::providers::Providers;
 use hookledger_core::settings::Timing;
@@ -95,6 +95,11 @@ impl<L: Glass> World<L> {
 
     pub(super) fn memory(&self) -> &MemoryLedger {
         self.ledger.memory()
+    }
+
+    /// How the providers' circuits stand.
+    pub(super) fn circuits(&self) -> impl Iterator<Item = Circuit> {
+        self.providers.iter().map(|provider| self.memory().circuit_of(provider.id()))
     }
 
     /// Runs an invocation in a process that is warm or new. One that is killed takes its process with it.
