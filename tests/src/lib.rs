@@ -1,11 +1,11 @@
 //! What the tests that cross a crate share: a world in memory, and the contract that every ledger keeps.
 
-pub mod memory;
+pub use hookledger_simulation::memory;
+
 pub mod contract;
 pub mod dynamo;
 pub mod town;
 pub mod samples;
-pub mod simulation;
 pub mod local;
 pub mod story;
 pub mod hour;

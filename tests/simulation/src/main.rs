@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use hookledger_tests::simulation::{Outcome, Totals, simulate};
+use hookledger_simulation::simulation::{Outcome, Totals, simulate};
 
 /// Failing seeds whose history is printed in full. The others are named.
 const HISTORIES: usize = 1;

@@ -8,8 +8,8 @@ use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, State};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Ledger, Postponed, Settlement, StoreError};
 use hookledger_core::time::UnixMs;
-use hookledger_tests::memory::MemoryLedger;
-use hookledger_tests::simulation::{Glass, Totals, simulate, simulate_on};
+use hookledger_simulation::memory::MemoryLedger;
+use hookledger_simulation::simulation::{Glass, Totals, simulate, simulate_on};
 
 /// About half a minute without optimisation. `cargo xtask simulate --seeds N` runs any number.
 const SEEDS: u64 = 1_000;
