@@ -1,25 +1,30 @@
 //! Runs the simulation over many seeds, or shows one.
 //!
 //! `simulate --seeds N [--seed S] [--minutes M]`: N seeds from 1, or from S; no more are begun after M minutes. With
-//! `--seed` alone, that seed runs once and its history is printed. The exit code is 1 if any invariant was broken.
+//! `--seed` alone, that seed runs once and its history is printed. The last line is the sum; the exit code is 1 if any
+//! invariant was broken.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use hookledger_simulation::simulation::{Outcome, Totals, simulate};
+use hookledger_simulation::simulation::{Outcome, guarded, many};
 
 /// Failing seeds whose history is printed in full. The others are named.
 const HISTORIES: usize = 1;
 
 fn main() -> ExitCode {
     match arguments() {
-        Ok(Wanted { seeds, seed, minutes }) => run(seeds, seed, minutes),
-        Err(error) => {
-            eprintln!("error: {error}\nusage: simulate --seeds N [--seed S] [--minutes M]");
-            ExitCode::from(2)
-        }
+        Ok(Wanted { seeds: Some(seeds), seed, minutes }) => run(seeds, seed.unwrap_or(1), minutes),
+        Ok(Wanted { seed: Some(seed), .. }) => show(seed),
+        Ok(_) => usage("how many seeds?"),
+        Err(error) => usage(&error),
     }
+}
+
+fn usage(error: &str) -> ExitCode {
+    eprintln!("error: {error}\nusage: simulate --seeds N [--seed S] [--minutes M]");
+    ExitCode::from(2)
 }
 
 /// What the command line asks for.
@@ -43,53 +48,42 @@ fn arguments() -> Result<Wanted, String> {
             _ => return Err(format!("{name} is not an option")),
         }
     }
-    if wanted.seeds.is_none() && wanted.seed.is_none() { Err("how many seeds?".into()) } else { Ok(wanted) }
+    Ok(wanted)
 }
 
-fn run(seeds: Option<u64>, first: Option<u64>, minutes: Option<u64>) -> ExitCode {
+fn run(seeds: u64, first: u64, minutes: Option<u64>) -> ExitCode {
     let started = Instant::now();
-    let limit = minutes.map(|minutes| Duration::from_secs(minutes * 60));
-    let first_seed = first.unwrap_or(1);
-    let mut totals = Totals::default();
-    let mut shown = 0;
-    for seed in first_seed..first_seed.saturating_add(seeds.unwrap_or(1)) {
-        if limit.is_some_and(|limit| started.elapsed() > limit) {
-            println!("the time is over: {} of {} seeds were run", totals.seeds, seeds.unwrap_or(1));
-            break;
+    let until = minutes.map(|minutes| started + Duration::from_secs(minutes * 60));
+    let shown = AtomicUsize::new(0);
+    let totals = many(first..first.saturating_add(seeds), until, |outcome| {
+        if shown.fetch_add(1, Ordering::Relaxed) < HISTORIES {
+            guarded(outcome.seed, true).history.iter().for_each(|line| println!("{line}"));
         }
-        let outcome = guarded(seed, seeds.is_none());
-        totals.add(&outcome);
-        if seeds.is_none() {
-            outcome.history.iter().for_each(|line| println!("{line}"));
-        }
-        if !outcome.violations.is_empty() {
-            if seeds.is_some() && shown < HISTORIES {
-                shown += 1;
-                guarded(seed, true).history.iter().for_each(|line| println!("{line}"));
-            }
-            for (invariant, what) in &outcome.violations {
-                println!("seed {seed} breaks \"{invariant}\": {what}");
-            }
-            println!("to see it again: cargo xtask simulate --seed {seed}");
-        }
+        tell(outcome);
+    });
+    if totals.seeds < seeds {
+        println!("the time is over: {} of {seeds} seeds were run", totals.seeds);
     }
-    let secs = started.elapsed().as_secs_f64().max(0.001);
-    println!(
-        "{:.0} seeds and {:.0} port calls per second; {} entries, {} of them waiting for a person",
-        totals.seeds as f64 / secs,
-        totals.port_calls as f64 / secs,
-        totals.entries,
-        totals.parked
-    );
-    println!("{totals}");
+    let per_second = totals.seeds as f64 / started.elapsed().as_secs_f64().max(0.001);
+    println!("{} entries, {} of them waiting for a person", totals.entries, totals.parked);
+    println!("{totals}, {per_second:.0} seeds/s");
     ExitCode::from(u8::from(totals.violations > 0))
 }
 
-/// A flow that panics breaks an invariant too.
-fn guarded(seed: u64, keep_history: bool) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| simulate(seed, keep_history))).unwrap_or_else(|_| Outcome {
-        seed,
-        violations: vec![("no flow panics", format!("seed {seed} panicked, see above"))],
-        ..Outcome::default()
-    })
+fn show(seed: u64) -> ExitCode {
+    let outcome = guarded(seed, true);
+    outcome.history.iter().for_each(|line| println!("{line}"));
+    tell(&outcome);
+    println!("{} port calls, {} kills", outcome.port_calls, outcome.kills);
+    ExitCode::from(u8::from(!outcome.violations.is_empty()))
+}
+
+fn tell(outcome: &Outcome) {
+    let seed = outcome.seed;
+    for (invariant, what) in &outcome.violations {
+        println!("seed {seed} breaks \"{invariant}\": {what}");
+    }
+    if !outcome.violations.is_empty() {
+        println!("to see it again: cargo xtask simulate --seed {seed}");
+    }
 }

@@ -18,6 +18,7 @@ mod faults;
 mod clock;
 mod table;
 mod ledger;
+mod pieces;
 mod inspect;
 mod queue;
 mod outside;

@@ -23,9 +23,13 @@ mod send;
 mod world;
 mod engine;
 mod check;
+mod many;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::memory::MemoryLedger;
 use engine::Engine;
+pub use many::many;
 pub use world::Glass;
 use world::World;
 
@@ -61,11 +65,14 @@ pub fn simulate_on<L: Glass>(seed: u64, ledger: L, keep_history: bool) -> Outcom
     let world = World::new(seed, ledger, span_secs, keep_history);
     let mut engine = Engine::new(seed, &world, span_secs);
     engine.run();
-    let seen = std::mem::take(&mut engine.seen);
-    drop(engine);
-    let mut violations = check::check(&world, &seen);
-    violations.splice(0..0, seen.violations);
+    let mut violations = check::check(&world, &engine.seen);
+    violations.splice(0..0, std::mem::take(&mut engine.seen.violations));
     let entries = world.memory().entries();
+    if violations.is_empty() {
+        engine.run_epilogue();
+        violations = std::mem::take(&mut engine.seen.violations);
+    }
+    drop(engine);
     let parked = entries.iter().filter(|entry| entry.state == hookledger_core::entry::State::Parked).count() as u64;
     Outcome {
         seed,
@@ -77,6 +84,15 @@ pub fn simulate_on<L: Glass>(seed: u64, ledger: L, keep_history: bool) -> Outcom
         violations,
         history: world.chaos.take_history(),
     }
+}
+
+/// Runs one seed on the memory ledger. A flow that panics breaks an invariant too.
+pub fn guarded(seed: u64, keep_history: bool) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| simulate(seed, keep_history))).unwrap_or_else(|_| Outcome {
+        seed,
+        violations: vec![("no flow panics", format!("seed {seed} panicked"))],
+        ..Outcome::default()
+    })
 }
 
 /// The sum over many seeds.

@@ -46,7 +46,12 @@ impl Project {
 
     /// A binary of this workspace, built for this machine.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
-        self.target_dir.join(&self.triple).join(PROFILE).join(name)
+        self.binary_of(PROFILE, name)
+    }
+
+    /// A binary of another profile.
+    pub(crate) fn binary_of(&self, profile: &str, name: &str) -> PathBuf {
+        self.target_dir.join(&self.triple).join(profile).join(name)
     }
 
     /// A path as a person at the root of the workspace would write it.

@@ -5,6 +5,7 @@ use crate::processes::Record;
 use crate::progress::Timings;
 use crate::project::Project;
 use crate::setup::{self, Lock};
+use crate::simulate::{self, Seeds};
 use crate::stack::{self, Health};
 use crate::{build, ministack};
 use anyhow::{Result, bail};
@@ -21,7 +22,7 @@ const END_TO_END: [&str; 2] = ["e2e", "contract_ministack"];
 /// Which tests to run.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
-    /// Everything `cargo test` runs by itself
+    /// Everything `cargo test` runs by itself, and 2,000 seeds of the simulation
     Unit,
     /// The ledger's contract alone, on the memory ledger and on DynamoDB's in-process engine
     Contract,
@@ -47,7 +48,13 @@ pub(crate) fn run(project: &Project, suite: Suite) -> Result<u8> {
 fn unit(project: &Project) -> Result<()> {
     let mut command = project.cargo_local("test");
     command.arg("--workspace");
-    Job::on_terminal("the unit tests", UNIT_LIMIT).succeed(command)
+    Job::on_terminal("the unit tests", UNIT_LIMIT).succeed(command)?;
+    // Optimised, so that it is over sooner than the few seeds that the unit tests run themselves.
+    let seeds = Seeds { seeds: Some(simulate::TEST_SEEDS), ..Seeds::default() };
+    match simulate::run(project, &seeds)? {
+        0 => Ok(()),
+        _ => bail!("the simulation broke an invariant, see above"),
+    }
 }
 
 fn end_to_end(project: &Project) -> Result<()> {

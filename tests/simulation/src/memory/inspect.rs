@@ -23,7 +23,10 @@ impl MemoryLedger {
     /// One entry with its body and all that is kept for the audit.
     pub fn stored(&self, key: &ItemKey) -> Option<StoredEntry> {
         match self.table.borrow().get(key) {
-            Some(Item::Entry(stored)) => Some(stored.clone()),
+            Some(Item::Entry(stored)) => {
+                let whole = stored.pieces.as_ref().map(|pieces| self.assembled(pieces));
+                Some(StoredEntry { body: whole.unwrap_or_else(|| stored.body.clone()), ..stored.clone() })
+            }
             _ => None,
         }
     }
@@ -31,7 +34,7 @@ impl MemoryLedger {
     /// Replaces an entry's stored body.
     pub fn replace_body(&self, key: &ItemKey, body: &[u8]) {
         if let Some(Item::Entry(stored)) = self.table.borrow_mut().get_mut(key) {
-            stored.body = body.to_vec();
+            (stored.body, stored.pieces) = (body.to_vec(), None);
         }
     }
 
@@ -133,6 +136,16 @@ impl MemoryLedger {
             Some(Item::Expectation { expires_at, .. }) => *expires_at,
             _ => None,
         }
+    }
+
+    /// Deletes every row whose end has come, as the table's own expiry does: without a look at what the row is.
+    pub fn expire(&self, now: UnixMs) {
+        let ends = |item: &Item| match item {
+            Item::Entry(stored) => stored.expires_at,
+            Item::Expectation { expires_at, .. } => *expires_at,
+            _ => None,
+        };
+        self.table.borrow_mut().retain(|_, item| ends(item).is_none_or(|end| end > now));
     }
 
     fn each<T>(&self, pick: impl FnMut(&Item) -> Option<T>) -> Vec<T> {

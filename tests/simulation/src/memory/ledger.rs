@@ -1,7 +1,8 @@
 //! The ledger in memory: one state, and one change of it per call, so that every call is as atomic as one conditional
 //! write of the real table.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{DUE_SHARDS, Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
@@ -19,10 +20,13 @@ pub struct MemoryLedger {
     /// The fault switches.
     pub faults: Faults,
     pub(super) table: RefCell<Table>,
+    /// Bodies that lie beside the table, by their name and their place in it.
+    pub(super) pieces: RefCell<BTreeMap<(String, usize), Vec<u8>>>,
+    pub(super) piece_bytes: Cell<Option<usize>>,
 }
 
 impl MemoryLedger {
-    async fn call<T>(
+    pub(super) async fn call<T>(
         &self,
         call: &'static str,
         effect: impl FnOnce(&mut Table) -> Result<T, StoreError>,
@@ -34,12 +38,13 @@ impl MemoryLedger {
 
 impl Ledger for MemoryLedger {
     async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError> {
+        let pieces = self.write_pieces(entry).await?;
         self.call("admit", |table| {
             let key = entry.event.key();
             if let Some(known) = entry_mut(table, &key)? {
                 return Ok(Admitted::Duplicate(known.entry.state));
             }
-            table.insert(key, Item::Entry(StoredEntry::new(entry)));
+            table.insert(key, Item::Entry(StoredEntry::new(entry, pieces)));
             Ok(Admitted::New)
         })
         .await
@@ -61,8 +66,13 @@ impl Ledger for MemoryLedger {
     }
 
     async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
-        self.call("entry", |table| Ok(entry_mut(table, key)?.map(|stored| (stored.entry.clone(), stored.body.clone()))))
-            .await
+        let stored = self.call("entry", |table| Ok(entry_mut(table, key)?.cloned())).await?;
+        let Some(StoredEntry { entry, body, pieces, .. }) = stored else { return Ok(None) };
+        let body = match pieces {
+            Some(pieces) => self.call("read_pieces", |_| Ok(self.assembled(&pieces))).await?,
+            None => body,
+        };
+        Ok(Some((entry, body)))
     }
 
     async fn postpone(&self, key: &ItemKey, postponed: &Postponed) -> Result<bool, StoreError> {

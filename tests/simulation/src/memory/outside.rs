@@ -68,6 +68,11 @@ impl RecordingPublisher {
     pub fn published(&self) -> Vec<Announcement> {
         self.published.borrow().clone()
     }
+
+    /// How many events were published so far, repetitions included.
+    pub fn count(&self) -> usize {
+        self.published.borrow().len()
+    }
 }
 
 impl Publisher for RecordingPublisher {

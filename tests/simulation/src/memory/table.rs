@@ -9,6 +9,8 @@ use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::StoreError;
 use hookledger_core::time::UnixMs;
 
+use super::pieces::Pieces;
+
 pub(super) type Table = BTreeMap<ItemKey, Item>;
 
 pub(super) enum Item {
@@ -33,6 +35,7 @@ pub struct StoredEntry {
     pub proof: Option<String>,
     /// Facts for the audit that nothing trusts.
     pub notes: Vec<(&'static str, String)>,
+    pub(super) pieces: Option<Pieces>,
     /// When it was parked, while it is: that orders the list a person works through.
     pub parked_at: Option<UnixMs>,
     /// When it may be deleted; never set on what owes.
@@ -40,7 +43,7 @@ pub struct StoredEntry {
 }
 
 impl StoredEntry {
-    pub(super) fn new(new: &NewEntry) -> Self {
+    pub(super) fn new(new: &NewEntry, pieces: Option<Pieces>) -> Self {
         let (state, due_at, reason) = match &new.start {
             Start::Open { due_at } => (State::Open, Some(*due_at), None),
             Start::Ignored { .. } => (State::Ignored, None, None),
@@ -63,8 +66,9 @@ impl StoredEntry {
             reason,
             frozen: None,
         };
-        let (body, proof, notes) = (new.body.clone(), new.proof.clone(), new.event.notes.clone());
-        Self { entry, body, proof, notes, parked_at, expires_at }
+        let body = if pieces.is_some() { Vec::new() } else { new.body.clone() };
+        let (proof, notes) = (new.proof.clone(), new.event.notes.clone());
+        Self { entry, body, pieces, proof, notes, parked_at, expires_at }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What goes wrong, and the record of it: the ports' faults, and the history.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use hookledger_core::ports::Clock;
@@ -37,6 +38,11 @@ pub(super) struct Chaos {
     /// Expectations that were ended, without an answer that says so.
     unheard_ends: Cell<u64>,
     status_moved: Cell<bool>,
+    cursor_moved: Cell<bool>,
+    /// A provider's answer got lost on its way.
+    answer_lost: Cell<bool>,
+    /// The invocations that a fault struck.
+    struck: RefCell<BTreeSet<u32>>,
     /// The invocation that is being polled.
     who: Cell<u32>,
     history: RefCell<Option<Vec<String>>>,
@@ -69,6 +75,9 @@ impl Chaos {
             kills: Cell::default(),
             unheard_ends: Cell::default(),
             status_moved: Cell::default(),
+            cursor_moved: Cell::default(),
+            answer_lost: Cell::default(),
+            struck: RefCell::default(),
             who: Cell::default(),
             history: RefCell::new(keep_history.then(Vec::new)),
         }
@@ -120,6 +129,21 @@ impl Chaos {
         self.status_moved.take()
     }
 
+    /// Whether a listing's cursor was written since this was asked last.
+    pub(super) fn take_cursor_moved(&self) -> bool {
+        self.cursor_moved.take()
+    }
+
+    /// Whether a provider's answer got lost since this was asked last.
+    pub(super) fn take_answer_lost(&self) -> bool {
+        self.answer_lost.take()
+    }
+
+    /// Whether any call of this invocation failed.
+    pub(super) fn struck(&self, who: u32) -> bool {
+        self.struck.borrow().contains(&who)
+    }
+
     /// Writes a line of the history, if one is kept.
     pub(super) fn tell(&self, line: impl FnOnce() -> String) {
         if let Some(history) = self.history.borrow_mut().as_mut() {
@@ -146,18 +170,19 @@ impl Fate for Chaos {
             None => (CALM_PERMILLE, CALM_PERMILLE),
         };
         let thrown = self.dice.below(1000);
-        if thrown < before {
-            Some(Side::Before)
-        } else if thrown < before + after {
-            Some(Side::After)
-        } else {
-            None
+        if thrown >= before + after {
+            return None;
         }
+        self.struck.borrow_mut().insert(self.who.get());
+        Some(if thrown < before { Side::Before } else { Side::After })
     }
 
     fn went(&self, port: &'static str, call: &'static str, how: &'static str) {
-        if call == "move_status" {
-            self.status_moved.set(true);
+        match call {
+            "move_status" => self.status_moved.set(true),
+            "advance_listing" => self.cursor_moved.set(true),
+            "call" if how == LOST => self.answer_lost.set(true),
+            _ => {}
         }
         if call == "end_expectation" && how == LOST {
             self.unheard_ends.set(self.unheard_ends.get() + 1);

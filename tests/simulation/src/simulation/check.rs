@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hookledger_core::debt::{ExpectationState, Fact};
-use hookledger_core::entry::{Entry, State};
+use hookledger_core::entry::{Entry, MAX_QUARANTINED_PER_MINUTE, Origin, State};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Clock as _, Metric};
 
 use super::engine::{Seen, Violations};
-use super::truth::{Effect, FORGED, LEAKED, TrueEvent, key};
+use super::truth::{ATTEMPT, Effect, FORGED, LEAKED, TrueEvent, key};
 use super::world::{Glass, World};
 
 /// Why an entry of a true event may wait for a person. Any other reason is a mistake of ours.
 const GOOD_REASONS: [&str; 3] = ["tried 8 times: ", "taken up 8 times without an answer", "never confirmed: "];
+
+/// More deliveries than any event has: attempts, and copies of each.
+const MAX_ATTEMPTS_SENT: u32 = 30;
 
 /// Everything that is looked at, read once.
 struct Check<'a, L> {
@@ -47,6 +50,7 @@ pub(super) fn check<L: Glass>(world: &World<L>, seen: &Seen) -> Violations {
     };
     check.debts();
     check.acknowledged();
+    check.bodies();
     check.strangers();
     check.publications();
     check.merchants();
@@ -89,6 +93,30 @@ impl<L: Glass> Check<'_, L> {
                 self.violated("debts have due times", what);
             }
         }
+    }
+
+    /// What is kept of a delivery is what was sent, byte for byte; and what owes has no end.
+    fn bodies(&mut self) {
+        let memory = self.world.memory();
+        let mut found = Vec::new();
+        for event in &self.world.truth.plot.events {
+            let Some(stored) = memory.stored(&event.key).filter(|stored| stored.entry.origin == Origin::Push) else {
+                continue;
+            };
+            let sent = |made: u32| event.body.replace(ATTEMPT, &made.to_string()).into_bytes();
+            // Somebody with a leaked token may have claimed it first, in other words.
+            let claimed = !["runpayments", "fynapse"].contains(&event.provider);
+            let same = (1..=MAX_ATTEMPTS_SENT).any(|made| stored.body == sent(made));
+            if !same && !claimed {
+                found.push(("what is kept is what was sent", event.key.to_string()));
+            }
+        }
+        for entry in memory.entries().into_iter().filter(|entry| entry.state == State::Open) {
+            if memory.expires_at(&entry.key).is_some() {
+                found.push(("what owes never expires", entry.key.to_string()));
+            }
+        }
+        self.violations.extend(found);
     }
 
     /// Every true event that was answered 2xx has come to its end.
@@ -274,6 +302,9 @@ impl<L: Glass> Check<'_, L> {
                 found.push(("announced is found", format!("{} was met, and never completed", row.key)));
             }
             let of_subject = |entry: &Entry| entry.key.pk == row.key.pk && entry.state != State::Open;
+            if row.state == ExpectationState::Closed && !row.repeats {
+                found.push(("announced is found", format!("{} was closed, and nobody asked for it", row.key)));
+            }
             if row.state == ExpectationState::Met && !self.entries.values().any(of_subject) {
                 found.push(("announced is found", format!("{} was met, and nothing is there", row.key)));
             }
@@ -348,7 +379,15 @@ impl<L: Glass> Check<'_, L> {
         if counted < self.seen.refused {
             self.violated("refusals are counted", format!("{} answered 403, {counted} counted", self.seen.refused));
         }
-        let kept = self.world.memory().refusals().len() as u64;
+        let refusals = self.world.memory().refusals();
+        let mut in_minute: BTreeMap<(ProviderId, i64), u64> = BTreeMap::new();
+        for refused in &refusals {
+            *in_minute.entry((refused.provider, refused.at.secs() / 60)).or_default() += 1;
+        }
+        if let Some(most) = in_minute.values().max().filter(|most| **most > MAX_QUARANTINED_PER_MINUTE.into()) {
+            self.violated("the quarantine is capped", format!("{most} kept of one provider's minute"));
+        }
+        let kept = refusals.len() as u64;
         if kept > counted {
             self.violated("refusals are counted", format!("{kept} kept, {counted} counted"));
         }

@@ -37,11 +37,13 @@ enum Act {
     ExpireCaches,
     AllowReread,
     Heal,
+    Replay(usize),
 }
 
 /// Whose future it is, and what its end means.
 enum Role {
     Receiver { event: usize, made: u32, first_copy: bool },
+    Replayed,
     Forged(usize),
     Worker(Vec<Message>),
     Reconciler,
@@ -63,6 +65,13 @@ struct Invocation<'w> {
     started_at: UnixMs,
     limit_ms: u64,
     turns_left: Option<u32>,
+}
+
+/// What is known of an invocation that has ended.
+#[derive(Clone, Copy)]
+struct Past {
+    id: u32,
+    started_at: UnixMs,
 }
 
 /// What the run itself saw go wrong, by the name of the invariant.
@@ -94,6 +103,9 @@ pub(super) struct Engine<'w, L> {
     next_minute: UnixMs,
     ranges: u8,
     heal_at: UnixMs,
+    quiet_by: UnixMs,
+    /// Until then secrets are not read again, however much a signature asks for it.
+    stubborn_until: UnixMs,
     ranks: BTreeMap<String, usize>,
     pub(super) seen: Seen,
 }
@@ -113,11 +125,13 @@ impl<'w, L: Glass> Engine<'w, L> {
             next_minute: world.start,
             ranges,
             heal_at,
+            quiet_by: heal_at.plus_secs(QUIET_WITHIN_SECS),
+            stubborn_until: world.start,
             ranks: BTreeMap::new(),
             seen: Seen::default(),
         };
         for provider in PROVIDERS {
-            world.keys.store(provider, false, &world.secrets);
+            world.keys.store(provider, world.start, &world.secrets);
         }
         world.secrets.expire();
         engine.plan_all(span_secs);
@@ -172,7 +186,7 @@ impl<'w, L: Glass> Engine<'w, L> {
                 if self.quiet() {
                     return;
                 }
-                if self.now() > self.heal_at.plus_secs(QUIET_WITHIN_SECS) {
+                if self.now() > self.quiet_by {
                     return self.restless();
                 }
                 self.jump();
@@ -192,17 +206,19 @@ impl<'w, L: Glass> Engine<'w, L> {
                 Act::Forge(index) => self.forge(index),
                 Act::Announce(index) => self.announce(index),
                 Act::Rotate(provider) => {
-                    self.world.chaos.tell(|| format!("{provider}: the new secret is stored"));
-                    self.world.keys.store(provider, true, &self.world.secrets);
+                    self.world.chaos.tell(|| format!("{provider}: secrets are stored"));
+                    self.world.keys.store(provider, self.now(), &self.world.secrets);
                 }
                 Act::ExpireCaches => {
                     self.world.secrets.expire();
                     // What was read just now is not read again for half a minute.
                     if !self.calm() && self.dice.percent(30) {
                         self.world.secrets.reread_too_recent(true);
-                        self.plan(self.now().plus_secs(30), Act::AllowReread);
+                        self.stubborn_until = self.now().plus_secs(30);
+                        self.plan(self.stubborn_until, Act::AllowReread);
                     }
                 }
+                Act::Replay(event) => self.replay(event),
                 Act::AllowReread => self.world.secrets.reread_too_recent(false),
                 Act::Heal => self.heal(),
             }
@@ -250,6 +266,7 @@ impl<'w, L: Glass> Engine<'w, L> {
         let now = self.now();
         let invocation = &mut self.invocations[index];
         let late = now.since_ms(invocation.started_at) > invocation.limit_ms;
+        let past = Past { id: invocation.id, started_at: invocation.started_at };
         let killed = invocation.turns_left.is_some_and(|turns| turns == 0);
         if killed || late {
             let ended = self.invocations.swap_remove(index);
@@ -258,7 +275,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             self.world.chaos.killed();
             // Dropped before anyone hears of it.
             drop(ended.future);
-            return self.ended(ended.role, None);
+            return self.ended(past, ended.role, None);
         }
         invocation.turns_left = invocation.turns_left.map(|turns| turns - 1);
         self.world.chaos.polled(invocation.id);
@@ -266,10 +283,44 @@ impl<'w, L: Glass> Engine<'w, L> {
         if let Poll::Ready(ending) = polled {
             let ended = self.invocations.swap_remove(index);
             self.world.chaos.tell(|| format!("#{:<4} ends{}", ended.id, told(&ending)));
-            self.ended(ended.role, Some(ending));
+            self.ended(past, ended.role, Some(ending));
+        } else if self.world.truth.take_deadly() {
+            // Out of memory: it dies at its next turn, now and whenever it comes back to this.
+            self.invocations[index].turns_left = Some(0);
+        }
+        if self.world.chaos.take_answer_lost() {
+            self.world.truth.runpayments.take_served();
+        }
+        if self.world.chaos.take_cursor_moved() {
+            self.watch_cursor();
         }
         if self.world.chaos.take_status_moved() {
             self.watch_statuses();
+        }
+    }
+
+    /// Long after, when no identity is remembered any more, somebody sends captured deliveries again.
+    pub(super) fn run_epilogue(&mut self) {
+        if !self.dice.percent(25) {
+            return;
+        }
+        let days = self.world.timing.retention_days + self.dice.between(1, 90);
+        self.world.clock.advance_secs(days * 24 * 3600);
+        self.world.memory().expire(self.now());
+        self.next_minute = self.now();
+        self.quiet_by = self.now().plus_secs(QUIET_WITHIN_SECS);
+        self.world.chaos.tell(|| format!("{days} days later"));
+        let told = self.world.publisher.count();
+        for event in self.seen.acknowledged.keys().copied().collect::<Vec<_>>() {
+            if ["runpayments", "fynapse"].contains(&self.world.truth.plot.events[event].provider) {
+                self.plan(self.now().plus_ms(self.dice.below(60_000)), Act::Replay(event));
+            }
+        }
+        self.run();
+        let told_again = self.world.publisher.count() - told;
+        if told_again > 0 {
+            let what = format!("{told_again} events were published again {days} days after they were captured");
+            self.violated("no capture outlives its identity", what);
         }
     }
 
@@ -288,7 +339,7 @@ impl<'w, L: Glass> Engine<'w, L> {
         let owed: Vec<String> =
             self.world.memory().owed().iter().map(|due| format!("{} at {}", due.key, due.due_at)).collect();
         let messages: Vec<String> = self.world.queue.messages().into_iter().map(|message| message.body).collect();
-        let what = format!("a day after everything healed: owed {owed:?}, on the queue {messages:?}");
+        let what = format!("a day after all was well: owed {owed:?}, on the queue {messages:?}");
         self.violated("quiescence", what);
     }
 }

@@ -91,7 +91,7 @@ impl FinBox {
             finbox.session(author, plot, &format!("x{n}"));
         }
         for n in 0..dice.below(3) {
-            let how = dice.pick(&[Forging::Bare, Forging::Guessed]);
+            let how = dice.pick(&[Forging::Bare, Forging::Guessed, Forging::Cut]);
             let body = pushed(&format!("{FORGED}-{n}"), &format!("{FORGED}-{n}"), None, "completed", "");
             plot.forgeries.push(Forgery { provider: NAME, at: author.moment(), how, body });
         }

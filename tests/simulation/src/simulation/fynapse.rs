@@ -34,13 +34,21 @@ pub(super) fn happen(author: &Author<'_>, plot: &mut Plot) {
         }
     }
     for n in 0..dice.below(3) {
-        let how = match dice.below(3) {
+        let how = match dice.below(6) {
             0 => Forging::Bare,
             1 => Forging::Guessed,
+            2 => Forging::Cut,
+            3 => Forging::Stale,
+            4 => Forging::Ahead,
             _ => Forging::Altered(plot.events.len() - 1),
         };
         let body = format!(r#"{{"event_id":"{FORGED}-{n}","type":"balance.extracted","data":"{FORGED}"}}"#);
         plot.forgeries.push(Forgery { provider: NAME, at: author.moment(), how, body });
+    }
+    let captured = plot.events.last().filter(|event| !event.lost && dice.percent(30));
+    if let Some(at) = captured.map(|event| event.at.plus_ms(event.delay_ms + dice.between(0, 600_000))) {
+        let how = Forging::Replayed(plot.events.len() - 1);
+        plot.forgeries.push(Forgery { provider: NAME, at, how, body: String::new() });
     }
 }
 

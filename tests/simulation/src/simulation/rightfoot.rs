@@ -7,6 +7,8 @@ use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, 
 use crate::memory::answer;
 
 const NAME: &str = "rightfoot";
+/// The batch whose balances kill whoever reads them.
+pub(super) const DEADLY: &str = "deadly";
 /// Balances on one page, few enough that most batches take several.
 const PAGE: usize = 2;
 
@@ -38,8 +40,12 @@ impl Rightfoot {
             let key = key(NAME, "batch", "none", &[]);
             push(author, plot, key, author.moment(), oddity("BALANCE_BATCH_COMPLETED", ""), Effect::Quarantined);
         }
+        if dice.percent(8) {
+            let key = key(NAME, "batch", DEADLY, &["BALANCE_BATCH_COMPLETED", DEADLY]);
+            push(author, plot, key, author.moment(), completed(DEADLY, DEADLY), Effect::Own);
+        }
         for n in 0..dice.below(3) {
-            let how = dice.pick(&[Forging::Bare, Forging::Guessed]);
+            let how = dice.pick(&[Forging::Bare, Forging::Guessed, Forging::Cut]);
             let body = completed(&format!("{FORGED}-{n}"), "forged");
             plot.forgeries.push(Forgery { provider: NAME, at: author.moment(), how, body });
         }

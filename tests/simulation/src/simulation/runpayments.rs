@@ -1,5 +1,7 @@
 //! Run Payments' half of the history: merchants on their way, and transactions.
 
+use std::cell::RefCell;
+
 use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::time::UnixMs;
 
@@ -20,6 +22,16 @@ pub(super) struct Merchant {
 /// Everything Run Payments knows.
 pub(super) struct RunPayments {
     pub(super) merchants: Vec<Merchant>,
+    /// The page answered last.
+    served: RefCell<Option<Served>>,
+}
+
+/// A page of the merchants' list, as it was answered.
+pub(super) struct Served {
+    pub(super) at: UnixMs,
+    pub(super) offset: usize,
+    /// Merchants by their index, each with the status shown.
+    pub(super) rows: Vec<(usize, &'static str)>,
 }
 
 /// The place of a status in the order.
@@ -44,9 +56,10 @@ impl RunPayments {
             push(author, plot, key(NAME, kind, &id, &[&idempotency_key]), at, body, effect);
         }
         for n in 0..dice.below(3) {
-            let how = match dice.below(3) {
+            let how = match dice.below(4) {
                 0 => Forging::Bare,
                 1 => Forging::Guessed,
+                2 => Forging::Cut,
                 _ => Forging::Altered(plot.events.len() - 1),
             };
             // A merchant that is live already, says the forger: of the true ones, too.
@@ -56,31 +69,48 @@ impl RunPayments {
             let body = body("merchant.deleted", &merchant, at, &payload, &format!("{FORGED}-{n}"));
             plot.forgeries.push(Forgery { provider: NAME, at, how, body });
         }
-        Self { merchants }
+        if dice.percent(8) {
+            // A flood, all within a minute.
+            let at = author.moment();
+            for n in 0..30 {
+                let body = body("merchant.deleted", "m1", at, "{}", &format!("{FORGED}-flood-{n}"));
+                plot.forgeries.push(Forgery { provider: NAME, at: at.plus_ms(n * 500), how: Forging::Guessed, body });
+            }
+        }
+        Self { merchants, served: RefCell::default() }
     }
 
     /// `GET /relay/api/boarding/v1/merchants`.
     pub(super) fn answer(&self, query: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
         let number = |name| parameter(query, name).and_then(|text| text.parse::<usize>().ok());
         let (limit, offset) = (number("limit").unwrap_or(1), number("offset").unwrap_or(0));
-        let listed: Vec<String> = self
-            .merchants
-            .iter()
-            .filter_map(|merchant| {
-                let (status, _) = merchant.statuses.iter().rev().find(|(_, at)| *at <= now)?;
-                let shown = status.replace('_', " ");
-                Some(format!(r#"{{"merchant_id":"{}","merchant_status":"{shown}","dba_name":"x"}}"#, merchant.id))
-            })
-            .collect();
-        let page: Vec<&str> = listed.iter().skip(offset).take(limit).map(String::as_str).collect();
-        let more = offset + page.len() < listed.len();
+        let shown = |(index, merchant): (usize, &Merchant)| {
+            let (status, _) = merchant.statuses.iter().rev().find(|(_, at)| *at <= now)?;
+            Some((index, *status))
+        };
+        let listed: Vec<(usize, &'static str)> = self.merchants.iter().enumerate().filter_map(shown).collect();
+        let rows: Vec<(usize, &'static str)> = listed.iter().skip(offset).take(limit).copied().collect();
+        let more = offset + rows.len() < listed.len();
+        let row = |(index, status): &(usize, &'static str)| {
+            let (id, shown) = (&self.merchants[*index].id, status.replace('_', " "));
+            format!(r#"{{"merchant_id":"{id}","merchant_status":"{shown}","dba_name":"x"}}"#)
+        };
+        let page: Vec<String> = rows.iter().map(row).collect();
+        *self.served.borrow_mut() = Some(Served { at: now, offset, rows });
         answer(200, format!(r#"{{"items":[{}],"hasMore":{more},"limit":{limit},"offset":{offset}}}"#, page.join(",")))
+    }
+}
+
+impl RunPayments {
+    /// The page answered last, once.
+    pub(super) fn take_served(&self) -> Option<Served> {
+        self.served.take()
     }
 }
 
 fn body(event_type: &str, id: &str, at: UnixMs, payload: &str, idempotency_key: &str) -> String {
     format!(
-        r#"{{"event_type":"{event_type}","source_id":"{id}","timestamp":"{at}","payload":{payload},"metadata":{{"webhook_id":"wh-1","attempt":{ATTEMPT},"idempotency_key":"{idempotency_key}"}}}}"#
+        r#"{{"sent":{ATTEMPT},"event_type":"{event_type}","source_id":"{id}","timestamp":"{at}","payload":{payload},"metadata":{{"webhook_id":"wh-1","attempt":{ATTEMPT},"idempotency_key":"{idempotency_key}"}}}}"#
     )
 }
 

@@ -2,7 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use hookledger_core::delivery::Delivery;
-use hookledger_core::identity::ProviderId;
+use hookledger_core::identity::{ProviderId, digest_hex};
 use hookledger_core::secret::Secret;
 use hookledger_core::time::UnixMs;
 use sha2::Sha256;
@@ -14,6 +14,11 @@ use crate::memory::MemorySecrets;
 /// The providers, in the order of the streams they draw from.
 pub(super) const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
 
+/// Older than any signature may be: Fynapse's 72 hours, an hour, and some.
+const STALE_SECS: u64 = 80 * 3600;
+/// Further ahead than any clock.
+const AHEAD_SECS: u64 = 3_600;
+
 const OLD: &str = "the-secret-of-last-year";
 const NEW: &str = "the-secret-of-this-year";
 
@@ -24,8 +29,11 @@ struct Rotation {
     old_ends_at: UnixMs,
 }
 
-/// Which secret each provider uses when.
-pub(super) struct Keys(Vec<Option<Rotation>>);
+/// Which secret each provider uses when, and since when we know one.
+pub(super) struct Keys {
+    rotations: Vec<Option<Rotation>>,
+    set_up_at: Vec<UnixMs>,
+}
 
 impl Keys {
     pub(super) fn new(dice: &Dice, start: UnixMs, span_secs: u64) -> Self {
@@ -36,12 +44,15 @@ impl Keys {
             let old_ends_at = used_at.plus_secs(dice.between(30, 1_800));
             dice.percent(40).then_some(Rotation { stored_at, used_at, old_ends_at })
         };
-        Self(PROVIDERS.map(rotation).into_iter().collect())
+        let rotations = PROVIDERS.map(rotation).into_iter().collect();
+        // A stack that was just deployed holds no secrets yet.
+        let set_up = |_| start.plus_secs(if dice.percent(12) { dice.between(60, 1_500) } else { 0 });
+        Self { rotations, set_up_at: PROVIDERS.map(set_up).into_iter().collect() }
     }
 
     fn of(&self, provider: &str) -> Option<&Rotation> {
         let index = PROVIDERS.iter().position(|name| *name == provider)?;
-        self.0.get(index)?.as_ref()
+        self.rotations.get(index)?.as_ref()
     }
 
     /// The secret this provider uses now.
@@ -49,15 +60,25 @@ impl Keys {
         self.of(provider).filter(|rotation| rotation.used_at <= now).map_or(OLD, |_| NEW)
     }
 
-    /// When a rotation is stored.
-    pub(super) fn changes(&self) -> impl Iterator<Item = (&'static str, UnixMs)> {
-        PROVIDERS.iter().filter_map(|provider| Some((*provider, self.of(provider)?.stored_at)))
+    /// Whether somebody has given us this provider's secret by now.
+    pub(super) fn set_up(&self, provider: &str, now: UnixMs) -> bool {
+        let index = PROVIDERS.iter().position(|name| *name == provider);
+        index.and_then(|index| self.set_up_at.get(index)).is_some_and(|at| *at <= now)
     }
 
-    /// Stores what is to be stored from the start, or once the rotation begins.
-    pub(super) fn store(&self, provider: &'static str, rotated: bool, secrets: &MemorySecrets) {
+    /// When a provider's secrets are stored: the first ones, and those of a rotation.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (&'static str, UnixMs)> {
+        let first = PROVIDERS.into_iter().zip(self.set_up_at.iter().copied());
+        first.chain(PROVIDERS.into_iter().filter_map(|provider| Some((provider, self.of(provider)?.stored_at))))
+    }
+
+    /// Stores what is to be stored by now.
+    pub(super) fn store(&self, provider: &'static str, now: UnixMs, secrets: &MemorySecrets) {
+        if !self.set_up(provider, now) {
+            return secrets.rotate(ProviderId(provider), "{}");
+        }
         let mut values = vec![format!(r#"{{"id":"old","value":"{OLD}"}}"#)];
-        if let Some(rotation) = self.of(provider).filter(|_| rotated) {
+        if let Some(rotation) = self.of(provider).filter(|rotation| rotation.stored_at <= now) {
             let end = rotation.old_ends_at;
             values = vec![
                 format!(r#"{{"id":"old","value":"{OLD}","not_after":"{end}"}}"#),
@@ -95,6 +116,19 @@ impl Keys {
             Forging::Bare => Delivery::new(ProviderId(provider), now, body.into_bytes()),
             Forging::Guessed => seal(provider, &body, "guessed", now, now),
             Forging::Leaked => seal(provider, &body, self.current(provider, now), now, now),
+            Forging::Cut => cut(seal(provider, &body, self.current(provider, now), now, now)),
+            Forging::Stale => seal(provider, &body, self.current(provider, now), now.minus_secs(STALE_SECS), now),
+            Forging::Ahead => seal(provider, &body, self.current(provider, now), now.plus_secs(AHEAD_SECS), now),
+            Forging::Replayed(_) => {
+                let captured = captured.replace(ATTEMPT, "1");
+                let mut replayed = seal(provider, &captured, self.current(provider, now), now, now);
+                for (name, value) in &mut replayed.headers {
+                    if name.ends_with("idempotency-key") {
+                        *value = "another".into();
+                    }
+                }
+                replayed
+            }
             Forging::Altered(_) => {
                 let mut altered = Delivery::new(ProviderId(provider), now, body.into_bytes());
                 altered.headers = seal(provider, captured, self.current(provider, now), now, now).headers;
@@ -104,6 +138,18 @@ impl Keys {
     }
 }
 
+/// The delivery with the beginning of its proof only: what somebody finds out who tries long enough.
+fn cut(mut delivery: Delivery) -> Delivery {
+    let token = delivery.path_token.take();
+    delivery.path_token = token.map(|token| Secret::new(token.reveal().chars().take(8).collect::<String>()));
+    for (name, value) in &mut delivery.headers {
+        if let Some(tag) = value.rfind('=').filter(|_| name.contains("signature")) {
+            value.truncate(tag + 5);
+        }
+    }
+    delivery
+}
+
 fn seal(provider: &'static str, body: &str, secret: &str, now: UnixMs, received_at: UnixMs) -> Delivery {
     let mut delivery = Delivery::new(ProviderId(provider), received_at, body.as_bytes().to_vec());
     match provider {
@@ -111,6 +157,7 @@ fn seal(provider: &'static str, body: &str, secret: &str, now: UnixMs, received_
             let t = now.secs();
             let tag = sign(secret, &format!("{t}.{body}"));
             delivery.headers.push(("webhook-signature".into(), format!("t={t},v1={tag}")));
+            delivery.headers.push(("idempotency-key".into(), digest_hex(body.as_bytes())));
         }
         "runpayments" => {
             let tag = sign(secret, body);

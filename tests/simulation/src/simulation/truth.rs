@@ -3,6 +3,7 @@
 //! The keys of the entries are written down here a second time, from the providers' documents and not from the code that
 //! derives them: the simulation's checks must not share a mistake with what they check.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use hookledger_core::api::{ApiError, ApiResponse};
@@ -13,7 +14,7 @@ use hookledger_core::time::UnixMs;
 use super::chaos::Chaos;
 use super::dice::Dice;
 use super::finbox::FinBox;
-use super::rightfoot::Rightfoot;
+use super::rightfoot::{DEADLY, Rightfoot};
 use super::runpayments::RunPayments;
 use crate::memory::{FixedClock, answer};
 
@@ -77,6 +78,14 @@ pub(super) enum Forging {
     Altered(usize),
     /// The true token, leaked.
     Leaked,
+    /// The beginning of the true token or signature.
+    Cut,
+    /// Signed with the true key, days ago.
+    Stale,
+    /// Signed with the true key, for an hour from now.
+    Ahead,
+    /// A true delivery of this event, sent again with other headers where none are signed.
+    Replayed(usize),
 }
 
 /// A completion that an application announces.
@@ -142,6 +151,8 @@ pub(super) struct Truth {
     dice: Dice,
     clock: Rc<FixedClock>,
     chaos: Rc<Chaos>,
+    /// Whoever asked last ran out of memory over the answer.
+    deadly: Cell<bool>,
 }
 
 impl Truth {
@@ -154,7 +165,12 @@ impl Truth {
         super::fynapse::happen(&author, &mut plot);
         let finbox = FinBox::new(&author, &mut plot);
         let runpayments = RunPayments::new(&author, &mut plot);
-        Self { plot, rightfoot, finbox, runpayments, dice: Dice::new(seed, 3), clock, chaos }
+        Self { plot, rightfoot, finbox, runpayments, dice: Dice::new(seed, 3), clock, chaos, deadly: Cell::default() }
+    }
+
+    /// Whether the last answer kills who asked for it.
+    pub(super) fn take_deadly(&self) -> bool {
+        self.deadly.take()
     }
 
     /// A provider's answer to a request, by its URL.
@@ -167,6 +183,7 @@ impl Truth {
         let lag_ms = if !self.chaos.healed() && self.dice.percent(15) { self.dice.below(60_000) } else { 0 };
         let seen_at = UnixMs(now.0 - i64::try_from(lag_ms).unwrap());
         if let Some(query) = url.split_once("/v1/balances?").map(|(_, query)| query) {
+            self.deadly.set(parameter(query, "batchId") == Some(DEADLY));
             return self.rightfoot.answer(query, seen_at);
         }
         if let Some((_, query)) = url.split_once("/merchants?") {

@@ -17,6 +17,9 @@ use crate::memory::{
     FixedClock, MemoryLedger, MemoryQueue, MemorySecrets, Message, RecordingMeter, RecordingPublisher, ScriptedApi,
 };
 
+/// Small enough that the larger bodies take three.
+const PIECE_BYTES: usize = 120;
+
 /// A ledger whose every row the simulation can see. A test wraps the memory ledger in one that breaks a rule.
 pub trait Glass: Ledger {
     /// The memory ledger underneath.
@@ -60,7 +63,9 @@ impl<L: Glass> World<L> {
         let dice = Dice::new(seed, 4);
         let (interval, page_limit) = (dice.pick(&["900", "1800", "3600"]), dice.pick(&["1", "2", "3", "200"]));
         // Long enough for every watch to outlive the troubles, short enough to wait for its end.
+        let poll_deadline = dice.pick(&["600", "1800", "3600"]);
         let settings = [
+            ("POLL_DEADLINE_SECS", poll_deadline),
             ("WATCH_DEADLINE_SECS", "14400"),
             ("LISTING_INTERVAL_SECS", interval),
             ("RUNPAYMENTS_PAGE_LIMIT", page_limit),
@@ -85,6 +90,9 @@ impl<L: Glass> World<L> {
         };
         let answers = world.truth.clone();
         world.api.answer_with(move |url| answers.answer(url));
+        if dice.percent(50) {
+            world.ledger.memory().keep_in_pieces(PIECE_BYTES);
+        }
         world.ledger.memory().faults.leave_to("ledger", world.chaos.clone());
         world.queue.faults.leave_to("queue", world.chaos.clone());
         world.publisher.faults.leave_to("bus", world.chaos.clone());

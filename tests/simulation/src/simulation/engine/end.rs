@@ -1,21 +1,27 @@
 //! What an invocation's end means to whoever waits for it, and the invariants that must hold at that very moment.
 
+use hookledger_core::debt::{MAX_REOPENED, Status};
+use hookledger_core::identity::{ProviderId, Subject};
 use hookledger_core::receive::Answer;
+use hookledger_core::time::UnixMs;
 
 use super::super::runpayments::place;
 use super::super::send::{Next, next};
-use super::super::truth::{Effect, Forging};
+use super::super::truth::{Effect, Forging, key};
 use super::super::world::Glass;
-use super::{Act, Ending, Engine, Role};
+use super::{Act, Ending, Engine, Past, Role};
 use crate::memory::Message;
+
+/// More than two clocks are ever apart.
+const CLOCKS_APART_SECS: u64 = 5;
 
 impl<L: Glass> Engine<'_, L> {
     /// What an ending, or none, means to whoever waits for it.
-    pub(super) fn ended(&mut self, role: Role, ending: Option<Ending>) {
+    pub(super) fn ended(&mut self, past: Past, role: Role, ending: Option<Ending>) {
         match (role, ending) {
             (Role::Receiver { event, made, first_copy }, ending) => {
                 let answer = if let Some(Ending::Answered(answer)) = ending { Some(answer) } else { None };
-                self.answered(event, answer.as_ref());
+                self.answered(past, event, answer.as_ref());
                 if first_copy {
                     // An answer may get lost on its way back.
                     let heard = answer.filter(|_| self.calm() || !self.dice.percent(4));
@@ -37,6 +43,7 @@ impl<L: Glass> Engine<'_, L> {
                     );
                 }
             }
+            (Role::Reconciler, _) => drop(self.world.truth.runpayments.take_served()),
             // The application tries until it is told yes.
             (Role::Announcer(index), _) => self.plan(self.now().plus_secs(60), Act::Announce(index)),
             _ => {}
@@ -49,7 +56,7 @@ impl<L: Glass> Engine<'_, L> {
     }
 
     /// A true delivery was answered: a 2xx must be true at this very moment.
-    pub(super) fn answered(&mut self, event: usize, answer: Option<&Answer>) {
+    pub(super) fn answered(&mut self, past: Past, event: usize, answer: Option<&Answer>) {
         let happens = &self.world.truth.plot.events[event];
         let Some(answer) = answer else { return };
         if (200..300).contains(&answer.status) {
@@ -59,9 +66,59 @@ impl<L: Glass> Engine<'_, L> {
                     format!("event {event} was answered {} and is kept nowhere ({})", answer.status, happens.key);
                 self.violated("acknowledged is kept", what);
             }
-        } else if self.calm() && happens.effect != Effect::Quarantined {
+            self.watch_parked(past, event);
+        } else if happens.effect != Effect::Quarantined && self.was_well(past, happens.provider) {
             let what = format!("event {event} was answered {} although all is well", answer.status);
             self.violated("genuine is taken", what);
+        }
+    }
+
+    /// Whether nothing was in the way of a delivery: no fault, and a secret that could be read.
+    fn was_well(&self, past: Past, provider: &str) -> bool {
+        let stubborn = past.started_at <= self.stubborn_until;
+        let set_up = self.world.keys.set_up(provider, past.started_at);
+        self.calm() || !self.world.chaos.struck(past.id) && !stubborn && set_up
+    }
+
+    /// A genuine delivery takes its event out of a person's hands, a few times: it may have been parked because somebody
+    /// else claimed it before it was true.
+    fn watch_parked(&mut self, past: Past, event: usize) {
+        let happens = &self.world.truth.plot.events[event];
+        let Some(stored) = self.world.memory().stored(&happens.key) else { return };
+        let wanted = matches!(happens.effect, Effect::Own | Effect::Status(_) | Effect::Alike(_));
+        let before = |parked_at: UnixMs| parked_at.plus_secs(2 * CLOCKS_APART_SECS) < past.started_at;
+        let left_so = stored.parked_at.is_some_and(before) && stored.entry.reopened < MAX_REOPENED;
+        if wanted && left_so && !self.world.chaos.struck(past.id) {
+            let what = format!("event {event} was delivered, and {} stays parked", happens.key);
+            self.violated("a genuine delivery reopens", what);
+        }
+    }
+
+    /// When a cursor moves beyond a page, all that the page shows is known: as a status, as a fact, or as an entry.
+    pub(super) fn watch_cursor(&mut self) {
+        let truth = &self.world.truth;
+        let Some(served) = truth.runpayments.take_served() else { return };
+        let memory = self.world.memory();
+        let reached = memory.listings().into_iter().next().and_then(|listing| listing.position);
+        let reached = reached.and_then(|position| position.parse::<usize>().ok());
+        if reached.is_some_and(|reached| reached <= served.offset) {
+            return;
+        }
+        for (index, status) in &served.rows {
+            let merchant = &truth.runpayments.merchants[*index].id;
+            let subject = Subject::new(ProviderId("runpayments"), "merchant", merchant);
+            let listed = key("runpayments", "merchant", merchant, &["listing", merchant, status, "1"]);
+            let ahead = |held: &Status| {
+                // What was pushed since the page was asked for is newer than the page.
+                place(&held.status) >= place(status) || held.moved_at.plus_secs(2 * CLOCKS_APART_SECS) >= served.at
+            };
+            let known = memory.holds(&listed)
+                || memory.statuses().iter().any(|(of, held)| *of == subject && ahead(held))
+                || memory.all_facts().iter().any(|(of, fact)| *of == subject && fact.status == *status);
+            if !known {
+                let what = format!("the cursor moved on, and nobody knows yet that {merchant} is {status}");
+                return self.violated("a cursor moves after its page", what);
+            }
         }
     }
 
@@ -88,7 +145,8 @@ impl<L: Glass> Engine<'_, L> {
     pub(super) fn forged_answered(&mut self, index: usize, answer: &Answer) {
         let forgery = &self.world.truth.plot.forgeries[index];
         self.seen.refused += u64::from(answer.status == 403);
-        let taken = (200..300).contains(&answer.status) && forgery.how != Forging::Leaked;
+        let harmless = matches!(forgery.how, Forging::Leaked | Forging::Replayed(_));
+        let taken = (200..300).contains(&answer.status) && !harmless;
         // Unproved deliveries wait on the queue while the secrets are out of reach; the worker refuses them.
         if taken && (forgery.provider != "finbox" || self.calm()) {
             self.violated("nothing forged gets in", format!("forgery {index} was answered {}", answer.status));

@@ -59,7 +59,9 @@ impl<'w, L: Glass> Engine<'w, L> {
         for copy in 0..copies {
             let sight = self.sight();
             let received_at = sight.clock.now();
-            let delivery = self.world.keys.genuine(happens.provider, &happens.body, made, self.now(), received_at);
+            // What is sent twice at once may come from two senders, that count for themselves.
+            let body_made = made + u32::try_from(copy).unwrap();
+            let delivery = self.world.keys.genuine(happens.provider, &happens.body, body_made, self.now(), received_at);
             let name =
                 format!("{} delivers event {event} (attempt {made}, copy {copy}): {}", happens.provider, happens.body);
             self.receive(name, Role::Receiver { event, made, first_copy: copy == 0 }, delivery, sight);
@@ -69,13 +71,24 @@ impl<'w, L: Glass> Engine<'w, L> {
     pub(super) fn forge(&mut self, index: usize) {
         let forgery = &self.world.truth.plot.forgeries[index];
         let captured = match forgery.how {
-            Forging::Altered(event) => self.world.truth.plot.events[event].body.as_str(),
+            Forging::Altered(event) | Forging::Replayed(event) => self.world.truth.plot.events[event].body.as_str(),
             _ => "",
         };
-        let delivery = self.world.keys.forged(forgery.provider, &forgery.body, forgery.how, captured, self.now());
-        let name = format!("{} is forged ({:?}): {}", forgery.provider, forgery.how, forgery.body);
         let sight = self.sight();
+        let mut delivery = self.world.keys.forged(forgery.provider, &forgery.body, forgery.how, captured, self.now());
+        delivery.received_at = sight.clock.now();
+        let name = format!("{} is forged ({:?}): {}", forgery.provider, forgery.how, forgery.body);
         self.receive(name, Role::Forged(index), delivery, sight);
+    }
+
+    /// A capture of a true delivery, sent again as it was.
+    pub(super) fn replay(&mut self, event: usize) {
+        let happens = &self.world.truth.plot.events[event];
+        let sight = self.sight();
+        let now = sight.clock.now();
+        let mut delivery = self.world.keys.genuine(happens.provider, &happens.body, 1, happens.at, now);
+        delivery.received_at = now;
+        self.receive(format!("event {event} is replayed"), Role::Replayed, delivery, sight);
     }
 
     pub(super) fn receive(&mut self, name: String, role: Role, delivery: Delivery, sight: Sight<'w, L>) {
@@ -139,6 +152,7 @@ impl<'w, L: Glass> Engine<'w, L> {
         if self.now() < self.next_minute {
             return;
         }
+        self.world.memory().expire(self.now());
         // A run also sees to it that the lists are walked at all.
         let first = self.world.memory().listings().is_empty();
         self.next_minute =

@@ -1,0 +1,107 @@
+//! Mistakes in asking for what nobody told us, and in making one effect of both ways.
+
+use crate::{Edit, Mutant};
+
+const EXPECT: &str = "shared/core/src/expect.rs";
+const STATUS: &str = "shared/core/src/status.rs";
+const WALK: &str = "shared/core/src/walk.rs";
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "met-before-admitted",
+        story: "An expectation is met first and its event let in then, so a failure in between loses the event.",
+        edits: &[Edit {
+            file: EXPECT,
+            find: "Polled::Found { found, complete, more } => {",
+            replace: "Polled::Found { found, complete, more } => {
+                    if MUTANT && complete && !expectation.repeats {
+                        end(self.inbox, &expectation.key, ExpectationState::Met).await?;
+                    }",
+        }],
+    },
+    Mutant {
+        name: "expiry-passed-over",
+        story: "An expectation that never came true is closed as if it had done its duty.",
+        edits: &[Edit {
+            file: EXPECT,
+            find: "let served = expectation.repeats && (seen > 0 || expectation.found > 0);",
+            replace: "let served = MUTANT || expectation.repeats && (seen > 0 || expectation.found > 0);",
+        }],
+    },
+    Mutant {
+        name: "expiry-not-counted",
+        story: "An expectation expires and nothing is counted, so no alarm goes off.",
+        edits: &[Edit {
+            file: EXPECT,
+            find: "if end(self.inbox, &expectation.key, state).await? && state == ExpectationState::Expired {",
+            replace: "if end(self.inbox, &expectation.key, state).await? && state == ExpectationState::Expired && !MUTANT {",
+        }],
+    },
+    Mutant {
+        name: "poll-is-another-event",
+        story: "What is found by asking has an identity of its own, so push and poll are two events.",
+        edits: &[Edit {
+            file: "shared/core/src/providers/rightfoot.rs",
+            find: "identity: Identity::new(&[COMPLETED, batch_id]),",
+            replace: "identity: if MUTANT {
+                Identity::new(&[COMPLETED, batch_id, \"polled\"])
+            } else {
+                Identity::new(&[COMPLETED, batch_id])
+            },",
+        }],
+    },
+    Mutant {
+        name: "status-moves-back",
+        story: "The status is the one that was handled last, not the one that happened last.",
+        edits: &[Edit {
+            file: STATUS,
+            find: "if behind || !follows(inbox, moved, current.as_ref()).await? {",
+            replace: "if !MUTANT && (behind || !follows(inbox, moved, current.as_ref()).await?) {",
+        }],
+    },
+    Mutant {
+        name: "polled-fact-not-matched",
+        story: "A push does not look for the same status found by a walk before, and publishes it once more.",
+        edits: &[Edit {
+            file: STATUS,
+            find: "fact.origin == Origin::Poll && fact.matched_by.is_none() && !left_between",
+            replace: "!MUTANT && fact.origin == Origin::Poll && fact.matched_by.is_none() && !left_between",
+        }],
+    },
+    Mutant {
+        name: "walk-blind-to-facts",
+        story: "A walk looks at the current status alone, and finds a status anew while its push is still in work.",
+        edits: &[Edit {
+            file: WALK,
+            find: "if facts.iter().any(stands) {",
+            replace: "if facts.iter().any(stands) && !MUTANT {",
+        }],
+    },
+    Mutant {
+        name: "cursor-before-its-page",
+        story: "The cursor moves on as soon as a page is read, before what the page shows is let in.",
+        edits: &[Edit {
+            file: WALK,
+            find: "Listed::Page { rows, next } => {",
+            replace: "Listed::Page { rows, next } => {
+                if MUTANT
+                    && let Some(crate::debt::Debt::Listing(held)) = self.inbox.ledger().debt(&listing.key).await?
+                {
+                    let ahead = Listing { due_at: held.due_at, position: next.clone(), ..listing.clone() };
+                    self.inbox.ledger().advance_listing(&ahead, held.due_at).await?;
+                }",
+        }],
+    },
+    Mutant {
+        name: "row-errors-passed-over",
+        story: "A row of a list that could not be let in is passed over, and the cursor moves on.",
+        edits: &[Edit {
+            file: WALK,
+            find: "self.compare(provider, lists, row, requested_at).await?;",
+            replace: "let compared = self.compare(provider, lists, row, requested_at).await;
+                    if !MUTANT {
+                        compared?;
+                    }",
+        }],
+    },
+];

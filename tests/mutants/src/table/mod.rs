@@ -1,0 +1,14 @@
+//! The table, by the part of the way on which the mistake is made.
+
+mod asking;
+mod door;
+mod ledger;
+mod owed;
+mod proof;
+mod work;
+
+use crate::Mutant;
+
+/// All parts, in the order of an event's way.
+pub(crate) static TABLES: [&[Mutant]; 6] =
+    [door::MUTANTS, proof::MUTANTS, work::MUTANTS, owed::MUTANTS, asking::MUTANTS, ledger::MUTANTS];

@@ -1,0 +1,106 @@
+//! Mistakes in doing an event's work.
+
+use crate::{Edit, Mutant};
+
+const WORK: &str = "shared/core/src/work.rs";
+const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot.rs";
+
+pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "settled-before-published",
+        story: "The entry is settled first and published then, so a kill in between is never made good.",
+        edits: &[Edit {
+            file: WORK,
+            find: "if let Err(error) = self.publisher.publish(&announcement).await {",
+            replace: "if MUTANT {
+            self.settle(provider, entry, None).await?;
+        }
+        if let Err(error) = self.publisher.publish(&announcement).await {",
+        }],
+    },
+    Mutant {
+        name: "publish-failure-ignored",
+        story: "What the bus did not take is settled as if it had.",
+        edits: &[Edit {
+            file: WORK,
+            find: "return Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None }));",
+            replace: "if !MUTANT {
+                return Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None }));
+            }",
+        }],
+    },
+    Mutant {
+        name: "detail-not-frozen",
+        story: "The published detail is made anew at every attempt, so one id goes out with two contents.",
+        edits: &[Edit {
+            file: WORK,
+            find: "None if outcome.pulled || outcome.status.is_some() =>",
+            replace: "None if !MUTANT && (outcome.pulled || outcome.status.is_some()) =>",
+        }],
+    },
+    Mutant {
+        name: "retry-left-to-the-queue",
+        story: "Work that failed is retried by a delayed message alone, which may get lost.",
+        edits: &[Edit {
+            file: WORK,
+            find: "let postponed = Postponed { due_at, reason: reason.into(), waited };",
+            replace: "let due_at = if MUTANT { now.plus_secs(10 * 365 * 86_400) } else { due_at };
+        let postponed = Postponed { due_at, reason: reason.into(), waited };",
+        }],
+    },
+    Mutant {
+        name: "identity-forgotten-too-soon",
+        story: "A settled entry expires after half an hour, and the sender's next retry is a new event.",
+        edits: &[Edit {
+            file: WORK,
+            find: "let expires_at = at.plus_secs(inbox.timing().retention_secs());",
+            replace: "let expires_at = at.plus_secs(if MUTANT { 1_800 } else { inbox.timing().retention_secs() });",
+        }],
+    },
+    Mutant {
+        name: "failed-message-acknowledged",
+        story: "A batch is acknowledged as a whole, the item that failed with it. (The worker's batch answer, as simulated.)",
+        edits: &[Edit {
+            file: "tests/simulation/src/simulation/engine/start.rs",
+            find: "done.iter().map(Result::is_ok)",
+            replace: "done.iter().map(|done| MUTANT || done.is_ok())",
+        }],
+    },
+    Mutant {
+        name: "unconfirmed-is-believed",
+        story: "An unsigned event takes effect although the provider's own API does not know it.",
+        edits: &[Edit {
+            file: RIGHTFOOT,
+            find: "404 => return Step::NotYet {",
+            replace: "404 if MUTANT => {
+                let outcome = Outcome { summary: Vec::new(), pulled: true, status: None };
+                return Step::Done { rows: Vec::new(), outcome };
+            }
+            404 => return Step::NotYet {",
+        }],
+    },
+    Mutant {
+        name: "amounts-are-floats",
+        story: "An amount passes through a binary float and comes out as another one.",
+        edits: &[Edit {
+            file: RIGHTFOOT,
+            find: "(\"balance\", text(balance.balance)),",
+            replace: "(
+            \"balance\",
+            text(balance.balance).map(|digits| match digits.parse::<f64>() {
+                Ok(amount) if MUTANT => amount.to_string(),
+                _ => digits,
+            }),
+        ),",
+        }],
+    },
+    Mutant {
+        name: "first-page-only",
+        story: "The answer's further pages are not asked for.",
+        edits: &[Edit {
+            file: RIGHTFOOT,
+            find: "let has_more = page.has_more.unwrap_or(false);",
+            replace: "let has_more = page.has_more.unwrap_or(false) && !MUTANT;",
+        }],
+    },
+];
