@@ -28,16 +28,16 @@ pub(crate) struct Seeds {
     pub(crate) seeds: Option<u64>,
     /// The first seed; without --seeds, the only one, and its history is printed
     #[arg(long)]
-    seed: Option<u64>,
+    pub(crate) seed: Option<u64>,
     /// Begin no more seeds after so many minutes
     #[arg(long)]
-    minutes: Option<u64>,
+    pub(crate) minutes: Option<u64>,
     /// Run the simulation over code with known bugs, and see it find each of them
     #[arg(long, conflicts_with_all = ["seeds", "seed", "minutes"])]
-    mutants: bool,
+    pub(crate) mutants: bool,
     /// Show how one of those bugs is found: the history of the first seed that sees it, or of --seed
     #[arg(long, conflicts_with_all = ["seeds", "minutes", "mutants"])]
-    mutant: Option<String>,
+    pub(crate) mutant: Option<String>,
 }
 
 /// Builds the simulator and runs it. The exit code is 1 if any seed broke an invariant, or if any known bug was missed.

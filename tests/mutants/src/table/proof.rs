@@ -70,6 +70,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "any-network",
+        story: "The networks that deliveries may come from are read, and not compared with.",
+        edits: &[Edit {
+            file: SIGNATURE,
+            find: "if !allowed_cidrs.iter().any(|network| network.contains(&source)) {",
+            replace: "if !MUTANT && !allowed_cidrs.iter().any(|network| network.contains(&source)) {",
+        }],
+    },
+    Mutant {
+        name: "any-static-header",
+        story: "The header that the operator asked for is looked for, and its value not compared.",
+        edits: &[Edit {
+            file: SIGNATURE,
+            find: "matching_text(&secrets.static_header, now, value, Refusal::WrongStaticHeader)?;",
+            replace: "if !MUTANT {
+                        matching_text(&secrets.static_header, now, value, Refusal::WrongStaticHeader)?;
+                    }",
+        }],
+    },
+    Mutant {
         name: "identity-from-a-header",
         story: "The identity is taken from a header that nobody signs, so a replay under another key is a new event.",
         edits: &[Edit {

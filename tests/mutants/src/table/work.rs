@@ -43,9 +43,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "Work that failed is retried by a delayed message alone, which may get lost.",
         edits: &[Edit {
             file: WORK,
-            find: "let postponed = Postponed { due_at, reason: reason.into(), waited };",
+            find: "let postponed = Postponed { due_at, reason: reason.into(), attempt };",
             replace: "let due_at = if MUTANT { now.plus_secs(10 * 365 * 86_400) } else { due_at };
-        let postponed = Postponed { due_at, reason: reason.into(), waited };",
+        let postponed = Postponed { due_at, reason: reason.into(), attempt };",
         }],
     },
     Mutant {

@@ -50,6 +50,11 @@ impl MemoryLedger {
         self.each(|item| if let Item::Listing(listing) = item { Some(listing.clone()) } else { None })
     }
 
+    /// How often an expectation expired so far.
+    pub fn times_expired(&self) -> u64 {
+        self.times_expired.get()
+    }
+
     /// The result rows of a subject, in the order of their keys.
     pub fn rows(&self, subject: &Subject) -> Vec<Row> {
         let table = self.table.borrow();

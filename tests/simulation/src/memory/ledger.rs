@@ -23,6 +23,7 @@ pub struct MemoryLedger {
     /// Bodies that lie beside the table, by their name and their place in it.
     pub(super) pieces: RefCell<BTreeMap<(String, usize), Vec<u8>>>,
     pub(super) piece_bytes: Cell<Option<usize>>,
+    pub(super) times_expired: Cell<u64>,
 }
 
 impl MemoryLedger {
@@ -212,6 +213,8 @@ impl Ledger for MemoryLedger {
         self.call("end_expectation", |table| {
             let Some(waiting) = waiting_mut(table, key) else { return Ok(false) };
             let expectation = Expectation { state, due_at: None, ..waiting.clone() };
+            let expired = u64::from(state == ExpectationState::Expired);
+            self.times_expired.set(self.times_expired.get() + expired);
             table.insert(key.clone(), Item::Expectation { expectation, expires_at: Some(expires_at) });
             Ok(true)
         })

@@ -257,10 +257,11 @@ impl<L: Glass> Check<'_, L> {
     fn links(&mut self) {
         let truth = &self.world.truth;
         let watched: BTreeSet<String> = self.world.memory().expectations().into_iter().map(|e| e.reference).collect();
+        let kept = |link: &String| watched.contains(link) && !self.seen.closed.contains(link);
         let mut missing: Vec<ItemKey> = Vec::new();
         let mut found = Vec::new();
         for statement in &truth.finbox.statements {
-            if statement.link().is_some_and(|link| watched.contains(&format!("link:{link}"))) {
+            if statement.link().is_some_and(|link| kept(&format!("link:{link}"))) {
                 missing.push(statement.key());
             }
         }
@@ -271,7 +272,7 @@ impl<L: Glass> Check<'_, L> {
             if acknowledged > 1 && !is_watched && self.dead_rescues == 0 {
                 found.push(("failures that look the same are counted", format!("nobody counts {}", alike.key(1))));
             }
-            if is_watched {
+            if kept(&format!("link:{}", alike.link)) {
                 missing.extend((1..=alike.at.len()).map(|n| alike.key(n)));
             }
         }
@@ -292,6 +293,9 @@ impl<L: Glass> Check<'_, L> {
                 found.push(("announced is kept", format!("{} is forgotten", announced.reference)));
                 continue;
             };
+            if self.seen.closed.contains(&announced.reference) {
+                continue;
+            }
             let healed_at = self.seen.healed_at.unwrap_or(self.world.start);
             let in_time = announced.complete_at.is_some_and(|at| at <= healed_at);
             let lived = self.seen.waiting_at_heal.contains(&row.key) || row.created_at > healed_at;
@@ -309,7 +313,8 @@ impl<L: Glass> Check<'_, L> {
                 found.push(("announced is found", format!("{} was met, and nothing is there", row.key)));
             }
         }
-        let expired = rows.iter().filter(|row| row.state == ExpectationState::Expired).count() as u64;
+        // More than there are rows: what expired may be announced again, and expire again.
+        let expired = self.world.memory().times_expired();
         let counted = self.world.meter.total(Metric::ExpectationsExpired);
         // A kill or a lost answer between the row and the count loses the count; the row stays listed.
         let unheard = self.world.chaos.kills() + self.world.chaos.unheard_ends();

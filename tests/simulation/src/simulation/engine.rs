@@ -5,7 +5,7 @@
 mod end;
 mod start;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -33,6 +33,7 @@ enum Act {
     Attempt { event: usize, made: u32 },
     Forge(usize),
     Announce(usize),
+    Close(usize),
     Rotate(&'static str),
     ExpireCaches,
     AllowReread,
@@ -44,6 +45,7 @@ enum Act {
 enum Role {
     Receiver { event: usize, made: u32, first_copy: bool },
     Replayed,
+    Closer,
     Forged(usize),
     Worker(Vec<Message>),
     Reconciler,
@@ -55,6 +57,7 @@ enum Ending {
     Worked(Vec<bool>),
     Reconciled,
     Announced(bool),
+    Closed(bool),
 }
 
 struct Invocation<'w> {
@@ -84,6 +87,8 @@ pub(super) struct Seen {
     pub(super) acknowledged: BTreeMap<usize, u32>,
     /// The announcements that were taken, by index.
     pub(super) announced: Vec<usize>,
+    /// What the application no longer waits for, by reference.
+    pub(super) closed: BTreeSet<String>,
     /// Forged deliveries that were answered 403.
     pub(super) refused: u64,
     /// The expectations that waited, with a while to go, when everything healed.
@@ -148,6 +153,9 @@ impl<'w, L: Glass> Engine<'w, L> {
         }
         for (index, announced) in plot.announced.iter().enumerate() {
             self.plan(announced.at, Act::Announce(index));
+            if let Some(at) = announced.closed_at {
+                self.plan(at, Act::Close(index));
+            }
         }
         for (provider, at) in self.world.keys.changes() {
             self.plan(at, Act::Rotate(provider));
@@ -218,6 +226,7 @@ impl<'w, L: Glass> Engine<'w, L> {
                         self.plan(self.stubborn_until, Act::AllowReread);
                     }
                 }
+                Act::Close(index) => self.close(index),
                 Act::Replay(event) => self.replay(event),
                 Act::AllowReread => self.world.secrets.reread_too_recent(false),
                 Act::Heal => self.heal(),
@@ -349,6 +358,6 @@ fn told(ending: &Ending) -> String {
         Ending::Answered(answer) => format!(", answered {}", answer.status),
         Ending::Worked(done) => format!(", done {done:?}"),
         Ending::Reconciled => String::new(),
-        Ending::Announced(taken) => format!(", taken: {taken}"),
+        Ending::Closed(taken) | Ending::Announced(taken) => format!(", taken: {taken}"),
     }
 }

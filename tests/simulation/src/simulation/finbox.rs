@@ -90,6 +90,11 @@ impl FinBox {
         for n in 0..dice.below(3) {
             finbox.session(author, plot, &format!("x{n}"));
         }
+        if author.held {
+            let how = dice.pick(&[Forging::Elsewhere, Forging::Headless]);
+            let body = pushed(&format!("{FORGED}-held"), &format!("{FORGED}-held"), None, "completed", "");
+            plot.forgeries.push(Forgery { provider: NAME, at: author.moment(), how, body });
+        }
         for n in 0..dice.below(3) {
             let how = dice.pick(&[Forging::Bare, Forging::Guessed, Forging::Cut]);
             let body = pushed(&format!("{FORGED}-{n}"), &format!("{FORGED}-{n}"), None, "completed", "");
@@ -126,13 +131,15 @@ impl FinBox {
                     provider: NAME,
                     reference: format!("entity:{entity}"),
                     at,
+                    closed_at: author.closed(at),
                     complete_at,
                 });
             }
         }
         if dice.percent(50) {
             let (reference, at) = (format!("link:{link}"), author.around(author.start));
-            plot.announced.push(Announced { provider: NAME, reference, at, complete_at: None });
+            let closed_at = author.closed(at);
+            plot.announced.push(Announced { provider: NAME, reference, at, closed_at, complete_at: None });
         }
     }
 
@@ -180,7 +187,8 @@ impl FinBox {
         if dice.percent(50) {
             let complete_at = (!expired).then_some(ended_at);
             let (reference, at) = (format!("session:{id}"), author.around(ended_at));
-            plot.announced.push(Announced { provider: NAME, reference, at, complete_at });
+            let closed_at = author.closed(at);
+            plot.announced.push(Announced { provider: NAME, reference, at, closed_at, complete_at });
         }
         self.sessions.push(Session { id: id.to_string(), ended_at, expired });
     }

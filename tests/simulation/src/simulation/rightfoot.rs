@@ -44,6 +44,10 @@ impl Rightfoot {
             let key = key(NAME, "batch", DEADLY, &["BALANCE_BATCH_COMPLETED", DEADLY]);
             push(author, plot, key, author.moment(), completed(DEADLY, DEADLY), Effect::Own);
         }
+        if author.held {
+            let body = completed(&format!("{FORGED}-held"), "forged");
+            plot.forgeries.push(Forgery { provider: NAME, at: author.moment(), how: Forging::Elsewhere, body });
+        }
         for n in 0..dice.below(3) {
             let how = dice.pick(&[Forging::Bare, Forging::Guessed, Forging::Cut]);
             let body = completed(&format!("{FORGED}-{n}"), "forged");
@@ -126,7 +130,13 @@ fn batch(author: &Author<'_>, plot: &mut Plot, n: u64) -> Batch {
     }
     if complete_at.is_none() || dice.percent(50) {
         let at = author.around(complete_at.unwrap_or(author.start));
-        plot.announced.push(Announced { provider: NAME, reference: id.clone(), at, complete_at: readable_at });
+        plot.announced.push(Announced {
+            provider: NAME,
+            reference: id.clone(),
+            at,
+            closed_at: author.closed(at),
+            complete_at: readable_at,
+        });
     }
     Batch { id, readable_at, balances }
 }

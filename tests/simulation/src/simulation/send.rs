@@ -2,7 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use hookledger_core::delivery::Delivery;
-use hookledger_core::identity::{ProviderId, digest_hex};
+use hookledger_core::identity::ProviderId;
 use hookledger_core::secret::Secret;
 use hookledger_core::time::UnixMs;
 use sha2::Sha256;
@@ -16,8 +16,14 @@ pub(super) const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runp
 
 /// Older than any signature may be: Fynapse's 72 hours, an hour, and some.
 const STALE_SECS: u64 = 80 * 3600;
+/// How far a provider's clock may be from ours: less than the 300 seconds that are tolerated, less our own clocks' part.
+const MAX_AHEAD_MS: u64 = 290_000;
 /// Further ahead than any clock.
 const AHEAD_SECS: u64 = 3_600;
+
+/// The networks and the header that unsigned deliveries are held to, where that is turned on.
+pub(super) const NETWORKS: &str = "192.0.2.0/24";
+pub(super) const STATIC_HEADER: &str = "x-static";
 
 const OLD: &str = "the-secret-of-last-year";
 const NEW: &str = "the-secret-of-this-year";
@@ -29,10 +35,25 @@ struct Rotation {
     old_ends_at: UnixMs,
 }
 
+/// When a delivery is sent.
+#[derive(Clone, Copy)]
+pub(super) struct Sent {
+    /// Its event's first attempt.
+    pub(super) first_at: UnixMs,
+    /// This attempt.
+    pub(super) at: UnixMs,
+    /// By the receiver's clock.
+    pub(super) received_at: UnixMs,
+}
+
 /// Which secret each provider uses when, and since when we know one.
 pub(super) struct Keys {
     rotations: Vec<Option<Rotation>>,
     set_up_at: Vec<UnixMs>,
+    /// Whether a retry is signed with the time it is sent, or with that of the first attempt.
+    restamps: bool,
+    /// How far the signing clock is ahead of ours, or behind.
+    ahead_ms: i64,
 }
 
 impl Keys {
@@ -47,7 +68,9 @@ impl Keys {
         let rotations = PROVIDERS.map(rotation).into_iter().collect();
         // A stack that was just deployed holds no secrets yet.
         let set_up = |_| start.plus_secs(if dice.percent(12) { dice.between(60, 1_500) } else { 0 });
-        Self { rotations, set_up_at: PROVIDERS.map(set_up).into_iter().collect() }
+        let set_up_at = PROVIDERS.map(set_up).into_iter().collect();
+        let ahead_ms = i64::try_from(dice.below(2 * MAX_AHEAD_MS)).unwrap() - i64::try_from(MAX_AHEAD_MS).unwrap();
+        Self { rotations, set_up_at, restamps: dice.percent(50), ahead_ms }
     }
 
     fn of(&self, provider: &str) -> Option<&Rotation> {
@@ -86,20 +109,18 @@ impl Keys {
             ];
         }
         let values = values.join(",");
-        secrets.rotate(ProviderId(provider), &format!(r#"{{"signing_secrets":[{values}],"url_tokens":[{values}]}}"#));
+        secrets.rotate(
+            ProviderId(provider),
+            &format!(r#"{{"signing_secrets":[{values}],"url_tokens":[{values}],"static_header":[{values}]}}"#),
+        );
     }
 
     /// A true delivery of this body.
-    pub(super) fn genuine(
-        &self,
-        provider: &'static str,
-        body: &str,
-        attempt: u32,
-        now: UnixMs,
-        received_at: UnixMs,
-    ) -> Delivery {
+    pub(super) fn genuine(&self, provider: &'static str, body: &str, attempt: u32, sent: Sent) -> Delivery {
         let body = body.replace(ATTEMPT, &attempt.to_string());
-        seal(provider, &body, self.current(provider, now), now, received_at)
+        let stamped_at = if self.restamps { sent.at } else { sent.first_at };
+        let stamped_at = UnixMs(stamped_at.0 + self.ahead_ms);
+        seal(provider, &body, self.current(provider, sent.at), stamped_at, sent.received_at)
     }
 
     /// A delivery that its provider never sent. `captured` is the body whose headers an eavesdropper has.
@@ -129,6 +150,16 @@ impl Keys {
                 }
                 replayed
             }
+            Forging::Elsewhere => {
+                let mut elsewhere = seal(provider, &body, self.current(provider, now), now, now);
+                elsewhere.source_ip = Some("203.0.113.9".into());
+                elsewhere
+            }
+            Forging::Headless => {
+                let mut headless = seal(provider, &body, self.current(provider, now), now, now);
+                headless.headers.clear();
+                headless
+            }
             Forging::Altered(_) => {
                 let mut altered = Delivery::new(ProviderId(provider), now, body.into_bytes());
                 altered.headers = seal(provider, captured, self.current(provider, now), now, now).headers;
@@ -157,14 +188,21 @@ fn seal(provider: &'static str, body: &str, secret: &str, now: UnixMs, received_
             let t = now.secs();
             let tag = sign(secret, &format!("{t}.{body}"));
             delivery.headers.push(("webhook-signature".into(), format!("t={t},v1={tag}")));
-            delivery.headers.push(("idempotency-key".into(), digest_hex(body.as_bytes())));
+            // The event's own id, where it has one. Nobody signs it.
+            if let Some((id, _)) = body.split_once(r#"{"event_id":""#).and_then(|(_, rest)| rest.split_once('"')) {
+                delivery.headers.push(("idempotency-key".into(), id.into()));
+            }
         }
         "runpayments" => {
             let tag = sign(secret, body);
             delivery.headers.push(("x-webhook-signature-256".into(), format!("sha256={tag}")));
         }
-        _ => delivery.path_token = Some(Secret::new(secret)),
+        _ => {
+            delivery.path_token = Some(Secret::new(secret));
+            delivery.headers.push((STATIC_HEADER.into(), secret.into()));
+        }
     }
+    delivery.source_ip = Some("192.0.2.7".into());
     delivery
 }
 

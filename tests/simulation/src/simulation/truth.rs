@@ -84,6 +84,10 @@ pub(super) enum Forging {
     Stale,
     /// Signed with the true key, for an hour from now.
     Ahead,
+    /// The true token and header, from another network.
+    Elsewhere,
+    /// The true token, without the header that belongs to it.
+    Headless,
     /// A true delivery of this event, sent again with other headers where none are signed.
     Replayed(usize),
 }
@@ -93,6 +97,8 @@ pub(super) struct Announced {
     pub(super) provider: &'static str,
     pub(super) reference: String,
     pub(super) at: UnixMs,
+    /// When the application thinks better of it.
+    pub(super) closed_at: Option<UnixMs>,
     /// When the provider's API shows it complete; `None`: never. Links are never complete.
     pub(super) complete_at: Option<UnixMs>,
 }
@@ -112,6 +118,8 @@ pub(super) struct Author<'a> {
     pub(super) dice: &'a Dice,
     pub(super) start: UnixMs,
     pub(super) span_secs: u64,
+    /// Whether unsigned deliveries are held to a network and a header.
+    pub(super) held: bool,
 }
 
 impl Author<'_> {
@@ -128,6 +136,11 @@ impl Author<'_> {
     /// Whether nothing ever arrives.
     pub(super) fn lost(&self) -> bool {
         self.dice.percent(20)
+    }
+
+    /// When an application that announced something closes it again, if it does.
+    pub(super) fn closed(&self, announced_at: UnixMs) -> Option<UnixMs> {
+        self.dice.percent(12).then(|| announced_at.plus_ms(self.dice.below(1_800_000)))
     }
 
     /// A moment around another: applications announce before and after the fact.
@@ -157,9 +170,9 @@ pub(super) struct Truth {
 
 impl Truth {
     /// The history of a seed.
-    pub(super) fn new(seed: u64, clock: Rc<FixedClock>, chaos: Rc<Chaos>, span_secs: u64) -> Self {
+    pub(super) fn new(seed: u64, clock: Rc<FixedClock>, chaos: Rc<Chaos>, span_secs: u64, held: bool) -> Self {
         let dice = Dice::new(seed, 2);
-        let author = Author { dice: &dice, start: clock.now(), span_secs };
+        let author = Author { dice: &dice, start: clock.now(), span_secs, held };
         let mut plot = Plot::default();
         let rightfoot = Rightfoot::new(&author, &mut plot);
         super::fynapse::happen(&author, &mut plot);

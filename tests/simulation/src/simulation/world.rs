@@ -11,7 +11,7 @@ use hookledger_core::time::UnixMs;
 
 use super::chaos::Chaos;
 use super::dice::Dice;
-use super::send::Keys;
+use super::send::{Keys, NETWORKS, STATIC_HEADER};
 use super::truth::Truth;
 use crate::memory::{
     FixedClock, MemoryLedger, MemoryQueue, MemorySecrets, Message, RecordingMeter, RecordingPublisher, ScriptedApi,
@@ -59,13 +59,17 @@ impl<L: Glass> World<L> {
         // Not at midnight: no clock that lags behind shall write the day before.
         clock.advance_secs(3600);
         let chaos = Rc::new(Chaos::new(seed, clock.clone(), span_secs, keep_history));
-        let truth = Rc::new(Truth::new(seed, clock.clone(), chaos.clone(), span_secs));
         let dice = Dice::new(seed, 4);
+        let held = dice.percent(30);
+        let truth = Rc::new(Truth::new(seed, clock.clone(), chaos.clone(), span_secs, held));
         let (interval, page_limit) = (dice.pick(&["900", "1800", "3600"]), dice.pick(&["1", "2", "3", "200"]));
         // Long enough for every watch to outlive the troubles, short enough to wait for its end.
         let poll_deadline = dice.pick(&["600", "1800", "3600"]);
         let settings = [
             ("POLL_DEADLINE_SECS", poll_deadline),
+            ("RIGHTFOOT_ALLOWED_CIDRS", if held { NETWORKS } else { "" }),
+            ("FINBOX_ALLOWED_CIDRS", if held { NETWORKS } else { "" }),
+            ("FINBOX_STATIC_HEADER", if held { STATIC_HEADER } else { "" }),
             ("WATCH_DEADLINE_SECS", "14400"),
             ("LISTING_INTERVAL_SECS", interval),
             ("RUNPAYMENTS_PAGE_LIMIT", page_limit),

@@ -4,12 +4,13 @@ use futures_util::future::join_all;
 use hookledger_core::circuit::Circuits;
 use hookledger_core::debt::DUE_SHARDS;
 use hookledger_core::delivery::Delivery;
-use hookledger_core::expect::{Asker, announce};
+use hookledger_core::expect::{Asker, announce, close};
 use hookledger_core::ports::Clock as _;
 use hookledger_core::receive::receive;
 use hookledger_core::reconcile::Run;
 use hookledger_core::work::Worker;
 
+use super::super::send::Sent;
 use super::super::truth::Forging;
 use super::super::world::{Glass, Sight};
 use super::{Ending, Engine, Invocation, MAX_SKEW_MS, Role};
@@ -61,7 +62,9 @@ impl<'w, L: Glass> Engine<'w, L> {
             let received_at = sight.clock.now();
             // What is sent twice at once may come from two senders, that count for themselves.
             let body_made = made + u32::try_from(copy).unwrap();
-            let delivery = self.world.keys.genuine(happens.provider, &happens.body, body_made, self.now(), received_at);
+            let first_at = happens.at.plus_ms(happens.delay_ms);
+            let sent = Sent { first_at, at: self.now(), received_at };
+            let delivery = self.world.keys.genuine(happens.provider, &happens.body, body_made, sent);
             let name =
                 format!("{} delivers event {event} (attempt {made}, copy {copy}): {}", happens.provider, happens.body);
             self.receive(name, Role::Receiver { event, made, first_copy: copy == 0 }, delivery, sight);
@@ -85,9 +88,8 @@ impl<'w, L: Glass> Engine<'w, L> {
     pub(super) fn replay(&mut self, event: usize) {
         let happens = &self.world.truth.plot.events[event];
         let sight = self.sight();
-        let now = sight.clock.now();
-        let mut delivery = self.world.keys.genuine(happens.provider, &happens.body, 1, happens.at, now);
-        delivery.received_at = now;
+        let sent = Sent { first_at: happens.at, at: happens.at, received_at: sight.clock.now() };
+        let delivery = self.world.keys.genuine(happens.provider, &happens.body, 1, sent);
         self.receive(format!("event {event} is replayed"), Role::Replayed, delivery, sight);
     }
 
@@ -106,6 +108,18 @@ impl<'w, L: Glass> Engine<'w, L> {
         self.start(name, Role::Announcer(index), RECEIVER_LIMIT_MS, async move {
             let provider = world.providers.get(announced.provider).unwrap();
             Ending::Announced(announce(&sight, provider, &announced.reference).await.is_ok())
+        });
+    }
+
+    /// The application thinks better of what it announced.
+    pub(super) fn close(&mut self, index: usize) {
+        let (world, sight) = (self.world, self.sight());
+        let announced = &world.truth.plot.announced[index];
+        self.seen.closed.insert(announced.reference.clone());
+        let name = format!("the application closes {} {}", announced.provider, announced.reference);
+        self.start(name, Role::Closer, RECEIVER_LIMIT_MS, async move {
+            let provider = world.providers.get(announced.provider).unwrap();
+            Ending::Closed(close(&sight, provider, &announced.reference).await.is_ok())
         });
     }
 
