@@ -66,8 +66,12 @@ pub fn write(root: &Path, folder: &Path) -> io::Result<()> {
     mutate(&mut files)?;
     let members = PACKAGES.iter().chain([&RUNNER]).map(|member| format!("\"{member}\"")).collect::<Vec<_>>().join(", ");
     let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
-    let of_workspace = |line: &str| {
-        if line.starts_with("members = ") { format!("members = [{members}]\n") } else { format!("{line}\n") }
+    let of_workspace = |line: &str| match line {
+        _ if line.starts_with("members = ") => format!("members = [{members}]\n"),
+        // Cargo tells packages apart by name, version and place in the workspace. With a version of their own, what is
+        // built here and what is built there can share a target folder and never be taken for each other.
+        _ if line.starts_with("version = ") => format!("{}-mutants\"\n", line.trim_end_matches('"')),
+        _ => format!("{line}\n"),
     };
     files.insert("Cargo.toml".into(), manifest.lines().map(of_workspace).collect());
     files.insert("Cargo.lock".into(), fs::read_to_string(root.join("Cargo.lock"))?);
