@@ -41,13 +41,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "poll-is-another-event",
         story: "What is found by asking has an identity of its own, so push and poll are two events.",
         edits: &[Edit {
-            file: "shared/core/src/providers/rightfoot.rs",
-            find: "identity: Identity::new(&[COMPLETED, batch_id]),",
-            replace: "identity: if MUTANT {
-                Identity::new(&[COMPLETED, batch_id, \"polled\"])
-            } else {
-                Identity::new(&[COMPLETED, batch_id])
-            },",
+            file: "shared/core/src/providers/rightfoot_recovery.rs",
+            find: "let identity = Identity::new(&[COMPLETED, batch_id]);",
+            replace: "let identity = if MUTANT {
+        Identity::new(&[COMPLETED, batch_id, \"polled\"])
+    } else {
+        Identity::new(&[COMPLETED, batch_id])
+    };",
         }],
     },
     Mutant {
@@ -97,11 +97,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "A row of a list that could not be let in is passed over, and the cursor moves on.",
         edits: &[Edit {
             file: WALK,
-            find: "self.compare(provider, lists, row, requested_at).await?;",
-            replace: "let compared = self.compare(provider, lists, row, requested_at).await;
-                    if !MUTANT {
-                        compared?;
-                    }",
+            find: "ListedRow::Status(row) => self.compare(provider, row, requested_at).await?,",
+            replace: "ListedRow::Status(row) => {
+                            let compared = self.compare(provider, row, requested_at).await;
+                            if !MUTANT {
+                                compared?;
+                            }
+                        }",
         }],
     },
 ];

@@ -39,6 +39,7 @@ pub(super) struct Chaos {
     unheard_ends: Cell<u64>,
     status_moved: Cell<bool>,
     cursor_moved: Cell<bool>,
+    claimed: Cell<bool>,
     /// A provider's answer got lost on its way.
     answer_lost: Cell<bool>,
     /// The invocations that a fault struck.
@@ -76,6 +77,7 @@ impl Chaos {
             unheard_ends: Cell::default(),
             status_moved: Cell::default(),
             cursor_moved: Cell::default(),
+            claimed: Cell::default(),
             answer_lost: Cell::default(),
             struck: RefCell::default(),
             who: Cell::default(),
@@ -134,6 +136,11 @@ impl Chaos {
         self.cursor_moved.take()
     }
 
+    /// Whether a debt was claimed since this was asked last.
+    pub(super) fn take_claimed(&self) -> bool {
+        self.claimed.take()
+    }
+
     /// Whether a provider's answer got lost since this was asked last.
     pub(super) fn take_answer_lost(&self) -> bool {
         self.answer_lost.take()
@@ -181,6 +188,7 @@ impl Fate for Chaos {
         match call {
             "move_status" => self.status_moved.set(true),
             "advance_listing" => self.cursor_moved.set(true),
+            "claim" => self.claimed.set(true),
             "call" if how == LOST => self.answer_lost.set(true),
             _ => {}
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use hookledger_core::debt::Expectation;
+use hookledger_core::debt::{Expectation, Listing};
 use hookledger_core::entry::State;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
@@ -112,6 +112,8 @@ pub(super) struct Engine<'w, L> {
     /// Until then secrets are not read again, however much a signature asks for it.
     stubborn_until: UnixMs,
     ranks: BTreeMap<String, usize>,
+    /// How the cursor of the merchants' list stood last.
+    cursor: Option<Listing>,
     pub(super) seen: Seen,
 }
 
@@ -133,6 +135,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             quiet_by: heal_at.plus_secs(QUIET_WITHIN_SECS),
             stubborn_until: world.start,
             ranks: BTreeMap::new(),
+            cursor: None,
             seen: Seen::default(),
         };
         for provider in PROVIDERS {
@@ -299,6 +302,9 @@ impl<'w, L: Glass> Engine<'w, L> {
         }
         if self.world.chaos.take_answer_lost() {
             self.world.truth.runpayments.take_served();
+        }
+        if self.world.chaos.take_claimed() {
+            self.cursor = self.merchants_cursor();
         }
         if self.world.chaos.take_cursor_moved() {
             self.watch_cursor();

@@ -1,6 +1,6 @@
 //! What an invocation's end means to whoever waits for it, and the invariants that must hold at that very moment.
 
-use hookledger_core::debt::{MAX_REOPENED, Status};
+use hookledger_core::debt::{Listing, MAX_REOPENED, Status};
 use hookledger_core::identity::{ProviderId, Subject};
 use hookledger_core::receive::Answer;
 use hookledger_core::time::UnixMs;
@@ -94,13 +94,22 @@ impl<L: Glass> Engine<'_, L> {
         }
     }
 
+    pub(super) fn merchants_cursor(&self) -> Option<Listing> {
+        self.world.memory().listings().into_iter().find(|listing| listing.provider == "runpayments")
+    }
+
     /// When a cursor moves beyond a page, all that the page shows is known: as a status, as a fact, or as an entry.
     pub(super) fn watch_cursor(&mut self) {
+        let cursor = self.merchants_cursor();
+        // Another provider's list was walked.
+        if cursor == self.cursor {
+            return;
+        }
+        self.cursor = cursor;
         let truth = &self.world.truth;
         let Some(served) = truth.runpayments.take_served() else { return };
         let memory = self.world.memory();
-        let reached = memory.listings().into_iter().next().and_then(|listing| listing.position);
-        let reached = reached.and_then(|position| position.parse::<usize>().ok());
+        let reached = self.cursor.as_ref().and_then(|cursor| cursor.position.as_ref()?.parse::<usize>().ok());
         if reached.is_some_and(|reached| reached <= served.offset) {
             return;
         }
