@@ -2,6 +2,9 @@
 //! differently for stored events would make yesterday's event a stranger to its own redelivery. A changed snapshot here
 //! is a migration, not an edit.
 
+#[path = "events/published.rs"]
+mod published;
+
 use std::fmt::Write;
 
 use hookledger_tests::samples::{all, event_of};

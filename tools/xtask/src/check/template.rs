@@ -1,4 +1,4 @@
-//! Lints `template.yaml` with the SAM CLI, offline.
+//! Lints the SAM templates, ours and the example's, with the SAM CLI, offline.
 
 use crate::deploy;
 use crate::job::Job;
@@ -8,10 +8,14 @@ use anyhow::Result;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(5 * 60);
+const TEMPLATES: [&str; 2] = ["template.yaml", "docs/examples/consumer.yaml"];
 
 pub(super) fn check(project: &Project) -> Result<()> {
     Venv::Sam.ensure(project)?;
-    let mut command = deploy::sam(project, "validate")?;
-    command.args(["--lint", "--template-file", "template.yaml"]);
-    Job::logged("sam validate --lint", LIMIT, project.log("validate")).succeed(command)
+    for template in TEMPLATES {
+        let mut command = deploy::sam(project, "validate")?;
+        command.args(["--lint", "--template-file", template]);
+        Job::logged("sam validate --lint", LIMIT, project.log("validate")).succeed(command)?;
+    }
+    Ok(())
 }

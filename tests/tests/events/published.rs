@@ -1,0 +1,194 @@
+//! What is published keeps to its schemas in `docs/events/`, which other systems are built against. A change that makes
+//! one of these tests fail is a new version, or a mistake.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use boon::{Compiler, SchemaIndex, Schemas};
+use hookledger_core::entry::{Announcement, State};
+use hookledger_core::expect;
+use hookledger_core::time::UnixMs;
+use hookledger_tests::memory::{answer, run};
+use hookledger_tests::samples;
+use hookledger_tests::town::Town;
+use serde_json::{Value, json};
+
+const ENVELOPE: &str = "envelope";
+const VERSION: &str = ".v1.json";
+/// The samples tell of November 2026; a later clock would take them for too old.
+const NOW: &str = "2026-11-22T10:00:00.000Z";
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/events")
+}
+
+/// The schemas of the providers, by name.
+struct Published {
+    schemas: Schemas,
+    providers: Vec<(String, SchemaIndex)>,
+}
+
+impl Published {
+    fn read() -> Self {
+        let mut compiler = Compiler::new();
+        compiler.enable_format_assertions();
+        let (mut schemas, mut providers) = (Schemas::new(), Vec::new());
+        for file in std::fs::read_dir(folder()).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().strip_suffix(VERSION);
+            let name = name.unwrap_or_else(|| panic!("{}: not named <provider>{VERSION}", path.display())).to_string();
+            let index = compiler.compile(path.to_str().unwrap(), &mut schemas);
+            let index = index.unwrap_or_else(|error| panic!("{}: {error:#}", path.display()));
+            if name != ENVELOPE {
+                providers.push((name, index));
+            }
+        }
+        Self { schemas, providers }
+    }
+
+    /// The providers whose schema takes this detail.
+    fn taken_by(&self, detail: &Value) -> Vec<&str> {
+        let takes = |index: SchemaIndex| self.schemas.validate(detail, index).is_ok();
+        self.providers.iter().filter(|(_, index)| takes(*index)).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Why a provider's own schema does not take it.
+    fn complaint(&self, provider: &str, detail: &Value) -> String {
+        let Some((_, index)) = self.providers.iter().find(|(name, _)| name == provider) else {
+            return "it has no schema".into();
+        };
+        self.schemas.validate(detail, *index).err().map_or_else(String::new, |error| format!("{error}"))
+    }
+}
+
+/// Every type that a provider's schema names.
+fn types_of(provider: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(folder().join(format!("{provider}{VERSION}"))).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let kinds = schema["oneOf"].as_array().unwrap().iter().map(|kind| &kind["properties"]["type"]);
+    let names = kinds.flat_map(|kind| kind["enum"].as_array().cloned().unwrap_or_else(|| vec![kind["const"].clone()]));
+    names.map(|name| name.as_str().unwrap().to_string()).collect()
+}
+
+/// The provider confirms what was delivered.
+fn confirm(url: &str, told: &Value) -> Value {
+    let statement = json!({ "status": told["progress"], "statement_id": told["statement_id"], "message": "" });
+    let balance = |id: &str| json!({ "authorizer_unique_id": id, "balance": 1.5, "balance_status_code": 0 });
+    match url {
+        _ if url.contains("/v1/balances") => json!({ "balances": [balance("authorizer-1"), balance("authorizer-2")] }),
+        _ if url.contains("/webhook_payloads/") => json!({ "payloads": [told] }),
+        _ if url.contains("/session_data/") => json!({ "session_progress": "completed" }),
+        _ => json!({ "progress": [statement], "accounts": [], "transactions": [] }),
+    }
+}
+
+/// What is published about a delivery, once its work is done.
+fn published_about(provider: &str, body: &str) -> Vec<Announcement> {
+    let town = town_where(&serde_json::from_str(body).unwrap());
+    assert_eq!(town.deliver(provider, body).status, 200);
+    town.work();
+    town.inbox.publisher.published()
+}
+
+fn town_where(told: &Value) -> Town {
+    let town = Town::new();
+    town.inbox.clock.set(UnixMs::parse_rfc3339(NOW).unwrap());
+    let told = told.clone();
+    town.inbox.api.answer_with(move |url| answer(200, confirm(url, &told).to_string()));
+    town
+}
+
+/// Everything that can be published: each sample; the documented types that differ from a sample in their name only;
+/// what is found by asking.
+fn everything() -> Vec<Announcement> {
+    let mut all = Vec::new();
+    for sample in samples::all() {
+        let published = published_about(&sample.provider, &sample.body);
+        let expected = usize::from(sample.name != "unknown-type");
+        assert_eq!(published.len(), expected, "{}/{}", sample.provider, sample.name);
+        all.extend(published);
+        for (from, to) in [("merchant.cancelled", "merchant.deleted"), ("transaction.entered", "transaction.processed")]
+        {
+            if sample.body.contains(from) {
+                all.extend(published_about(&sample.provider, &sample.body.replace(from, to)));
+            }
+        }
+    }
+    all.extend(found_by_asking());
+    all
+}
+
+fn found_by_asking() -> Vec<Announcement> {
+    let town = town_where(&json!({ "progress": "completed", "statement_id": "s1" }));
+    for (provider, reference) in [("rightfoot", "b1"), ("finbox", "entity:e1"), ("finbox", "session:x1")] {
+        run(expect::announce(&town.inbox, town.provider(provider), reference)).unwrap();
+    }
+    town.pass_minutes(3);
+    assert_eq!(town.inbox.ledger.entries_in(State::Done).len(), 3);
+    let listing = Town::new();
+    listing.inbox.api.answer_with(|url| {
+        let row = json!({ "merchant_id": 7, "merchant_status": "live" });
+        let merchants = url.contains("/merchants?");
+        answer(if merchants { 200 } else { 404 }, json!({ "items": [row], "hasMore": false }).to_string())
+    });
+    listing.pass_minutes(2);
+    assert_eq!(listing.inbox.ledger.entries_in(State::Done).len(), 1);
+    [town.inbox.publisher.published(), listing.inbox.publisher.published()].concat()
+}
+
+#[test]
+fn every_event_published_keeps_to_one_schema() {
+    let schemas = Published::read();
+    let mut seen = BTreeSet::new();
+    for announcement in everything() {
+        let detail: Value = serde_json::from_str(&announcement.detail).unwrap();
+        let provider = detail["provider"].as_str().unwrap();
+        let complaint = schemas.complaint(provider, &detail);
+        assert_eq!(schemas.taken_by(&detail), [provider], "{detail:#}\n{complaint}");
+        // What a JSON schema can't say: fields that equal one another.
+        assert_eq!(announcement.source, format!("hookledger.{provider}"));
+        assert_eq!(detail["type"], announcement.detail_type);
+        assert_eq!(detail["entry"]["pk"], detail["subject"]);
+        seen.insert((provider.to_string(), announcement.detail_type.clone()));
+    }
+    // No schema and no type in one is there for nothing, and each provider has its own.
+    let providers: BTreeSet<_> = schemas.providers.iter().map(|(name, _)| name.clone()).collect();
+    let built_in = hookledger_core::providers::ALL.iter().map(|definition| definition.id.0.to_string()).collect();
+    assert_eq!(providers, built_in);
+    let named = providers.iter().flat_map(|name| types_of(name).into_iter().map(|kind| (name.clone(), kind)));
+    assert_eq!(named.collect::<BTreeSet<_>>(), seen);
+}
+
+/// Each field of each event in turn is renamed, taken away, or joined by another one: no schema takes it any more.
+#[test]
+fn a_renamed_field_is_seen() {
+    let schemas = Published::read();
+    let mut changes = 0;
+    for announcement in everything() {
+        let detail: Value = serde_json::from_str(&announcement.detail).unwrap();
+        for path in ["", "/summary", "/entry"] {
+            let fields: Vec<String> = detail.pointer(path).unwrap().as_object().unwrap().keys().cloned().collect();
+            for field in &fields {
+                let mut renamed = detail.clone();
+                let object = renamed.pointer_mut(path).unwrap().as_object_mut().unwrap();
+                let value = object.remove(field).unwrap();
+                let mut removed = detail.clone();
+                removed.pointer_mut(path).unwrap().as_object_mut().unwrap().remove(field);
+                renamed.pointer_mut(path).unwrap()[format!("{field}_")] = value;
+                for (how, changed) in [("renamed", renamed), ("removed", removed)] {
+                    assert!(schemas.taken_by(&changed).is_empty(), "{path}/{field} {how}: {changed:#}");
+                    changes += 1;
+                }
+            }
+            let mut joined = detail.clone();
+            joined.pointer_mut(path).unwrap()["another"] = json!(1);
+            assert!(schemas.taken_by(&joined).is_empty(), "a field more in {path:?}: {joined:#}");
+        }
+        for (field, value) in [("version", json!(2)), ("received_at", json!("today")), ("origin", json!("fax"))] {
+            let mut changed = detail.clone();
+            changed[field] = value;
+            assert!(schemas.taken_by(&changed).is_empty(), "{field}: {changed:#}");
+        }
+    }
+    assert!(changes > 500, "only {changes} changes were tried");
+}
