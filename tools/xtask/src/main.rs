@@ -7,7 +7,7 @@
 //!      ├ simulate        (builds and runs the simulation)
 //!      ├ catch-up        (builds and runs the measurement)
 //!      ├ test            (brings the stack up for the end-to-end suite)
-//!      └ check           fmt clippy doc layering inventory template supply-chain
+//!      └ check           fmt clippy doc layering inventory abilities template supply-chain
 //! ```
 //!
 //! Every child runs in a process group of its own, under a time limit, so that nothing hangs and nothing is left

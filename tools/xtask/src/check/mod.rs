@@ -1,5 +1,6 @@
 //! `check`: what can be judged without running anything.
 
+mod abilities;
 mod inventory;
 mod layering;
 mod source;
@@ -20,6 +21,8 @@ pub(crate) enum Part {
     Layering,
     /// Every provider has all of its parts
     Inventory,
+    /// The table of what works with which provider is true
+    Abilities,
     /// Dependencies come from where they should, under licences we accept
     SupplyChain,
     /// The SAM template is valid
@@ -60,6 +63,7 @@ fn one(project: &Project, part: Part) -> Result<()> {
         Part::Doc => source::doc(project),
         Part::Layering => layering::check(&project.metadata()?),
         Part::Inventory => inventory::check(&project.root),
+        Part::Abilities => abilities::check(&project.root),
         Part::Template => template::check(project),
         Part::SupplyChain => supply_chain::check(project),
     }
