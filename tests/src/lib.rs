@@ -9,3 +9,4 @@ pub mod samples;
 pub mod local;
 pub mod story;
 pub mod hour;
+pub mod canary;

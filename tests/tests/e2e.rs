@@ -1,6 +1,8 @@
 //! The deployed stack, from outside, with IAM enforced by the emulator. It needs `cargo xtask up`; without it every
 //! test fails and says so. `cargo xtask test e2e` starts the stack, runs this, and stops it.
 
+#[path = "e2e/canaries.rs"]
+mod canaries;
 #[path = "e2e/finbox.rs"]
 mod finbox;
 #[path = "e2e/fynapse.rs"]

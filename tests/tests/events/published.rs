@@ -159,6 +159,21 @@ fn every_event_published_keeps_to_one_schema() {
     assert_eq!(named.collect::<BTreeSet<_>>(), seen);
 }
 
+/// The example's rule asks for sources and types that there are, and its function knows the version.
+#[test]
+fn the_examples_rule_can_match() {
+    let example = std::fs::read_to_string(folder().join("../examples/consumer.yaml")).unwrap();
+    let listed = |field: &str| -> BTreeSet<String> {
+        let line = example.lines().find_map(|line| line.trim().strip_prefix(field)?.strip_prefix(": ["));
+        let names = line.unwrap_or_else(|| panic!("no {field} in the rule")).trim_end_matches(']').split(", ");
+        names.map(str::to_string).collect()
+    };
+    let providers: Vec<String> = listed("source").iter().map(|name| name.replace("hookledger.", "")).collect();
+    let types: BTreeSet<String> = providers.iter().flat_map(|provider| types_of(provider)).collect();
+    assert!(!listed("detail-type").is_empty() && listed("detail-type").is_subset(&types), "{types:?}");
+    assert_eq!(listed("version"), BTreeSet::from(["1".to_string()]));
+}
+
 /// Each field of each event in turn is renamed, taken away, or joined by another one: no schema takes it any more.
 #[test]
 fn a_renamed_field_is_seen() {

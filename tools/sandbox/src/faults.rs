@@ -26,6 +26,8 @@ pub(crate) struct Faults {
     /// So many calls are answered 429.
     rate_limit_next: u32,
     retry_after_secs: Option<u64>,
+    /// Errors repeat the request's URL and headers, credentials included, as careless APIs do.
+    echo: bool,
     /// Off, a delivery that asks to be forged goes out genuine.
     pub(crate) forging: bool,
 }
@@ -39,6 +41,7 @@ impl Default for Faults {
             slow_ms: 0,
             rate_limit_next: 0,
             retry_after_secs: None,
+            echo: false,
             forging: true,
         }
     }
@@ -64,6 +67,7 @@ pub(crate) struct ApiPatch {
     slow_ms: Option<u64>,
     rate_limit_next: Option<u32>,
     retry_after_secs: Option<u64>,
+    echo: Option<bool>,
     /// Every access token given out lapses now.
     pub(crate) expire_tokens: bool,
 }
@@ -83,6 +87,7 @@ impl Faults {
         self.slow_ms = api.slow_ms.unwrap_or(self.slow_ms);
         self.rate_limit_next = api.rate_limit_next.unwrap_or(self.rate_limit_next);
         self.retry_after_secs = api.retry_after_secs.or(self.retry_after_secs);
+        self.echo = api.echo.unwrap_or(self.echo);
         self.forging = patch.forging.unwrap_or(self.forging);
         Ok(())
     }
@@ -118,10 +123,10 @@ pub(crate) async fn gate(
     let route = format!("{} {path}", request.method());
     *locked(&sandbox.requests).entry(name).or_default().entry(route).or_default() += 1;
 
-    let (slow_ms, error) = {
+    let (slow_ms, echo, error) = {
         let mut faults = locked(&sandbox.faults);
         let faults = faults.entry(name).or_default();
-        (faults.slow_ms, faults.next())
+        (faults.slow_ms, faults.echo, faults.next())
     };
     if slow_ms > 0 {
         tokio::time::sleep(Duration::from_millis(slow_ms)).await;
@@ -130,7 +135,11 @@ pub(crate) async fn gate(
         return next.run(request).await;
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let mut response = provider.error(status, status.canonical_reason().unwrap_or("Error"));
+    let mut message = status.canonical_reason().unwrap_or("Error").to_owned();
+    if echo {
+        message = format!("{message}: {} {:?}", request.uri(), request.headers());
+    }
+    let mut response = provider.error(status, &message);
     if let Some(secs) = retry_after_secs {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(secs));
     }

@@ -15,8 +15,11 @@ const HEADER: &str = "| ability |";
 /// Whether the table may still hold cells of what is being built.
 const AWAITING: bool = true;
 
+/// What a provider's code says about an ability: why it is not offered, or nothing if it is.
+type Asked = fn(&dyn Provider) -> Option<&'static str>;
+
 /// The abilities of which the code knows by itself who has them.
-const OFFERED: [(&str, fn(&dyn Provider) -> Option<&'static str>); 4] = [
+const OFFERED: [(&str, Asked); 4] = [
     ("completion polled when the webhook is lost", |provider| reason(provider.polls())),
     ("list walked for the unannounced", |provider| reason(provider.lists())),
     ("submitted through us", |provider| reason(provider.submits())),

@@ -1,0 +1,258 @@
+//! Every path on which personal data and secrets come in, or are used.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hmac::{Hmac, KeyInit, Mac};
+use hookledger_core::entry::State;
+use hookledger_core::identity::ItemKey;
+use hookledger_tests::canary::Canary;
+use hookledger_tests::local::{Outcome, until};
+use hookledger_tests::samples::event_of;
+use hookledger_tests::story::Scene;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::PROVIDERS;
+
+/// Larger than what fits into an item, even packed: it is kept in chunks.
+const LARGE_BYTES: usize = 700_000;
+
+pub(super) struct Walk<'a> {
+    scene: &'a Scene,
+    canaries: &'a [Canary],
+    documents: &'a [(&'static str, String)],
+    /// What was answered, and where.
+    pub(super) answers: Vec<(String, String)>,
+    /// Entries that are to be settled in the end.
+    admitted: Vec<ItemKey>,
+}
+
+/// With which proof something is delivered.
+#[derive(Clone, Copy)]
+enum With {
+    /// The one that this stack was given at its start.
+    Live,
+    /// A canary, which is one only once the secret says so.
+    Canary,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(scene: &'a Scene, canaries: &'a [Canary], documents: &'a [(&'static str, String)]) -> Self {
+        Self { scene, canaries, documents, answers: Vec::new(), admitted: Vec::new() }
+    }
+
+    fn canary(&self, kind: &str) -> &'a str {
+        let found = self.canaries.iter().find(|canary| canary.kind == kind);
+        &found.unwrap_or_else(|| panic!("there is no {kind}")).value
+    }
+
+    pub(super) async fn all(&mut self) -> Outcome<()> {
+        for provider in PROVIDERS {
+            self.bodies(provider).await?;
+        }
+        self.rescued().await?;
+        self.no_events_at_all().await?;
+        self.broken_secret().await?;
+        for provider in PROVIDERS {
+            self.rotated(provider).await?;
+        }
+        self.echoed_and_parked().await
+    }
+
+    /// Everything that is to be worked is worked in the end.
+    pub(super) async fn settle(&self) -> Outcome<()> {
+        for key in &self.admitted {
+            self.scene.local.until_state(key, State::Done).await?;
+        }
+        Ok(())
+    }
+
+    /// Good, large, forged and unreadable, each with all of them inside.
+    async fn bodies(&mut self, provider: &str) -> Outcome<()> {
+        let good = self.event(provider, "good").await?;
+        self.admit(provider, With::Live, &good).await?;
+        let mut large: Value = serde_json::from_str(&self.event(provider, "large").await?).unwrap_or_default();
+        // Digits that no compression makes small, with the canaries behind them in the last chunk too.
+        let noise = (0..LARGE_BYTES as u64 / 16).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        large["noise"] = noise.map(|n| format!("{n:016x}")).collect::<String>().into();
+        large["zz"] = self.extra();
+        self.admit(provider, With::Live, &large.to_string()).await?;
+        for (what, body) in [("forged", good), ("large and forged", large.to_string())] {
+            let status = self.deliver(provider, With::Canary, &body).await?;
+            if status != 403 {
+                return Err(format!("{provider}: {what}, and answered {status}"));
+            }
+        }
+        let unreadable = format!("{} is no JSON", self.extra());
+        let status = self.deliver(provider, With::Live, &unreadable).await?;
+        if !matches!(status, 200 | 400) {
+            return Err(format!("{provider}: unreadable, and answered {status}"));
+        }
+        Ok(())
+    }
+
+    /// The table is down for FinBox's receiver: the delivery itself travels on the queue.
+    async fn rescued(&mut self) -> Outcome<()> {
+        let body = self.event("finbox", "rescued").await?;
+        self.scene.local.deny("finbox", "dynamodb:PutItem").await?;
+        let admitted = self.admit("finbox", With::Live, &body).await;
+        self.scene.local.allow("finbox").await?;
+        admitted
+    }
+
+    /// What is neither a delivery nor an order, to every function; and orders that name nothing sensible.
+    async fn no_events_at_all(&mut self) -> Outcome<()> {
+        let local = &self.scene.local;
+        let extra = self.extra();
+        for (function, deployed) in &local.stack.functions {
+            let path = format!("/2015-03-31/functions/{deployed}/invocations");
+            let record = json!({ "messageId": "m1", "body": extra.to_string() });
+            for payload in [extra.clone(), json!({ "Records": [record] }), json!([extra])] {
+                let answered = local.http.aws("lambda", "POST", &path, &[], payload.to_string().into_bytes()).await?;
+                self.answers
+                    .push((format!("answer of {function}, invoked"), format!("{answered:?}{}", answered.text())));
+            }
+        }
+        let long = format!("{}{}", self.canary("URL token"), "x".repeat(300));
+        for (provider, reference) in [("rightfoot", &*long), ("finbox", self.canary("SSN")), ("fynapse", "x")] {
+            let answered = local.expect("PUT", provider, reference).await?;
+            self.answers.push((format!("answer about an expectation of {provider}"), answered.text()));
+        }
+        Ok(())
+    }
+
+    /// A secret that is no JSON: nobody may quote it.
+    async fn broken_secret(&mut self) -> Outcome<()> {
+        let local = &self.scene.local;
+        let broken = format!("{{\"signing_secrets\": {}", self.extra());
+        local.put_secret("fynapse", &broken).await?;
+        // For as long as the last good one is cached, and beyond.
+        for n in 0..6 {
+            let body = self.event("fynapse", &format!("broken{n}")).await?;
+            self.deliver("fynapse", With::Canary, &body).await?;
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        let (_, document) = self.documents.iter().find(|(provider, _)| *provider == "fynapse").ok_or("no document")?;
+        local.put_secret("fynapse", document).await
+    }
+
+    /// The secret holds canaries: as live proofs, and as credentials, which an API refuses and repeats in its error.
+    async fn rotated(&mut self, provider: &'static str) -> Outcome<()> {
+        let local = &self.scene.local;
+        let (_, document) = self.documents.iter().find(|(name, _)| *name == provider).ok_or("no document")?;
+        let mut document: Value = serde_json::from_str(document).map_err(|error| error.to_string())?;
+        for (list, value) in [("signing_secrets", "signing secret"), ("url_tokens", "URL token")] {
+            let mut live = document[list].as_array().cloned().unwrap_or_default();
+            live.push(json!({ "id": "canary", "value": self.canary(value) }));
+            document[list] = live.into();
+        }
+        for (_, credential) in document["api"].as_object_mut().into_iter().flatten() {
+            *credential = self.canary("API key").into();
+        }
+        local.sandbox.faults(provider, json!({ "outage": true, "status": 401, "echo": true })).await?;
+        local.put_secret(provider, &document.to_string()).await?;
+        let body = self.event(provider, "rotated").await?;
+        let mut tries = 0;
+        while self.deliver(provider, With::Canary, &body).await? != 200 {
+            tries += 1;
+            if tries > 60 {
+                return Err(format!("{provider}: the canary does not become a proof"));
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        let key = event_of(provider, &body).key();
+        self.admitted.push(key.clone());
+        until("the provider to be asked in vain", async || {
+            local.reconcile().await?;
+            let entry = local.entry(&key).await?.ok_or("no entry")?;
+            let asked = entry.state == State::Done || entry.reason.is_some();
+            Ok(if asked { Ok(()) } else { Err("nobody has asked".to_string()) })
+        })
+        .await
+    }
+
+    /// A permanent error that repeats the request: the reason an entry is parked for says nothing of it.
+    async fn echoed_and_parked(&mut self) -> Outcome<()> {
+        let local = &self.scene.local;
+        let faults = json!({ "outage": true, "status": 422, "echo": true });
+        local.sandbox.faults("rightfoot", faults).await?;
+        let body = self.event("rightfoot", "parked").await?;
+        let key = event_of("rightfoot", &body).key();
+        self.deliver("rightfoot", With::Live, &body).await?;
+        local.until_state(&key, State::Parked).await.map(drop)
+    }
+
+    async fn admit(&mut self, provider: &str, with: With, body: &str) -> Outcome<()> {
+        let status = self.deliver(provider, with, body).await?;
+        if status != 200 {
+            return Err(format!("{provider}: admitted with {status}"));
+        }
+        self.admitted.push(event_of(provider, body).key());
+        Ok(())
+    }
+
+    /// Delivers a body, with canaries in the query and in headers that nobody asked for.
+    async fn deliver(&mut self, provider: &str, with: With, body: &str) -> Outcome<u16> {
+        let local = &self.scene.local;
+        let mut url = local.stack.webhook(provider)?.to_string();
+        let mut headers = vec![("content-type".to_string(), "application/json".to_string())];
+        match local.stack.signing_secrets.get(provider) {
+            Some(live) => headers.push(self.signature(provider, with, live, body)),
+            None if matches!(with, With::Canary) => {
+                let live = local.stack.url_tokens.get(provider).ok_or("a provider without any proof")?;
+                url = url.replace(live, self.canary("URL token"));
+            }
+            None => {}
+        }
+        headers.push(("authorization".into(), format!("Bearer {}", self.canary("API key"))));
+        headers.push(("x-account".into(), self.canary("account number").into()));
+        url.push_str(&format!("?ssn={}&token={}", self.canary("SSN"), self.canary("URL token")));
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let answered = local.http.send("POST", &url, &headers, body.as_bytes().to_vec()).await?;
+        self.answers
+            .push((format!("answer of {provider}'s webhook"), format!("{:?}{}", answered.headers, answered.text())));
+        Ok(answered.status)
+    }
+
+    fn signature(&self, provider: &str, with: With, live: &str, body: &str) -> (String, String) {
+        let secret = if matches!(with, With::Live) { live } else { self.canary("signing secret") };
+        let sign = |signed: &str| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+            mac.update(signed.as_bytes());
+            hex::encode(mac.finalize().into_bytes())
+        };
+        if provider == "runpayments" {
+            return ("x-webhook-signature-256".into(), format!("sha256={}", sign(body)));
+        }
+        let t = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        ("webhook-signature".into(), format!("t={t},v1={}", sign(&format!("{t}.{body}"))))
+    }
+
+    /// All canaries, as fields that no provider documents.
+    fn extra(&self) -> Value {
+        let all = self.canaries.iter().map(|canary| (canary.kind.to_string(), canary.value.as_str().into()));
+        Value::Object(all.collect())
+    }
+
+    /// A genuine event of this name, known to the provider's API, with the canaries beside what is documented.
+    async fn event(&self, provider: &str, name: &str) -> Outcome<String> {
+        let (sandbox, id) = (&self.scene.local.sandbox, self.scene.id(name));
+        let mut body = match provider {
+            "rightfoot" => {
+                sandbox.batch(&id, "complete", json!([])).await?;
+                json!({ "event_uuid": id, "type": "BALANCE_BATCH_COMPLETED", "batch_id": id })
+            }
+            "fynapse" => json!({ "event_id": id, "type": "balance.extracted", "data": { "amount": 1 } }),
+            "finbox" => {
+                sandbox.statement(&id, None, &id, "completed").await?;
+                json!({ "entity_id": id, "statement_id": id, "link_id": null, "progress": "completed", "reason": "" })
+            }
+            _ => json!({
+                "event_type": "funding.entered", "source_id": id, "timestamp": "2026-11-20T08:00:00Z", "payload": {},
+                "metadata": { "idempotency_key": id },
+            }),
+        };
+        body["undocumented"] = self.extra();
+        Ok(body.to_string())
+    }
+}
