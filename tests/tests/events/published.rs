@@ -115,6 +115,31 @@ fn everything() -> Vec<Announcement> {
         }
     }
     all.extend(found_by_asking());
+    all.extend(looked_up());
+    all
+}
+
+/// With look-ups on, Run's events say what the reports made of them: found, and refused.
+fn looked_up() -> Vec<Announcement> {
+    let mut all = Vec::new();
+    for sample in samples::all().into_iter().filter(|sample| sample.provider == "runpayments") {
+        let told: Value = serde_json::from_str(&sample.body).unwrap();
+        for (status, expected) in [(200, json!(true)), (422, json!(false))] {
+            let town = Town::with(&[("RUNPAYMENTS_REPORTING", "on")]);
+            town.inbox.clock.set(UnixMs::parse_rfc3339(NOW).unwrap());
+            let row = json!({ "id": told["source_id"], "amount": "1.10" });
+            let page = json!({ "items": [row], "hasMore": false }).to_string();
+            town.inbox.api.answer_with(move |_| answer(status, page.clone()));
+            town.deliver("runpayments", &sample.body);
+            town.work();
+            for announcement in town.inbox.publisher.published() {
+                let detail: Value = serde_json::from_str(&announcement.detail).unwrap();
+                let asked = !town.inbox.api.requests().is_empty();
+                assert_eq!(detail["summary"].get("looked_up"), asked.then_some(&expected), "{}", sample.name);
+                all.push(announcement);
+            }
+        }
+    }
     all
 }
 

@@ -1,6 +1,7 @@
 //! What has to hold for each provider alike, tried with each. `docs/providers.md` names these tests.
 
 use hookledger_core::api::ApiResponse;
+use hookledger_core::circuit::Gate;
 use hookledger_core::entry::{Origin, State};
 use hookledger_core::ports::{Clock, Metric};
 use hookledger_core::providers::{ALL, OnStoreDown, OnUnreadable};
@@ -167,5 +168,40 @@ fn each_rate_limit_is_obeyed() {
         assert_eq!(asked(&town), 1, "{provider}: asked before it was time");
         town.pass_minutes(6);
         assert_eq!(town.only_entry().state, State::Done, "{provider}");
+    }
+}
+
+/// Two are asked about each delivery, the third by walking its list: six questions in vain, and none before it is time.
+#[test]
+fn each_outage_opens_a_circuit_of_its_own() {
+    for provider in ["rightfoot", "finbox", "runpayments"] {
+        let town = Town::new();
+        let base = match provider {
+            "rightfoot" => "api.rightfoot.com",
+            "finbox" => "bankconnect.finbox.in",
+            _ => "apps.runpayments.io",
+        };
+        town.inbox.api.answer_with(move |url| answer(if url.contains(base) { 503 } else { 404 }, ""));
+        let gate = |of| town.inbox.ledger.circuit_of(id(of)).gate(town.inbox.clock.now());
+        let body = EVENTS.iter().find(|(name, _)| *name == provider).unwrap().1;
+        for n in 0..6 {
+            town.deliver(provider, &body.replace("e1", &format!("e{n}")).replace("b1", &format!("b{n}")));
+            town.work();
+        }
+        for _ in 0..200 {
+            if gate(provider) != Gate::Closed {
+                break;
+            }
+            town.pass_minutes(1);
+        }
+        assert!(matches!(gate(provider), Gate::Open(_)), "{provider}: its circuit does not open");
+        let asked = || town.inbox.api.requests().iter().filter(|(of, _)| *of == id(provider)).count();
+        let before = asked();
+        town.reconcile();
+        town.work();
+        assert_eq!(asked(), before, "{provider}: asked although it is known to be down");
+        for other in ALL.iter().map(|definition| definition.id.0).filter(|other| *other != provider) {
+            assert_eq!(gate(other), Gate::Closed, "{other} pays for {provider}");
+        }
     }
 }
