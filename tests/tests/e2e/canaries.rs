@@ -8,7 +8,7 @@ mod paths;
 mod planted;
 
 use hookledger_tests::canary::{Canary, gather};
-use hookledger_tests::local::{Local, Outcome, until};
+use hookledger_tests::local::Outcome;
 use hookledger_tests::story::Scene;
 
 const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
@@ -21,7 +21,6 @@ async fn secrets_and_personal_data_stay_where_they_belong() {
     let (outcome, answers) = with_secrets_restored(&scene, &canaries).await;
     outcome.unwrap();
     let local = &scene.local;
-    quiet(local).await.unwrap();
     let mut evidence = gather(local).await.unwrap();
     for (place, text) in answers {
         evidence.add(place, text);
@@ -65,13 +64,4 @@ async fn with_secrets_restored(scene: &Scene, canaries: &[Canary]) -> (Outcome<(
         Err(error) => Err(error),
     };
     (settled, walk.answers)
-}
-
-/// Waits until no work is under way, so that nothing is still to be written.
-async fn quiet(local: &Local) -> Outcome<()> {
-    until("the queue to be empty", async || {
-        let depth = local.depth().await?;
-        Ok(if depth == 0 { Ok(()) } else { Err(format!("{depth} messages wait")) })
-    })
-    .await
 }

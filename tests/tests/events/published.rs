@@ -76,6 +76,9 @@ fn confirm(url: &str, told: &Value) -> Value {
     let balance = |id: &str| json!({ "authorizer_unique_id": id, "balance": 1.5, "balance_status_code": 0 });
     match url {
         _ if url.contains("/v1/balances") => json!({ "balances": [balance("authorizer-1"), balance("authorizer-2")] }),
+        _ if url.contains("/monitoring/schedules/") => {
+            json!({ "schedule_id": "m1", "last_run_at": NOW, "next_run_at": null, "total_authorizers": 2 })
+        }
         _ if url.contains("/webhook_payloads/") => json!({ "payloads": [told] }),
         _ if url.contains("/session_data/") => json!({ "session_progress": "completed" }),
         _ => json!({ "progress": [statement], "accounts": [], "transactions": [] }),
@@ -145,11 +148,13 @@ fn looked_up() -> Vec<Announcement> {
 
 fn found_by_asking() -> Vec<Announcement> {
     let town = town_where(&json!({ "progress": "completed", "statement_id": "s1" }));
-    for (provider, reference) in [("rightfoot", "b1"), ("finbox", "entity:e1"), ("finbox", "session:x1")] {
+    for (provider, reference) in
+        [("rightfoot", "b1"), ("rightfoot", "schedule:m1"), ("finbox", "entity:e1"), ("finbox", "session:x1")]
+    {
         run(expect::announce(&town.inbox, town.provider(provider), reference)).unwrap();
     }
     town.pass_minutes(3);
-    assert_eq!(town.inbox.ledger.entries_in(State::Done).len(), 3);
+    assert_eq!(town.inbox.ledger.entries_in(State::Done).len(), 4);
     let listing = Town::new();
     listing.inbox.api.answer_with(|url| {
         let row = json!({ "merchant_id": 7, "merchant_status": "live" });

@@ -150,7 +150,12 @@ fn each_outlasts_a_store_that_is_down() {
     }
 }
 
-/// Only two are asked during the work on a delivery. Run Payments is asked by walking its list.
+/// With what is off by default turned on.
+fn town_with_everything() -> Town {
+    Town::with(&[("FYNAPSE_API_BASE_URL", "https://fynapse.example")])
+}
+
+/// Two are asked about each delivery, the other two by walking their lists.
 #[test]
 fn each_rate_limit_is_obeyed() {
     for provider in ["rightfoot", "finbox"] {
@@ -169,25 +174,31 @@ fn each_rate_limit_is_obeyed() {
         town.pass_minutes(6);
         assert_eq!(town.only_entry().state, State::Done, "{provider}");
     }
+    for provider in ["fynapse", "runpayments"] {
+        let town = town_with_everything();
+        town.inbox.api.answer_with(|_| Ok(ApiResponse { status: 429, retry_after_secs: Some(7200), body: Vec::new() }));
+        let asked = || town.inbox.api.requests().iter().filter(|(of, _)| *of == id(provider)).count();
+        town.pass_minutes(2);
+        assert_eq!(asked(), 1, "{provider}");
+        town.pass_minutes(115);
+        assert_eq!(asked(), 1, "{provider}: asked before it was time");
+        town.pass_minutes(10);
+        assert_eq!(asked(), 2, "{provider}");
+    }
 }
 
-/// Two are asked about each delivery, the third by walking its list: six questions in vain, and none before it is time.
+/// Six questions in vain, and then none before it is time; and nobody else's circuit opens.
 #[test]
 fn each_outage_opens_a_circuit_of_its_own() {
-    for provider in ["rightfoot", "finbox", "runpayments"] {
-        let town = Town::new();
-        let base = match provider {
-            "rightfoot" => "api.rightfoot.com",
-            "finbox" => "bankconnect.finbox.in",
-            _ => "apps.runpayments.io",
-        };
-        town.inbox.api.answer_with(move |url| answer(if url.contains(base) { 503 } else { 404 }, ""));
-        let gate = |of| town.inbox.ledger.circuit_of(id(of)).gate(town.inbox.clock.now());
-        let body = EVENTS.iter().find(|(name, _)| *name == provider).unwrap().1;
+    let hosts = ["api.rightfoot.com", "fynapse.example", "bankconnect.finbox.in", "apps.runpayments.io"];
+    for ((provider, body), host) in EVENTS.into_iter().zip(hosts) {
+        let town = town_with_everything();
+        town.inbox.api.answer_with(move |url| answer(if url.contains(host) { 503 } else { 404 }, ""));
         for n in 0..6 {
             town.deliver(provider, &body.replace("e1", &format!("e{n}")).replace("b1", &format!("b{n}")));
             town.work();
         }
+        let gate = |of| town.inbox.ledger.circuit_of(id(of)).gate(town.inbox.clock.now());
         for _ in 0..200 {
             if gate(provider) != Gate::Closed {
                 break;
@@ -200,7 +211,7 @@ fn each_outage_opens_a_circuit_of_its_own() {
         town.reconcile();
         town.work();
         assert_eq!(asked(), before, "{provider}: asked although it is known to be down");
-        for other in ALL.iter().map(|definition| definition.id.0).filter(|other| *other != provider) {
+        for (other, _) in EVENTS.iter().filter(|(other, _)| *other != provider) {
             assert_eq!(gate(other), Gate::Closed, "{other} pays for {provider}");
         }
     }

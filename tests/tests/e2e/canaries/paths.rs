@@ -51,6 +51,7 @@ impl<'a> Walk<'a> {
             self.bodies(provider).await?;
         }
         self.rescued().await?;
+        self.submitted().await?;
         self.no_events_at_all().await?;
         self.broken_secret().await?;
         for provider in PROVIDERS {
@@ -98,6 +99,50 @@ impl<'a> Walk<'a> {
         let admitted = self.admit("finbox", With::Live, &body).await;
         self.scene.local.allow("finbox").await?;
         admitted
+    }
+
+    /// People's numbers on their way to Rightfoot: taken; and refused by us, by the shape of the document, of the provider.
+    async fn submitted(&mut self) -> Outcome<()> {
+        let person = self.person("submitted");
+        let taken = self.submit("rightfoot", &json!({ "authorizers": [person] })).await?;
+        let batch = taken["reference"].as_str().ok_or_else(|| format!("not submitted: {taken}"))?;
+        let sandbox = &self.scene.local.sandbox;
+        sandbox.batch(batch, "complete", json!([])).await?;
+        let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch });
+        self.admit("rightfoot", With::Live, &body.to_string()).await?;
+        for (provider, document) in [
+            ("rightfoot", person.clone()),
+            ("rightfoot", json!([person])),
+            ("rightfoot", json!({ "authorizers": [{ "ssn": person["ssn"] }] })),
+            ("rightfoot", json!({ "authorizers": [person], "webhook_url": self.canary("URL token") })),
+            ("finbox", json!({ "authorizers": [person] })),
+        ] {
+            let refused = self.submit(provider, &document).await?;
+            if refused["error"].is_null() {
+                return Err(format!("{provider} took a document that is none: {refused}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// An authorizer with everything that Rightfoot asks to know, and more.
+    fn person(&self, name: &str) -> Value {
+        let mut person = self.extra();
+        person["authorizer_unique_id"] = self.scene.id(name).into();
+        person["ssn"] = self.canary("SSN").into();
+        person["account_number"] = self.canary("account number").into();
+        person
+    }
+
+    async fn submit(&mut self, provider: &str, document: &Value) -> Outcome<Value> {
+        let local = &self.scene.local;
+        let url = format!("{}/submissions/{provider}", local.stack.api_url);
+        let answered = local.http.signed("execute-api", "POST", &url, &[], document.to_string().into_bytes()).await?;
+        self.answers.push((
+            format!("answer about a submission to {provider}"),
+            format!("{:?}{}", answered.headers, answered.text()),
+        ));
+        serde_json::from_slice(&answered.body).map_err(|error| format!("{provider}: {error}"))
     }
 
     /// What is neither a delivery nor an order, to every function; and orders that name nothing sensible.
@@ -159,6 +204,11 @@ impl<'a> Walk<'a> {
                 return Err(format!("{provider}: the canary does not become a proof"));
             }
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        if provider == "rightfoot" {
+            // Sent with a credential that is refused, and the refusal repeats the request.
+            let person = self.person("refused");
+            self.submit(provider, &json!({ "authorizers": [person] })).await?;
         }
         let key = event_of(provider, &body).key();
         self.admitted.push(key.clone());
@@ -247,10 +297,16 @@ impl<'a> Walk<'a> {
                 sandbox.statement(&id, None, &id, "completed").await?;
                 json!({ "entity_id": id, "statement_id": id, "link_id": null, "progress": "completed", "reason": "" })
             }
-            _ => json!({
-                "event_type": "funding.entered", "source_id": id, "timestamp": "2026-11-20T08:00:00Z", "payload": {},
-                "metadata": { "idempotency_key": id },
-            }),
+            _ => {
+                let event = json!({
+                    "event_type": "funding.entered", "source_id": id, "timestamp": "2026-11-20T08:00:00Z",
+                    "payload": {}, "metadata": { "idempotency_key": id },
+                });
+                // It happened, and so the reports show it; that its webhook arrives is up to this test.
+                let lost = json!({ "faults": { "drop": true } });
+                sandbox.send_with("runpayments", &event.to_string(), lost).await?;
+                event
+            }
         };
         body["undocumented"] = self.extra();
         Ok(body.to_string())

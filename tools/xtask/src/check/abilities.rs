@@ -12,16 +12,18 @@ use std::path::Path;
 const TABLE: &str = "docs/providers.md";
 /// How the table's first line begins.
 const HEADER: &str = "| ability |";
-/// Whether the table may still hold cells of what is being built.
-const AWAITING: bool = true;
 
 /// What a provider's code says about an ability: why it is not offered, or nothing if it is.
 type Asked = fn(&dyn Provider) -> Option<&'static str>;
 
 /// The abilities of which the code knows by itself who has them.
-const OFFERED: [(&str, Asked); 4] = [
+const OFFERED: [(&str, Asked); 5] = [
     ("completion polled when the webhook is lost", |provider| reason(provider.polls())),
     ("list walked for the unannounced", |provider| reason(provider.lists())),
+    ("delivery audit walked", |provider| match provider.lists() {
+        Offer::Offered(lists) => reason(lists.audit()),
+        Offer::Unavailable(reason) => Some(reason),
+    }),
     ("submitted through us", |provider| reason(provider.submits())),
     ("set-up by command", |provider| reason(provider.setup())),
 ];
@@ -42,7 +44,7 @@ pub(super) fn check(root: &Path) -> Result<()> {
         Some(ask(providers.get(provider)?))
     };
     let built_in: Vec<&str> = ALL.iter().map(|definition| definition.id.0).collect();
-    let judge = Judge { root, built_in: &built_in, offers: &offers, awaiting: AWAITING };
+    let judge = Judge { root, built_in: &built_in, offers: &offers };
     none_of(judge.findings(&text))
 }
 
@@ -52,7 +54,6 @@ struct Judge<'a> {
     built_in: &'a [&'a str],
     /// For an ability of [`OFFERED`] and a provider: `Some(None)` if it is offered, `Some(Some(reason))` if not.
     offers: &'a dyn Fn(&str, &str) -> Option<Option<&'static str>>,
-    awaiting: bool,
 }
 
 impl Judge<'_> {
@@ -99,13 +100,17 @@ impl Judge<'_> {
             "works" => self.tests(rest),
             "off by default" => self.setting(rest),
             "not offered" => source(rest),
-            "awaited" if self.awaiting => return Vec::new(),
             _ => return vec![format!("{kind:?} is none of: works, off by default, not offered")],
         };
-        let said = kind != "not offered";
-        match (self.offers)(ability, provider) {
-            Some(Some(reason)) if said => wrong.push(format!("the code says that it is not offered: {reason}")),
-            Some(None) if !said => wrong.push("the code offers it".to_owned()),
+        let Some(offered) = (self.offers)(ability, provider) else { return wrong };
+        match (kind, offered) {
+            ("works", Some(reason)) => wrong.push(format!("the code says that it is not offered: {reason}")),
+            ("not offered", None) => wrong.push("the code offers it".to_owned()),
+            ("off by default", None) => wrong.push("the code offers it by default".to_owned()),
+            // What is off says itself what turns it on.
+            ("off by default", Some(reason)) if !names(reason, setting_of(rest)) => {
+                wrong.push(format!("the code gives another reason than that setting: {reason}"));
+            }
             _ => {}
         }
         wrong
@@ -130,7 +135,7 @@ impl Judge<'_> {
 
     /// `` `Parameter` ``: a parameter of the template turns it on. A test shows that it then works.
     fn setting(&self, rest: &str) -> Vec<String> {
-        let name = rest.strip_prefix('`').and_then(|rest| rest.split('`').next()).unwrap_or_default();
+        let name = setting_of(rest);
         let template = fs::read_to_string(self.root.join("template.yaml")).unwrap_or_default();
         let parameters = template.split("\nGlobals:").next().unwrap_or_default();
         if name.is_empty() || !parameters.lines().any(|line| line == format!("  {name}:")) {
@@ -138,6 +143,16 @@ impl Judge<'_> {
         }
         self.tests(rest)
     }
+}
+
+/// The parameter that a cell begins with, in backticks.
+fn setting_of(rest: &str) -> &str {
+    rest.strip_prefix('`').and_then(|rest| rest.split('`').next()).unwrap_or_default()
+}
+
+/// Whether a reason names a template's parameter by its environment variable: `FooBarUrl` as `FOO_BAR_URL`.
+fn names(reason: &str, parameter: &str) -> bool {
+    reason.replace('_', "").contains(&parameter.to_uppercase())
 }
 
 /// A reason has to be followed by where it comes from: a page's link, or a document's title in quotes.

@@ -11,15 +11,17 @@ const GOOD: &str = "\
 |---|---|---|
 | push received | works: [`it_works`](../tests/a.rs), [`it_waits`](../tests/a.rs) | works: [`it_works`](../tests/a.rs) |
 | completion polled when the webhook is lost | works: [`it_works`](../tests/a.rs) | not offered: none (\"The Page\") |
-| list walked for the unannounced | off by default: `ListIt`; [`it_works`](../tests/a.rs) | not offered: none (https://x.example) |
+| list walked for the unannounced | works: [`it_works`](../tests/a.rs) | not offered: none (https://x.example) |
+| delivery audit walked | off by default: `ListIt`; [`it_works`](../tests/a.rs) | not offered: none (https://x.example) |
 | submitted through us | works: [`it_works`](../tests/a.rs) | not offered: none ([page](https://x.example)) |
 | set-up by command | works: [`it_works`](../tests/a.rs) | not offered: (odd) but true (\"The Page\") |
 
 More text | with a bar.
 ";
 
-/// What is found in this table, by a code in which `one` offers everything and `twowords` nothing.
-fn findings(row: &str, text: &str, awaiting: bool) -> String {
+/// What is found in this table, by a code in which `one` offers everything, the audit once it is turned on, and
+/// `twowords` nothing.
+fn findings(row: &str, text: &str) -> String {
     let root = std::env::temp_dir().join(format!("xtask-abilities-{}-{}", std::process::id(), row.replace(' ', "-")));
     fs::create_dir_all(root.join("tests")).unwrap();
     fs::create_dir_all(root.join("docs")).unwrap();
@@ -28,9 +30,13 @@ fn findings(row: &str, text: &str, awaiting: bool) -> String {
         .unwrap();
     let offers = |ability: &str, provider: &str| {
         let known = OFFERED.iter().any(|(name, _)| *name == ability);
-        known.then(|| (provider == "twowords").then_some("it can't"))
+        known.then(|| match (ability, provider) {
+            (_, "twowords") => Some("it can't"),
+            ("delivery audit walked", _) => Some("set LIST_IT to turn it on"),
+            _ => None,
+        })
     };
-    let judge = Judge { root: &root, built_in: &["one", "twowords"], offers: &offers, awaiting };
+    let judge = Judge { root: &root, built_in: &["one", "twowords"], offers: &offers };
     let findings = judge.findings(text);
     fs::remove_dir_all(root).unwrap();
     findings.join("\n")
@@ -43,13 +49,13 @@ fn the_projects_table_is_true() {
 
 #[test]
 fn a_true_table_passes() {
-    assert_eq!(findings("good", GOOD, false), "");
+    assert_eq!(findings("good", GOOD), "");
 }
 
 #[test]
 fn what_is_not_true_is_named() {
     let works = "works: [`it_works`](../tests/a.rs)";
-    let rows: [(&str, &str, &str, &str); 14] = [
+    let rows: [(&str, &str, &str, &str); 17] = [
         ("a test that is gone", "[`it_waits`]", "[`it_waited`]", "push received, one: there is no test it_waited in"),
         ("a helper is no test", "[`it_waits`]", "[`a_helper`]", "push received, one: there is no test a_helper in"),
         (
@@ -76,6 +82,24 @@ fn what_is_not_true_is_named() {
             works,
             "set-up by command, twowords: the code says that it is not offered: it can't",
         ),
+        (
+            "off, and yet on",
+            "| submitted through us | works: ",
+            "| submitted through us | off by default: `ListIt`; ",
+            "submitted through us, one: the code offers it by default",
+        ),
+        (
+            "on, and yet off",
+            "off by default: `ListIt`; ",
+            "works: ",
+            "delivery audit walked, one: the code says that it is not offered: set LIST_IT",
+        ),
+        (
+            "off for another reason",
+            "| not offered: (odd) but true (\"The Page\")",
+            "| off by default: `ListIt`; [`it_works`](../tests/a.rs)",
+            "twowords: the code gives another reason than that setting: it can't",
+        ),
         ("a provider without a column", "| One | Two Words |", "| One | One |", "twowords has 0 columns"),
         ("a row is missing", "| set-up by command |", "| set up |", "there is no row \"set-up by command\""),
         (
@@ -87,15 +111,8 @@ fn what_is_not_true_is_named() {
     ];
     for (row, from, to, expected) in rows {
         assert!(GOOD.contains(from), "{row}: nothing to break");
-        let found = findings(row, &GOOD.replacen(from, to, 1), true);
+        let found = findings(row, &GOOD.replacen(from, to, 1));
         assert!(found.contains(expected), "{row}: {found}");
     }
-    assert!(findings("no table", "# Providers\n", true).contains("has no table"));
-}
-
-#[test]
-fn what_is_awaited_passes_only_for_so_long() {
-    let text = GOOD.replacen("works: [`it_works`](../tests/a.rs) |", "awaited: soon |", 2);
-    assert_eq!(findings("awaited", &text, true), "");
-    assert_eq!(findings("awaited-no-more", &text, false).lines().count(), 2);
+    assert!(findings("no table", "# Providers\n").contains("has no table"));
 }
