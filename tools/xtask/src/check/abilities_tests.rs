@@ -30,7 +30,7 @@ fn findings(row: &str, text: &str) -> String {
         .unwrap();
     let offers = |ability: &str, provider: &str| {
         let known = OFFERED.iter().any(|(name, _)| *name == ability);
-        known.then(|| match (ability, provider) {
+        known.then_some(match (ability, provider) {
             (_, "twowords") => Some("it can't"),
             ("delivery audit walked", _) => Some("set LIST_IT to turn it on"),
             _ => None,
