@@ -32,7 +32,8 @@
 //! 9. No secret, signature, body or personal datum in a log line, a metric, an error or a trace.
 //!    (`secret::tests`, `delivery::tests`)
 //! 10. A cursor moves only after its page is admitted. (`tests/flows.rs: a_cursor_moves_only_after_its_page`)
-//! 11. Fail closed: no secret, no token, an unknown scheme → refuse. (`signature::tests`)
+//! 11. Fail closed: no secret, no token, an unknown scheme → refuse. (`signature::tests`,
+//!     `tests/parsing.rs: vectors`)
 //! 12. The provider decides the status codes: none is sent that makes it give up on what we may still fix.
 //!     (`tests/flows.rs: no_answer_makes_a_provider_give_up`)
 
