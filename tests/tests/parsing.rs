@@ -1,5 +1,8 @@
 //! Whatever bytes arrive with a genuine proof of origin: they are read, or refused by name. Nothing panics.
 
+#[path = "parsing/vectors.rs"]
+mod vectors;
+
 use hookledger_core::providers::ALL;
 use hookledger_tests::samples::all;
 use hookledger_tests::town::Town;
