@@ -69,13 +69,24 @@ struct BatchItemFailure {
 }
 
 impl BatchResponse {
-    /// The answer when these records failed and all others are done.
-    pub fn failing<'a>(failed: impl IntoIterator<Item = &'a Record>) -> Result<Self, BatchError> {
-        let failure = |record: &Record| {
+    /// The answer to these records, of which each is done or not, in their order. A record nothing is said of is not
+    /// done.
+    pub fn of(records: &[Record], done: impl IntoIterator<Item = bool>) -> Result<Self, BatchError> {
+        let done = done.into_iter().chain(std::iter::repeat(false));
+        Self::failing(records.iter().zip(done).filter_map(|(record, done)| (!done).then_some(record)))
+    }
+
+    /// The answer when these records failed and all others are done. An id is named once, however often it failed.
+    fn failing<'a>(failed: impl IntoIterator<Item = &'a Record>) -> Result<Self, BatchError> {
+        let mut batch_item_failures: Vec<BatchItemFailure> = Vec::new();
+        for record in failed {
             let item_identifier = record.message_id.clone().ok_or(BatchError::Nameless)?;
-            Ok(BatchItemFailure { item_identifier })
-        };
-        Ok(Self { batch_item_failures: failed.into_iter().map(failure).collect::<Result<_, _>>()? })
+            let failure = BatchItemFailure { item_identifier };
+            if !batch_item_failures.contains(&failure) {
+                batch_item_failures.push(failure);
+            }
+        }
+        Ok(Self { batch_item_failures })
     }
 }
 
@@ -122,5 +133,104 @@ mod tests {
         let expected = json!({ "batchItemFailures": [{ "itemIdentifier": "m1" }, { "itemIdentifier": "m2" }] });
         assert_eq!(answer(&both), Ok(expected));
         assert_eq!(answer(&[record(Some("m1")), record(None)]), Err(BatchError::Nameless));
+    }
+
+    /// What Lambda does with a batch after a function's answer.
+    #[derive(Clone, Debug, PartialEq)]
+    enum Fate {
+        /// Every message is deleted.
+        AllDone,
+        /// Every message comes back.
+        AllBack,
+        /// These come back, the others are deleted.
+        Back(Vec<String>),
+    }
+
+    /// AWS's rules for `ReportBatchItemFailures`, as the Lambda guide has them under "Success and failure conditions";
+    /// `Err` is a function that threw, ran out of time or was killed.
+    fn lambda(answer: Result<Value, BatchError>, batch: &[&str]) -> Fate {
+        let failures = match answer {
+            Err(_) => return Fate::AllBack,
+            Ok(Value::Null) => return Fate::AllDone,
+            Ok(Value::Object(answer)) if answer.is_empty() => return Fate::AllDone,
+            Ok(Value::Object(mut answer)) => match answer.remove("batchItemFailures") {
+                Some(Value::Null) => return Fate::AllDone,
+                Some(Value::Array(failures)) => failures,
+                _ => return Fate::AllBack,
+            },
+            Ok(_) => return Fate::AllBack,
+        };
+        let id = |failure: &Value| failure.get("itemIdentifier")?.as_str().map(str::to_string);
+        match failures.iter().map(id).collect::<Option<Vec<String>>>() {
+            Some(ids) if ids.is_empty() => Fate::AllDone,
+            Some(ids) if ids.iter().all(|id| batch.contains(&id.as_str())) => Fate::Back(ids),
+            _ => Fate::AllBack,
+        }
+    }
+
+    #[test]
+    fn the_rules_are_awss() {
+        let back = |ids: &[&str]| Fate::Back(ids.iter().map(ToString::to_string).collect());
+        let failures = |list: Value| Ok(json!({ "batchItemFailures": list }));
+        let rows = [
+            ("an empty list: complete success", failures(json!([])), Fate::AllDone),
+            ("a list that is null: complete success", failures(Value::Null), Fate::AllDone),
+            ("an empty answer: complete success", Ok(json!({})), Fate::AllDone),
+            ("an answer that is null: complete success", Ok(Value::Null), Fate::AllDone),
+            ("an id of the batch: it comes back", failures(json!([{ "itemIdentifier": "m2" }])), back(&["m2"])),
+            ("an id that is empty: complete failure", failures(json!([{ "itemIdentifier": "" }])), Fate::AllBack),
+            ("an id that is null: complete failure", failures(json!([{ "itemIdentifier": null }])), Fate::AllBack),
+            ("an id under another key: complete failure", failures(json!([{ "itemId": "m1" }])), Fate::AllBack),
+            ("an id of no message: complete failure", failures(json!([{ "itemIdentifier": "m9" }])), Fate::AllBack),
+            (
+                "one good id and a bad one: complete failure",
+                failures(json!([{ "itemIdentifier": "m1" }, { "itemIdentifier": "" }])),
+                Fate::AllBack,
+            ),
+            ("no JSON object: complete failure", Ok(json!("done")), Fate::AllBack),
+            ("an error thrown: complete failure", Err(BatchError::Nameless), Fate::AllBack),
+        ];
+        for (rule, answer, expected) in rows {
+            assert_eq!(lambda(answer, &["m1", "m2"]), expected, "{rule}");
+        }
+    }
+
+    /// Our answers under those rules: what failed comes back, nothing else does, and nothing failed is ever deleted.
+    #[test]
+    fn under_awss_rules_what_failed_comes_back() {
+        type Row<'a> = (&'a str, Value, &'a [bool], Fate);
+        let back = |ids: &[&str]| Fate::Back(ids.iter().map(ToString::to_string).collect());
+        let two = json!([{ "messageId": "m1", "body": "a" }, { "messageId": "m2", "body": "b" }]);
+        let rows: Vec<Row<'_>> = vec![
+            ("no records", json!([]), &[], Fate::AllDone),
+            ("all done", two.clone(), &[true, true], Fate::AllDone),
+            ("one failed", two.clone(), &[true, false], back(&["m2"])),
+            ("all failed", two.clone(), &[false, false], back(&["m1", "m2"])),
+            ("nothing is said of the second", two.clone(), &[true], back(&["m2"])),
+            (
+                "a message twice in a batch, one of them failed",
+                json!([{ "messageId": "m1" }, { "messageId": "m1" }, { "messageId": "m2" }]),
+                &[true, false, true],
+                back(&["m1"]),
+            ),
+            (
+                "a message twice in a batch, both failed",
+                json!([{ "messageId": "m1" }, { "messageId": "m1" }]),
+                &[false, false],
+                back(&["m1"]),
+            ),
+            ("without an id, done", json!([{ "body": "a" }, { "messageId": "m2" }]), &[true, false], back(&["m2"])),
+            ("without an id, failed", json!([{ "body": "a" }, { "messageId": "m2" }]), &[false, true], Fate::AllBack),
+            ("an id that is empty, failed", json!([{ "messageId": "" }]), &[false], Fate::AllBack),
+            ("an id that is null, failed", json!([{ "messageId": null }]), &[false], Fate::AllBack),
+            ("an id that is a number, failed", json!([{ "messageId": 7 }]), &[false], Fate::AllBack),
+            ("a record that is no object, failed", json!(["x", { "messageId": "m2" }]), &[false, true], Fate::AllBack),
+        ];
+        for (name, records, done, expected) in rows {
+            let ids: Vec<&str> = records.as_array().unwrap().iter().filter_map(|r| r["messageId"].as_str()).collect();
+            let parsed = parse(json!({ "Records": records })).unwrap();
+            let answer = BatchResponse::of(&parsed, done.iter().copied());
+            assert_eq!(lambda(answer.map(|answer| serde_json::to_value(answer).unwrap()), &ids), expected, "{name}");
+        }
     }
 }

@@ -43,8 +43,7 @@ async fn batch(worker: &LambdaWorker<'_>, event: RawEvent) -> Result<BatchRespon
     let records = parse(&event.payload)?;
     let limit = time_left(&event.context, &worker.asker.inbox.clock, ANSWER_MARGIN);
     let done = join_all(records.iter().map(|record| one(worker, record, limit))).await;
-    let failed = records.iter().zip(done).filter_map(|(record, done)| (!done).then_some(record));
-    Ok(BatchResponse::failing(failed)?)
+    Ok(BatchResponse::of(&records, done)?)
 }
 
 /// True: this message is finished with, whatever became of its work.
