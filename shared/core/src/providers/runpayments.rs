@@ -275,7 +275,10 @@ impl Lists for RunPayments {
             return permanent("an empty page of the merchant list promised another one");
         }
         let offset: u64 = position.and_then(|position| position.parse().ok()).unwrap_or(0);
-        let next = has_more.then(|| (offset + page.items.len() as u64).to_string());
+        let Some(next) = offset.checked_add(page.items.len() as u64) else {
+            return permanent("the merchant list's position is beyond any list");
+        };
+        let next = has_more.then(|| next.to_string());
         let rows = page.items.iter().filter_map(|item| merchant_row(item)).map(ListedRow::Status).collect();
         Listed::Page { rows, next }
     }
@@ -392,6 +395,9 @@ mod tests {
         let event = row.event(2, UnixMs(99));
         assert_eq!(event.event_type, "merchant.in_underwriting");
         assert_eq!(event.key().to_string(), "runpayments#merchant#7 event#listing#7#in_underwriting#2");
+        let too_far = u64::MAX.to_string();
+        let beyond = lists.listed(MERCHANTS, Some(&too_far), UnixMs(1), &page);
+        assert!(matches!(beyond, Listed::Trouble(Trouble::Permanent { .. })));
         for (status, body) in [(200, r#"{"items":[],"hasMore":true}"#), (200, "[]"), (503, "")] {
             assert!(
                 matches!(lists.listed(MERCHANTS, None, UnixMs(1), &answer(status, body)), Listed::Trouble(_)),
