@@ -6,6 +6,7 @@
 //!      ├ hour            (brings the stack up for random hours)
 //!      ├ simulate        (builds and runs the simulation)
 //!      ├ catch-up        (builds and runs the measurement)
+//!      ├ fuzz            (builds and runs the fuzz targets)
 //!      ├ test            (brings the stack up for the end-to-end suite)
 //!      └ check           fmt clippy doc layering inventory abilities template supply-chain
 //! ```
@@ -17,6 +18,7 @@ mod build;
 mod catch_up;
 mod check;
 mod deploy;
+mod fuzz;
 mod hour;
 mod http;
 mod job;
@@ -76,6 +78,8 @@ enum Command {
     Simulate(simulate::Seeds),
     /// Measure how soon the reconciler catches up with many debts, for several numbers of runs a minute
     CatchUp(catch_up::Wanted),
+    /// Feed everything that reads what others write with inputs nobody should send
+    Fuzz(fuzz::Fuzz),
     /// Run the checks that need no stack
     Check {
         /// One check alone; all of them when left out
@@ -106,6 +110,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Hour(hours) => hour::run(&project, &hours),
         Command::Simulate(seeds) => simulate::run(&project, &seeds),
         Command::CatchUp(wanted) => catch_up::run(&project, &wanted),
+        Command::Fuzz(fuzz) => fuzz::run(&project, &fuzz),
         Command::Check { part } => check::run(&project, part),
     }
 }

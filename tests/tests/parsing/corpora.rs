@@ -1,0 +1,60 @@
+//! Every fuzz target over its corpus, and over so many inputs made of it: always the same ones. `cargo xtask fuzz` goes
+//! on from there for as long as it is told to.
+
+use hookledger_tests::fuzz::{Campaign, Corpus, TARGETS, Until, run, target};
+use hookledger_tests::town::Town;
+
+const SEED: u64 = 20_261_122;
+
+fn promises_hold(name: &str, executions: u64) {
+    let target = target(name).unwrap_or_else(|| panic!("there is no target {name}"));
+    let report = run(target, &Campaign { seed: SEED, until: Until::Executions(executions), current: None });
+    for failure in &report.failures {
+        println!("{name}: {}\nthe input: {:?}\n", failure.message, String::from_utf8_lossy(&failure.input));
+    }
+    assert!(report.failures.is_empty(), "{name}: {} promises broken", report.failures.len());
+    // Inputs that all end the same way reach nothing: unless no provider offers what the target is about.
+    let least = if name == "requests" && !anything_is_requested() { 1 } else { 3 };
+    assert!(report.seen.len() >= least, "{name}: all there is to see is {:?}", report.seen);
+}
+
+fn anything_is_requested() -> bool {
+    let town = Town::new();
+    town.providers.iter().any(|provider| provider.submits().offered().is_some() || provider.setup().offered().is_some())
+}
+
+macro_rules! targets {
+    ($($name:ident: $executions:literal,)+) => {
+        $(
+            #[test]
+            fn $name() {
+                promises_hold(stringify!($name), $executions);
+            }
+        )+
+
+        #[test]
+        fn no_target_is_left_out() {
+            let here = [$(stringify!($name)),+];
+            let all: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+            assert_eq!(here.as_slice(), all);
+            for target in TARGETS {
+                assert!(Corpus::of(target).committed > 0, "{}: nothing is committed under tests/corpora", target.name);
+            }
+        }
+    };
+}
+
+targets! {
+    signature: 300,
+    secrets: 1_000,
+    rightfoot: 300,
+    fynapse: 300,
+    finbox: 300,
+    runpayments: 300,
+    gateway: 500,
+    sqs: 200,
+    items: 60,
+    answers: 60,
+    references: 1_000,
+    requests: 500,
+}
