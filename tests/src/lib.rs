@@ -6,6 +6,8 @@ pub mod contract;
 pub mod dynamo;
 pub mod town;
 pub mod samples;
+pub mod fuzz;
+pub mod malformed;
 pub mod local;
 pub mod story;
 pub mod hour;

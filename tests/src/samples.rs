@@ -39,9 +39,9 @@ pub fn all() -> Vec<Sample> {
 }
 
 /// The event that a provider's file reads in a body, verified the way it always is.
-pub fn event_of(provider: &str, body: &str) -> Event {
+pub fn event_of(provider: &str, body: impl AsRef<[u8]>) -> Event {
     let town = Town::new();
-    let delivery = town.delivery(provider, body);
+    let delivery = town.delivery_of(provider, body.as_ref());
     let secrets = town.secrets_of(provider);
     let verified = town.provider(provider).scheme().verify(delivery, &secrets, town.inbox.clock.now());
     let verified = verified.unwrap_or_else(|(refusal, _)| panic!("{provider}: {refusal}"));

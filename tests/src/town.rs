@@ -19,7 +19,7 @@ use sha2::Sha256;
 use crate::memory::{MemoryInbox, MemorySecrets, RecordingPublisher, ScriptedApi, run};
 
 /// The URL token and the signing key of every provider here.
-const SECRET: &str = "a-secret-of-the-tests";
+pub const SECRET: &str = "a-secret-of-the-tests";
 
 /// A memory world and the providers.
 pub struct Town {

@@ -13,6 +13,8 @@ mod runpayments;
 mod rightfoot;
 #[path = "e2e/random_hour.rs"]
 mod random_hour;
+#[path = "e2e/malformed.rs"]
+mod malformed;
 
 use std::sync::Arc;
 

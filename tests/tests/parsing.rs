@@ -1,5 +1,9 @@
 //! Whatever bytes arrive with a genuine proof of origin: they are read, or refused by name. Nothing panics.
 
+#[path = "parsing/corpora.rs"]
+mod corpora;
+#[path = "parsing/malformed.rs"]
+mod malformed;
 #[path = "parsing/vectors.rs"]
 mod vectors;
 
