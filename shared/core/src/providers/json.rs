@@ -11,6 +11,10 @@ pub(super) type Field<'a> = Option<&'a RawValue>;
 
 /// Reads a JSON object.
 pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unreadable> {
+    // A derived struct would read an array as well, its fields one after the other.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Unreadable::NotAnObject);
+    }
     serde_json::from_slice(body).map_err(|_| Unreadable::NotAnObject)
 }
 
@@ -54,7 +58,7 @@ mod tests {
         assert_eq!(id(r#"{"id":null,"more":[{}]}"#), Ok(None));
         assert_eq!(id(r#"{"id":{"x":1}}"#), Ok(None));
         assert_eq!(id("{}"), Ok(None));
-        for broken in ["", "[]", "7", r#"{"id":1"#, r#"{"id":1,"id":2}"#] {
+        for broken in ["", "[]", "[7]", r#" ["id"]"#, "7", r#"{"id":1"#, r#"{"id":1,"id":2}"#] {
             assert_eq!(id(broken), Err(Unreadable::NotAnObject), "{broken}");
         }
     }

@@ -151,7 +151,7 @@ fn merchant_subject(merchant_id: &str) -> Subject {
 
 /// Parts of a body that need not be there: an object of another shape counts as absent.
 fn part<'a, T: Deserialize<'a> + Default>(field: Field<'a>) -> T {
-    field.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+    field.and_then(|raw| object(raw.get().as_bytes()).ok()).unwrap_or_default()
 }
 
 impl Provider for RunPayments {
