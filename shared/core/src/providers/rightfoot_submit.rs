@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::super::json::{Field, object, text};
-use super::super::{Submission, Submits, Submitted, Unsubmittable};
+use super::super::{Submission, Submits, Submitted, Unsubmittable, reference_id};
 use super::{API_KEY, Rightfoot};
 use crate::api::{ApiRequest, ApiResponse, Method, Trouble, trouble};
 
@@ -58,7 +58,8 @@ impl Submits for Rightfoot {
             return Submitted::Trouble(trouble(response));
         }
         let answer = object::<Answer<'_>>(&response.body).ok();
-        match answer.and_then(|answer| text(answer.batch_id)).filter(|id| !id.trim().is_empty()) {
+        // What can't be waited for is no batch id: it would be logged, and expected by nobody.
+        match answer.and_then(|answer| text(answer.batch_id)).filter(|id| reference_id(id, "").is_ok()) {
             Some(reference) => Submitted::Accepted { reference },
             None => {
                 let reason = "the provider took the submission without naming its batch".into();

@@ -303,8 +303,14 @@ fn a_submission_is_taken_only_with_a_batch_id() {
         let submitted = submits.submitted(&answer(status, r#"{"batch_id":"b1","submitted_at":"…","message":"…"}"#));
         assert_eq!(submitted, Submitted::Accepted { reference: "b1".into() });
     }
-    let rows =
-        [(200, "{}", false), (200, r#"{"batch_id":" "}"#, false), (400, "", false), (429, "", true), (503, "", true)];
+    let rows = [
+        (200, "{}", false),
+        (200, r#"{"batch_id":" "}"#, false),
+        (200, r#"{"batch_id":"b\n1"}"#, false),
+        (400, "", false),
+        (429, "", true),
+        (503, "", true),
+    ];
     for (status, body, passing) in rows {
         let Submitted::Trouble(trouble) = submits.submitted(&answer(status, body)) else { panic!("{status} {body}") };
         assert_eq!(matches!(trouble, Trouble::Retry { .. }), passing, "{status} {body}");
