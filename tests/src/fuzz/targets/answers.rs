@@ -7,10 +7,11 @@ use hookledger_core::debt::{Expectation, ExpectationState};
 use hookledger_core::entry::{Entry, Row, State};
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::Clock;
-use hookledger_core::providers::{Ask, Found, Listed, Polled, Provider, Step};
+use hookledger_core::providers::{Ask, Found, Listed, ListedRow, Polled, Provider, Step};
 use hookledger_core::time::UnixMs;
 
 use super::super::{Seen, keys};
+use super::full_town;
 use crate::memory::answer;
 use crate::samples::{self, Sample};
 use crate::town::Town;
@@ -22,9 +23,9 @@ const STATUSES: [u16; 6] = [200, 204, 400, 404, 410, 503];
 
 pub(super) fn answers(input: &[u8]) -> Seen {
     thread_local! {
-        static ENTRIES: Vec<(Sample, Entry, Vec<u8>)> = entries(&Town::new());
+        static ENTRIES: Vec<(Sample, Entry, Vec<u8>)> = entries(&full_town());
     }
-    let town = Town::new();
+    let town = full_town();
     let mut seen = Vec::new();
     ENTRIES.with(|entries| {
         for (sample, entry, body) in entries {
@@ -104,7 +105,7 @@ fn assert_row(row: &Row, input: &[u8]) {
 
 /// The work as it ships, with every request answered so: it ends, and in the event's own collection.
 fn whole_flow(sample: &Sample, input: &[u8]) {
-    let town = Town::new();
+    let town = full_town();
     let bytes = input.to_vec();
     town.inbox.api.answer_with(move |_| answer(200, bytes.clone()));
     town.deliver(&sample.provider, &sample.body);
@@ -170,24 +171,41 @@ fn polls(provider: &dyn Provider, input: &[u8]) -> Option<Seen> {
 fn lists(provider: &dyn Provider, input: &[u8]) -> Option<Seen> {
     let lists = provider.lists().offered()?;
     let mut seen = provider.id().0.to_string();
-    let now = Town::new().inbox.clock.now();
+    let now = full_town().inbox.clock.now();
     for name in lists.names() {
         for position in [None, Some("200"), Some("18446744073709551615"), Some("x")] {
-            keys::assert_request(&lists.list(name, position));
-            let listed = lists.listed(name, position, &response(200, input));
-            assert!(listed == lists.listed(name, position, &response(200, input)), "one page was read in two ways");
+            keys::assert_request(&lists.list(name, position, now));
+            let listed = lists.listed(name, position, now, &response(200, input));
+            let again = lists.listed(name, position, now, &response(200, input));
+            assert!(listed == again, "one page was read in two ways");
             let Listed::Page { rows, next } = listed else { continue };
             assert!(next.is_none() || next.as_deref() != position, "a page that leads to itself");
             for row in &rows {
-                keys::assert_event(&lists.event(row, 1, now).key(), provider.id());
-                assert!(lists.event(row, 1, now).key() != lists.event(row, 2, now).key(), "two times under one key");
-                let theirs = input.windows(row.document.len()).any(|bytes| bytes == row.document);
+                let document = listed_row(provider, row, now);
+                let theirs = input.windows(document.len()).any(|bytes| bytes == document);
                 assert!(theirs, "a document that the provider did not send");
             }
             seen.push_str(&format!(" {name} {} rows{}", rows.len().min(3), if next.is_some() { " more" } else { "" }));
         }
     }
     Some(seen)
+}
+
+/// A listed row's keys are whole, and apart from each other. Its document.
+fn listed_row<'a>(provider: &dyn Provider, row: &'a ListedRow, now: UnixMs) -> &'a [u8] {
+    match row {
+        ListedRow::Status(row) => {
+            let [first, second] = [1, 2].map(|n| row.event(n, now).key());
+            keys::assert_event(&first, provider.id());
+            assert!(first != second, "two times under one key");
+            &row.document
+        }
+        ListedRow::Delivery(row) => {
+            keys::assert_subject(row.subject.as_str(), provider.id());
+            row.entry.iter().for_each(|key| keys::assert_event(key, provider.id()));
+            &row.document
+        }
+    }
 }
 
 /// Answers that the samples of `events/` ask for.
