@@ -29,6 +29,17 @@ pub(super) fn with(provider: &str, id: &str, field: &str) -> String {
     genuine(provider, id).replacen('{', &format!("{{\"unread\":{field},"), 1)
 }
 
+/// Its fields as they are read, one after the other, without their names.
+pub(super) fn listed(provider: &str, id: &str) -> String {
+    let fields = match provider {
+        "rightfoot" => json!([id, "NOT_A_TYPE", id, null, null, null]),
+        "fynapse" => json!([id, "not.a.type", null, null, {}]),
+        "finbox" => json!(["NOT_AN_EVENT", id, []]),
+        _ => json!(["not.a_type", id, null, {}, { "idempotency_key": id }]),
+    };
+    fields.to_string()
+}
+
 /// The same with the first of its fields twice.
 pub(super) fn doubled(provider: &str, id: &str) -> String {
     let genuine: Value = serde_json::from_str(&genuine(provider, id)).unwrap_or_default();

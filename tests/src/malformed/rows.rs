@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hookledger_core::providers::ALL;
 
-use super::bodies::{LAMBDA_BYTES, deep, doubled, genuine, with};
+use super::bodies::{LAMBDA_BYTES, deep, doubled, genuine, listed, with};
 use super::{Kept, Keys, Row, Way, event};
 
 /// Every row. Each is its own event: none is another's duplicate.
@@ -125,7 +125,7 @@ impl Table<'_> {
         let id = self.id();
         let texts = [
             ("a body that is no JSON", format!("nonsense {id}")),
-            ("a JSON array", format!("[\"{id}\"]")),
+            ("the fields of an event in a JSON array", listed(provider, &id)),
             ("a byte order mark before the JSON", format!("\u{feff}{}", genuine(provider, &id))),
             ("two JSON documents", format!("{}{{}}", genuine(provider, &id))),
             ("a field that is there twice", doubled(provider, &id)),
