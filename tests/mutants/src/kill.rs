@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::{Mutant, all};
 
 /// A mutant that so many seeds don't find has survived.
-const MAX_SEEDS: u64 = 4_000;
+const MAX_SEEDS: u64 = 10_000;
 
 /// What came of one seed.
 #[derive(Debug, Default)]

@@ -40,6 +40,7 @@ pub(super) struct Chaos {
     status_moved: Cell<bool>,
     cursor_moved: Cell<bool>,
     claimed: Cell<bool>,
+    fact_put: Cell<bool>,
     /// A provider's answer got lost on its way.
     answer_lost: Cell<bool>,
     /// The invocations that a fault struck.
@@ -78,6 +79,7 @@ impl Chaos {
             status_moved: Cell::default(),
             cursor_moved: Cell::default(),
             claimed: Cell::default(),
+            fact_put: Cell::default(),
             answer_lost: Cell::default(),
             struck: RefCell::default(),
             who: Cell::default(),
@@ -141,6 +143,11 @@ impl Chaos {
         self.claimed.take()
     }
 
+    /// Whether a status fact was put since this was asked last.
+    pub(super) fn take_fact_put(&self) -> bool {
+        self.fact_put.take()
+    }
+
     /// Whether a provider's answer got lost since this was asked last.
     pub(super) fn take_answer_lost(&self) -> bool {
         self.answer_lost.take()
@@ -189,6 +196,7 @@ impl Fate for Chaos {
             "move_status" => self.status_moved.set(true),
             "advance_listing" => self.cursor_moved.set(true),
             "claim" => self.claimed.set(true),
+            "put_fact" => self.fact_put.set(true),
             "call" if how == LOST => self.answer_lost.set(true),
             _ => {}
         }

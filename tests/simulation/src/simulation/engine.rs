@@ -112,6 +112,8 @@ pub(super) struct Engine<'w, L> {
     /// Until then secrets are not read again, however much a signature asks for it.
     stubborn_until: UnixMs,
     ranks: BTreeMap<String, usize>,
+    /// Whose effect each status fact is.
+    owners: BTreeMap<ItemKey, ItemKey>,
     /// How the cursor of the merchants' list stood last.
     cursor: Option<Listing>,
     pub(super) seen: Seen,
@@ -135,6 +137,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             quiet_by: heal_at.plus_secs(QUIET_WITHIN_SECS),
             stubborn_until: world.start,
             ranks: BTreeMap::new(),
+            owners: BTreeMap::new(),
             cursor: None,
             seen: Seen::default(),
         };
@@ -302,6 +305,9 @@ impl<'w, L: Glass> Engine<'w, L> {
         }
         if self.world.chaos.take_answer_lost() {
             self.world.truth.runpayments.take_served();
+        }
+        if self.world.chaos.take_fact_put() {
+            self.watch_facts();
         }
         if self.world.chaos.take_claimed() {
             self.cursor = self.merchants_cursor();

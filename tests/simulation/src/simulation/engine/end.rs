@@ -1,6 +1,6 @@
 //! What an invocation's end means to whoever waits for it, and the invariants that must hold at that very moment.
 
-use hookledger_core::debt::{Listing, MAX_REOPENED, Status};
+use hookledger_core::debt::{Fact, Listing, MAX_REOPENED, Status};
 use hookledger_core::identity::{ProviderId, Subject};
 use hookledger_core::receive::Answer;
 use hookledger_core::time::UnixMs;
@@ -91,6 +91,18 @@ impl<L: Glass> Engine<'_, L> {
         if wanted && left_so && !self.world.chaos.struck(past.id) {
             let what = format!("event {event} was delivered, and {} stays parked", happens.key);
             self.violated("a genuine delivery reopens", what);
+        }
+    }
+
+    /// An effect is the one entry's that took it first.
+    pub(super) fn watch_facts(&mut self) {
+        for (subject, fact) in self.world.memory().all_facts() {
+            let key = subject.item(Fact::sk(&fact.status, fact.n));
+            let owner = self.owners.entry(key).or_insert_with(|| fact.owner.clone());
+            if *owner != fact.owner {
+                let what = format!("{subject} {} was {owner}'s, and is {}'s now", fact.status, fact.owner);
+                return self.violated("one effect, one owner", what);
+            }
         }
     }
 
