@@ -31,7 +31,7 @@ use judge::{Judgement, judge};
 use truth::Told;
 
 /// Announcements under way at once. An emulated function takes a tenth of a second.
-const ANNOUNCING: usize = 6;
+const ANNOUNCING: usize = 8;
 /// How often an application announces again after a 5xx.
 const ANNOUNCE_TRIES: u32 = 10;
 /// How long the hour itself may take: half a minute, and more where the machine is busy.
@@ -72,6 +72,8 @@ pub struct Played {
     pub judgement: Judgement,
     /// What was still under way when the time was over.
     pub under_way: Option<String>,
+    /// What was waited for last.
+    pub waited_for: Option<String>,
     /// How long announcing, playing and waiting took.
     pub took: [Duration; 3],
 }
@@ -107,15 +109,15 @@ pub async fn play(local: &Local, hour: &Hour) -> Outcome<Played> {
     local.sandbox.control("POST", "hour", &json!({})).await?;
     let Over { truth, failed_calls } = until_over(local).await?;
     let over = started.elapsed();
-    let under_way = until_quiet(local, &run.to_string(), &truth).await?;
-    let judgement = judge(&truth, &Held::read(local, &run.to_string()).await?);
+    let Quiet { held, under_way, waited_for } = until_quiet(local, &run.to_string(), &truth).await?;
+    let judgement = judge(&truth, &held);
     let quiet = started.elapsed();
     if hour.announced {
         close(local, &references).await?;
     }
     let digest = ordered["digest"].as_str().unwrap_or_default().to_string();
     let took = [announced, over - announced, quiet - over];
-    Ok(Played { seed: hour.seed, digest, truth, failed_calls, judgement, under_way, took })
+    Ok(Played { seed: hour.seed, digest, truth, failed_calls, judgement, under_way, waited_for, took })
 }
 
 /// What to announce; watches last, because they look ever more rarely from then on.
@@ -177,22 +179,31 @@ async fn until_over(local: &Local) -> Outcome<Over> {
     Err(format!("the hour is not over after {} s", PLAY_LIMIT.as_secs()))
 }
 
-/// Waits until all that can be had is there and nothing is under way; says what still is when the time is over.
-async fn until_quiet(local: &Local, run: &str, truth: &[Told]) -> Outcome<Option<String>> {
+/// How things stood in the end.
+struct Quiet {
+    held: Held,
+    under_way: Option<String>,
+    waited_for: Option<String>,
+}
+
+/// Waits until all that can be had is there, nothing is under way, and two looks in a row see the same; at the limit,
+/// says what still is under way. How full the queue is, says nothing: it is emptied before its work is done.
+async fn until_quiet(local: &Local, run: &str, truth: &[Told]) -> Outcome<Quiet> {
     let started = Instant::now();
-    let polled_before = polls(&Held::read(local, run).await?);
+    let mut before = Held::read(local, run).await?;
+    let polled_before = polls(&before);
+    let mut waited_for = None;
     loop {
         local.reconcile().await?;
         tokio::time::sleep(LOOK_EVERY).await;
         let held = Held::read(local, run).await?;
         let under_way = under_way(truth, &held, &polled_before);
-        if under_way.is_none() {
-            tokio::time::sleep(DUPLICATE_WAIT).await;
-            return Ok(None);
+        let still = started.elapsed() > DUPLICATE_WAIT && held.equals(&before);
+        if (under_way.is_none() && still) || started.elapsed() > QUIET_LIMIT {
+            return Ok(Quiet { held, under_way, waited_for });
         }
-        if started.elapsed() > QUIET_LIMIT {
-            return Ok(under_way);
-        }
+        waited_for = under_way.or(waited_for);
+        before = held;
     }
 }
 

@@ -1,7 +1,9 @@
-//! What no API gives back: the events that may be missing once none of their webhooks arrived, and why.
+//! What no API gives back and no API tells the loss of: the events that may be missing once none of their webhooks
+//! arrived, and why.
 //!
 //! The list is the whole of it. An event that was answered with a 2xx is never on it, and an event that is not on it
-//! has to be in the ledger at the end of the hour, whatever became of its webhook.
+//! has to be in the ledger at the end of the hour, whatever became of its webhook: itself, or at Fynapse, whose audit
+//! names the deliveries that were lost, as a loss that a person is shown.
 
 use super::truth::{Fact, Told};
 
@@ -16,12 +18,7 @@ pub struct Declared {
 }
 
 /// Everything that may be lost.
-pub static ALL: [Declared; 4] = [
-    Declared {
-        what: "Fynapse: an extract",
-        why: "the delivery audit names the delivery; no endpoint is known to give its body back",
-        is: |told, _| matches!(told.fact, Fact::Extract { .. }),
-    },
+pub static ALL: [Declared; 3] = [
     Declared {
         what: "FinBox: a failed attempt without link and statement",
         why: "failed attempts are listed by link only, and entities show statements only",
@@ -29,7 +26,7 @@ pub static ALL: [Declared; 4] = [
     },
     Declared {
         what: "Run Payments: an event that is no merchant's status",
-        why: "there is no list of events and no replay, and the reports name no event",
+        why: "there is no list of events and no replay; a report shows rows, and none of the events that made them",
         is: |told, _| matches!(told.fact, Fact::Movement { .. }),
     },
     Declared {

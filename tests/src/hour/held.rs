@@ -26,10 +26,12 @@ pub struct Held {
 }
 
 /// An entry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// `open`, `done`, `ignored` or `parked`.
     pub state: String,
+    /// The provider's name for it, or `delivery.lost`.
+    pub event_type: String,
     /// `push` or `poll`.
     pub origin: String,
     /// Why it stands where it stands.
@@ -37,7 +39,7 @@ pub struct Entry {
 }
 
 /// A result row.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Its columns.
     pub columns: BTreeMap<String, String>,
@@ -68,13 +70,20 @@ impl Held {
         Ok(held)
     }
 
+    /// Whether both hold the same, however often was asked in between.
+    pub fn equals(&self, other: &Self) -> bool {
+        let entries = (&self.entries, &self.rows) == (&other.entries, &other.rows);
+        entries && (&self.facts, &self.statuses, &self.published) == (&other.facts, &other.statuses, &other.published)
+    }
+
     fn take(&mut self, item: &HashMap<String, AttributeValue>) {
         let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
         let key = ItemKey { pk: text("pk"), sk: text("sk") };
         let kind = key.sk.split('#').next().unwrap_or_default().to_string();
         match kind.as_str() {
             "event" => {
-                let entry = Entry { state: text("state"), origin: text("origin"), reason: text("reason") };
+                let (state, event_type) = (text("state"), text("event_type"));
+                let entry = Entry { state, event_type, origin: text("origin"), reason: text("reason") };
                 self.entries.insert(key, entry);
             }
             "fact" => self.facts.push(key),

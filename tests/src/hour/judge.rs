@@ -5,19 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use hookledger_core::identity::ItemKey;
 
 use super::declared::declaration;
-use super::held::Held;
+use super::held::{Entry, Held};
 use super::truth::{Fact, Told};
 use super::wanted::{Wanted, wanted};
 
 /// What came of one provider's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Events at the provider. The next four add up to them.
+    /// Events at the provider. The next five add up to them.
     pub happened: usize,
     /// Held, from a webhook.
     pub delivered: usize,
     /// Held, because we asked.
     pub recovered: usize,
+    /// Not held, and a person is shown the loss.
+    pub reported: usize,
     /// Not held, and on the declared list.
     pub declared: usize,
     /// Not held as they should be.
@@ -41,9 +43,13 @@ pub struct Judgement {
     pub repeated: usize,
 }
 
+/// The type under which losses stand, as ARCHITECTURE.md has it.
+const LOST: &str = "delivery.lost";
+
 enum Found {
     Delivered,
     Recovered,
+    Reported,
     Nothing,
 }
 
@@ -67,6 +73,7 @@ pub fn judge(truth: &[Told], held: &Held) -> Judgement {
         match found {
             Ok(Found::Delivered) => tally.delivered += 1,
             Ok(Found::Recovered) => tally.recovered += 1,
+            Ok(Found::Reported) => tally.reported += 1,
             Ok(Found::Nothing) => match declaration(told, truth) {
                 Some(declared) => {
                     tally.declared += 1;
@@ -99,9 +106,13 @@ fn look(told: &Told, wanted: &Wanted, held: &Held, accounted: &mut Accounted) ->
         effects.push(key.clone());
         pushed |= *is_webhook && held.entries[key].origin == "push";
     }
+    let loss = wanted.loss.as_ref().and_then(|sk| held.entries.get_key_value(&wanted.row(sk)));
+    accounted.entries.extend(loss.map(|(key, _)| key.clone()));
     if carriers.is_empty() || (told.acknowledged && !carriers.iter().any(|(_, is_webhook)| *is_webhook)) {
         return if told.acknowledged {
             Err("answered 2xx, and there is no entry of it".into())
+        } else if wanted.loss.is_some() {
+            reported(loss.map(|(_, entry)| entry))
         } else {
             Ok(Found::Nothing)
         };
@@ -118,6 +129,9 @@ fn look(told: &Told, wanted: &Wanted, held: &Held, accounted: &mut Accounted) ->
         accounted.rows.insert(wanted.row(sk));
     }
     accounted.published.extend(effects.iter().map(ItemKey::stable_id));
+    if let Some((_, loss)) = loss.filter(|(_, loss)| loss.state != "done") {
+        return Err(format!("it is held, and its loss is {} ({})", loss.state, loss.reason));
+    }
     for (key, _) in &carriers {
         let entry = &held.entries[key];
         if entry.state != "done" {
@@ -137,10 +151,24 @@ fn look(told: &Told, wanted: &Wanted, held: &Held, accounted: &mut Accounted) ->
             Some(copies) if copies.iter().any(|detail| *detail != copies[0]) => {
                 return Err("two different details were published under its id".into());
             }
-            Some(_) => {}
+            Some(copies) => {
+                let summary = &copies[0]["summary"];
+                if let Some((name, said)) = wanted.summary.iter().find(|(name, said)| summary[*name] != *said) {
+                    return Err(format!("its summary {summary} does not say that {name} is {said}"));
+                }
+            }
         }
     }
     Ok(if told.acknowledged || pushed { Found::Delivered } else { Found::Recovered })
+}
+
+/// What is lost, and known to be, is shown to a person: parked, as what it is.
+fn reported(loss: Option<&Entry>) -> Result<Found, String> {
+    match loss {
+        Some(loss) if loss.state == "parked" && loss.event_type == LOST && loss.origin == "poll" => Ok(Found::Reported),
+        Some(loss) => Err(format!("its loss is no parked one: {loss:?}")),
+        None => Err("lost, and no loss is reported".into()),
+    }
 }
 
 /// Each merchant must stand where it stands at the provider.

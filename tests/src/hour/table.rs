@@ -26,13 +26,18 @@ impl fmt::Display for Played {
             write!(f, " {provider} {};", statuses.join(", "))?;
         }
         writeln!(f)?;
-        line(f, "", ["happened", "delivered", "recovered by asking", "declared lost", "missing", "extra"])?;
+        line(
+            f,
+            "",
+            ["happened", "delivered", "recovered by asking", "reported lost", "declared lost", "missing", "extra"],
+        )?;
         let mut sum = Tally::default();
         for (provider, tally) in &self.judgement.tallies {
             row(f, provider, tally)?;
             sum.happened += tally.happened;
             sum.delivered += tally.delivered;
             sum.recovered += tally.recovered;
+            sum.reported += tally.reported;
             sum.declared += tally.declared;
             sum.missing += tally.missing;
             sum.extra += tally.extra;
@@ -43,6 +48,9 @@ impl fmt::Display for Played {
         }
         if self.judgement.repeated > 0 {
             writeln!(f, "{} details were published more than once, under one id each", self.judgement.repeated)?;
+        }
+        if let Some(waited_for) = &self.waited_for {
+            writeln!(f, "waited for last: {waited_for}")?;
         }
         if let Some(under_way) = &self.under_way {
             writeln!(f, "NOT QUIET when the time was over: {under_way}")?;
@@ -60,11 +68,11 @@ impl fmt::Display for Played {
 }
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, tally: &Tally) -> fmt::Result {
-    let Tally { happened, delivered, recovered, declared, missing, extra } = tally;
-    line(f, name, [happened, delivered, recovered, declared, missing, extra])
+    let Tally { happened, delivered, recovered, reported, declared, missing, extra } = tally;
+    line(f, name, [happened, delivered, recovered, reported, declared, missing, extra])
 }
 
-fn line<T: fmt::Display>(f: &mut fmt::Formatter<'_>, name: &str, cells: [T; 6]) -> fmt::Result {
-    let [a, b, c, d, e, g] = cells;
-    writeln!(f, "  {name:<12} {a:>9} {b:>10} {c:>20} {d:>14} {e:>8} {g:>6}")
+fn line<T: fmt::Display>(f: &mut fmt::Formatter<'_>, name: &str, cells: [T; 7]) -> fmt::Result {
+    let [a, b, c, d, e, g, h] = cells;
+    writeln!(f, "  {name:<12} {a:>9} {b:>10} {c:>20} {d:>14} {e:>14} {g:>8} {h:>6}")
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hookledger_core::identity::ItemKey;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::held::{Entry, Held, Row};
 use super::judge::{Judgement, Tally, judge};
@@ -35,7 +35,10 @@ fn truth() -> Vec<Told> {
         ("finbox", json!({ "kind": "session", "session_id": "n" }), false),
         (
             "runpayments",
-            json!({ "kind": "movement", "event_type": "funding.entered", "source_id": "f", "idempotency_key": "k-f" }),
+            json!({
+                "kind": "movement", "event_type": "funding.entered", "source_id": "f", "amount": "-3.10",
+                "idempotency_key": "k-f",
+            }),
             true,
         ),
         status("new", true),
@@ -46,7 +49,11 @@ fn truth() -> Vec<Told> {
         status("live", false),
     ];
     let told = told.map(|(provider, fact, acknowledged)| {
-        json!({ "provider": provider, "fact": fact, "answers": [200], "acknowledged": acknowledged })
+        let delivery_id = format!("d-{}", fact["event_id"].as_str().unwrap_or_default());
+        json!({
+            "provider": provider, "delivery_id": delivery_id, "fact": fact, "answers": [200],
+            "acknowledged": acknowledged,
+        })
     });
     serde_json::from_value(json!(told)).unwrap()
 }
@@ -55,17 +62,35 @@ fn key(pk: &str, sk: &str) -> ItemKey {
     ItemKey { pk: pk.into(), sk: sk.into() }
 }
 
-/// A ledger that equals it: extract `x2` and the status `signed` are lost, the rest is held.
+fn entry(state: &str, origin: &str, event_type: &str) -> Entry {
+    Entry { state: state.into(), event_type: event_type.into(), origin: origin.into(), reason: String::new() }
+}
+
+/// What is published about each of them says.
+fn detail(subject: &str, id: &str) -> Value {
+    let summary = match subject.split_once('#') {
+        Some(("rightfoot", _)) => json!({ "balances": 2 }),
+        Some(("fynapse", _)) => json!({ "data_bytes": 2 }),
+        Some(("finbox", "session#n")) => json!({ "session_progress": "completed" }),
+        Some(("finbox", "entity#e2")) => json!({ "progress": "completed" }),
+        Some(("finbox", _)) => json!({ "progress": "failed" }),
+        Some((_, "funding#f")) => json!({ "looked_up": true, "rows": 1 }),
+        _ if id == key("runpayments#merchant#7", "fact#new#000001").stable_id() => json!({ "status": "new" }),
+        _ => json!({ "status": "live" }),
+    };
+    json!({ "subject": subject, "id": id, "summary": summary })
+}
+
+/// A ledger that equals it: extract `x2` is lost and reported, the status `signed` is lost, the rest is held.
 fn held() -> Held {
     let mut held = Held::default();
     let mut hold = |pk: &str, sk: &str, origin: &str, effect: Option<&str>| {
-        let entry = Entry { state: "done".into(), origin: origin.into(), reason: String::new() };
-        held.entries.insert(key(pk, sk), entry);
+        held.entries.insert(key(pk, sk), entry("done", origin, ""));
         let effect = key(pk, effect.unwrap_or(sk));
         if effect.sk.starts_with("fact#") {
             held.facts.push(effect.clone());
         }
-        held.published.insert(effect.stable_id(), vec![json!({ "subject": pk, "id": effect.stable_id() })]);
+        held.published.insert(effect.stable_id(), vec![detail(pk, &effect.stable_id())]);
     };
     hold("rightfoot#batch#b", "event#BALANCE_BATCH_COMPLETED#b", "push", None);
     hold("fynapse#event#x1", "event#x1", "push", None);
@@ -77,6 +102,7 @@ fn held() -> Held {
     hold("runpayments#merchant#7", "event#k-new", "push", Some("fact#new#000001"));
     hold("runpayments#merchant#7", "event#listing#7#live#1", "poll", Some("fact#live#000001"));
     held.statuses.insert("runpayments#merchant#7".into(), "live".into());
+    held.entries.insert(key("fynapse#event#x2", "event#lost#d-x2"), entry("parked", "poll", "delivery.lost"));
     let rows = [
         ("rightfoot#batch#b", "balance#authorizer-0", Some(("balance", "12.50"))),
         ("rightfoot#batch#b", "balance#authorizer-1", None),
@@ -85,6 +111,7 @@ fn held() -> Held {
         ("finbox#entity#e2", "accounts", None),
         ("finbox#entity#e1", "failure#none#TIMEOUT", Some(("reason", "TIMEOUT"))),
         ("finbox#session#n", "progress", Some(("session_progress", "completed"))),
+        ("runpayments#funding#f", "deposits#0000", Some(("amount", "-3.10"))),
     ];
     for (pk, sk, column) in rows {
         let columns = column.into_iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
@@ -101,12 +128,17 @@ fn sum(judgement: &Judgement, of: fn(&Tally) -> usize) -> usize {
 fn an_equal_ledger_is_equal() {
     let judgement = judge(&truth(), &held());
     assert!(judgement.missing.is_empty() && judgement.extra.is_empty(), "{judgement:#?}");
-    let sums: [usize; 4] =
-        [|t: &Tally| t.happened, |t: &Tally| t.delivered, |t: &Tally| t.recovered, |t: &Tally| t.declared]
-            .map(|of| sum(&judgement, of));
-    assert_eq!(sums, [11, 6, 3, 2]);
+    let sums: [usize; 5] = [
+        |t: &Tally| t.happened,
+        |t: &Tally| t.delivered,
+        |t: &Tally| t.recovered,
+        |t: &Tally| t.reported,
+        |t: &Tally| t.declared,
+    ]
+    .map(|of| sum(&judgement, of));
+    assert_eq!(sums, [11, 6, 3, 1, 1]);
     let declared: BTreeMap<_, _> = judgement.declared.iter().map(|(what, (count, _))| (*what, *count)).collect();
-    assert_eq!(declared.values().copied().collect::<Vec<_>>(), [1, 1], "{declared:?}");
+    assert_eq!(declared.values().copied().collect::<Vec<_>>(), [1], "{declared:?}");
 }
 
 #[test]
@@ -128,10 +160,23 @@ fn every_event_that_is_held_is_looked_for() {
     }
 }
 
+fn loss<'a>(held: &'a mut Held, subject: &str) -> &'a mut Entry {
+    held.entries.iter_mut().find(|(key, _)| key.pk == subject).map(|(_, entry)| entry).unwrap()
+}
+
+#[test]
+fn a_loss_that_is_over_is_no_difference() {
+    let mut held = held();
+    held.entries.insert(key("fynapse#event#x1", "event#lost#d-x1"), entry("done", "poll", "delivery.lost"));
+    let judgement = judge(&truth(), &held);
+    assert!(judgement.missing.is_empty() && judgement.extra.is_empty(), "{judgement:#?}");
+    assert_eq!(sum(&judgement, |tally| tally.reported), 1);
+}
+
 #[test]
 fn each_difference_is_seen() {
     type Change = fn(&mut Held);
-    let missing: [(&str, Change); 6] = [
+    let missing: [(&str, Change); 10] = [
         ("an entry is open", |held| held.entries.values_mut().next().unwrap().state = "open".into()),
         ("an entry is parked", |held| held.entries.values_mut().last().unwrap().state = "parked".into()),
         ("an amount has lost a digit", |held| {
@@ -145,6 +190,15 @@ fn each_difference_is_seen() {
         ("the status stands still", |held| {
             held.statuses.insert("runpayments#merchant#7".into(), "new".into());
         }),
+        ("a loss is done without its event", |held| loss(held, "fynapse#event#x2").state = "done".into()),
+        ("a loss is no loss", |held| loss(held, "fynapse#event#x2").event_type = "balance.extracted".into()),
+        ("the loss of what is held", |held| {
+            held.entries.insert(key("fynapse#event#x1", "event#lost#d-x1"), entry("parked", "poll", "delivery.lost"));
+        }),
+        ("nothing was looked up", |held| {
+            let id = key("runpayments#funding#f", "event#k-f").stable_id();
+            held.published.get_mut(&id).unwrap()[0]["summary"]["looked_up"] = json!(false);
+        }),
         ("one id, two details", |held| {
             held.published.values_mut().next().unwrap().push(json!({ "subject": "another" }));
         }),
@@ -155,10 +209,13 @@ fn each_difference_is_seen() {
         let judgement = judge(&truth(), &changed);
         assert_eq!((judgement.missing.len(), sum(&judgement, |tally| tally.missing)), (1, 1), "{name}: {judgement:#?}");
     }
-    let extra: [(&str, Change); 5] = [
+    let extra: [(&str, Change); 6] = [
         ("an attempt that never happened", |held| {
             let entry = held.entries.values().next().unwrap().clone();
             held.entries.insert(key("finbox#entity#e1", "event#attempt#l#failed#TIMEOUT#3"), entry);
+        }),
+        ("a loss reported twice", |held| {
+            held.entries.insert(key("fynapse#event#x2", "event#lost#d-x9"), entry("parked", "poll", "delivery.lost"));
         }),
         ("an event of nobody", |held| {
             let entry = held.entries.values().next().unwrap().clone();

@@ -7,6 +7,8 @@ use serde::Deserialize;
 pub struct Told {
     /// Whose it is.
     pub provider: String,
+    /// What the provider's own audit calls its delivery, where it has one.
+    pub delivery_id: String,
     /// What happened.
     pub fact: Fact,
     /// What each request that arrived was answered; `None` if nothing came back.
@@ -32,6 +34,6 @@ pub enum Fact {
     Session { session_id: String },
     /// Run Payments: a merchant got a status.
     Status { merchant_id: String, status: String, idempotency_key: String },
-    /// Run Payments: a transaction, a chargeback and the like.
-    Movement { event_type: String, source_id: String, idempotency_key: String },
+    /// Run Payments: a transaction, a chargeback and the like; the amount in the digits it was sent with.
+    Movement { event_type: String, source_id: String, amount: String, idempotency_key: String },
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use hookledger_core::identity::ItemKey;
+use serde_json::{Value, json};
 
 use super::held::{Held, Row};
 use super::truth::{Fact, Told};
@@ -23,6 +24,10 @@ pub struct Wanted {
     pub rows: Vec<(String, Content)>,
     /// The status fact that carries its effect, if it is not the entry.
     pub fact: Option<String>,
+    /// What the summary of the published detail has to say.
+    pub summary: Vec<(&'static str, Value)>,
+    /// The row that reports its loss, where the provider's audit tells of losses.
+    pub loss: Option<String>,
 }
 
 /// A sort key, known in whole or up to its last part.
@@ -85,52 +90,59 @@ impl Wanted {
 pub fn wanted(truth: &[Told]) -> Vec<Wanted> {
     // Attempts that look the same are told apart by counting them.
     let mut alike: BTreeMap<String, u32> = BTreeMap::new();
-    truth.iter().map(|told| of(&told.fact, &mut alike)).collect()
+    truth.iter().map(|told| of(told, &mut alike)).collect()
 }
 
-fn of(fact: &Fact, alike: &mut BTreeMap<String, u32>) -> Wanted {
-    match fact {
+impl Wanted {
+    /// An event whose entry can be told from its webhook and from asking alike, and that has no results.
+    fn bare(subject: String, pushed: String) -> Self {
+        Self {
+            subject,
+            pushed: SortKey::Whole(pushed),
+            polled: None,
+            rows: Vec::new(),
+            fact: None,
+            summary: Vec::new(),
+            loss: None,
+        }
+    }
+}
+
+fn of(told: &Told, alike: &mut BTreeMap<String, u32>) -> Wanted {
+    match &told.fact {
         Fact::Batch { batch_id, balances } => batch(batch_id, balances),
         Fact::Extract { event_id, data } => Wanted {
-            subject: format!("fynapse#event#{event_id}"),
-            pushed: SortKey::Whole(format!("event#{event_id}")),
-            polled: None,
             rows: vec![("data".into(), Content::Document(data.clone()))],
-            fact: None,
+            summary: vec![("data_bytes", data.len().into())],
+            loss: Some(format!("event#lost#{}", told.delivery_id)),
+            ..Wanted::bare(format!("fynapse#event#{event_id}"), format!("event#{event_id}"))
         },
         Fact::Statement { entity_id, statement_id, progress, .. } => statement(entity_id, statement_id, progress),
         Fact::Attempt { entity_id, link_id, reason } => {
             let looks = format!("event#attempt#{}#failed#{reason}", link_id.as_deref().unwrap_or(""));
             let n = alike.entry(format!("{entity_id} {looks}")).and_modify(|n| *n += 1).or_insert(1);
             Wanted {
-                subject: format!("finbox#entity#{entity_id}"),
-                pushed: SortKey::Whole(format!("{looks}#{n}")),
-                polled: None,
                 rows: vec![(format!("failure#none#{reason}"), Content::Column("reason", Some(reason.clone())))],
-                fact: None,
+                summary: vec![("progress", "failed".into())],
+                ..Wanted::bare(format!("finbox#entity#{entity_id}"), format!("{looks}#{n}"))
             }
         }
         Fact::Session { session_id } => Wanted {
-            subject: format!("finbox#session#{session_id}"),
             pushed: SortKey::Start(format!("event#SESSION_REQUIREMENT_COMPLETION_NOTIFICATION#{session_id}#")),
             polled: Some(format!("event#SESSION_PROGRESS_COMPLETED#{session_id}")),
             rows: vec![("progress".into(), Content::Column("session_progress", Some("completed".into())))],
-            fact: None,
+            summary: vec![("session_progress", "completed".into())],
+            ..Wanted::bare(format!("finbox#session#{session_id}"), String::new())
         },
         Fact::Status { merchant_id, status, idempotency_key } => Wanted {
-            subject: format!("runpayments#merchant#{merchant_id}"),
-            pushed: SortKey::Whole(format!("event#{idempotency_key}")),
             polled: Some(format!("event#listing#{merchant_id}#{status}#1")),
-            rows: Vec::new(),
             fact: Some(format!("fact#{status}#000001")),
+            summary: vec![("status", status.as_str().into())],
+            ..Wanted::bare(format!("runpayments#merchant#{merchant_id}"), format!("event#{idempotency_key}"))
         },
-        Fact::Movement { event_type, source_id, idempotency_key } => Wanted {
-            subject: format!("runpayments#{}#{source_id}", event_type.split('.').next().unwrap_or_default()),
-            pushed: SortKey::Whole(format!("event#{idempotency_key}")),
-            polled: None,
-            rows: Vec::new(),
-            fact: None,
-        },
+        Fact::Movement { event_type, source_id, amount, idempotency_key } => {
+            movement(event_type, source_id, amount, idempotency_key)
+        }
     }
 }
 
@@ -139,11 +151,9 @@ fn batch(batch_id: &str, balances: &[Option<String>]) -> Wanted {
         (format!("balance#authorizer-{n}"), Content::Column("balance", amount.clone()))
     };
     Wanted {
-        subject: format!("rightfoot#batch#{batch_id}"),
-        pushed: SortKey::Whole(format!("event#BALANCE_BATCH_COMPLETED#{batch_id}")),
-        polled: None,
         rows: balances.iter().enumerate().map(row).collect(),
-        fact: None,
+        summary: vec![("balances", balances.len().into())],
+        ..Wanted::bare(format!("rightfoot#batch#{batch_id}"), format!("event#BALANCE_BATCH_COMPLETED#{batch_id}"))
     }
 }
 
@@ -153,11 +163,24 @@ fn statement(entity_id: &str, statement_id: &str, progress: &str) -> Wanted {
     } else {
         vec![(format!("failure#{statement_id}"), Content::Column("progress", Some("failed".into())))]
     };
+    let pushed = format!("event#statement#{statement_id}#{progress}");
+    let summary = vec![("progress", progress.into())];
+    Wanted { rows, summary, ..Wanted::bare(format!("finbox#entity#{entity_id}"), pushed) }
+}
+
+/// What a report tells of, is looked up there, in the digits it was sent with.
+fn movement(event_type: &str, source_id: &str, amount: &str, idempotency_key: &str) -> Wanted {
+    let kind = event_type.split('.').next().unwrap_or_default();
+    let bare = Wanted::bare(format!("runpayments#{kind}#{source_id}"), format!("event#{idempotency_key}"));
+    let report = match kind {
+        "transaction" => "transactions",
+        "chargeback" => "chargebacks",
+        "funding" => "deposits",
+        _ => return bare,
+    };
     Wanted {
-        subject: format!("finbox#entity#{entity_id}"),
-        pushed: SortKey::Whole(format!("event#statement#{statement_id}#{progress}")),
-        polled: None,
-        rows,
-        fact: None,
+        rows: vec![(format!("{report}#0000"), Content::Column("amount", Some(amount.to_string())))],
+        summary: vec![("looked_up", json!(true)), ("rows", json!(1))],
+        ..bare
     }
 }

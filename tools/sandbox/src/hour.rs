@@ -99,6 +99,8 @@ enum Act {
 #[derive(Clone, Serialize)]
 struct Told {
     provider: &'static str,
+    /// What the provider's own audit calls the delivery, where it has one.
+    delivery_id: String,
     /// What happened, in the provider's words and with its ids.
     fact: Value,
     fate: Fate,
@@ -281,6 +283,7 @@ async fn happen(
     let mut progress = locked(&hour.progress);
     progress.truth.push(Told {
         provider: fact.provider,
+        delivery_id: parcel.delivery_id().to_owned(),
         fact: fact.told,
         fate: event.fate,
         answers: Vec::new(),

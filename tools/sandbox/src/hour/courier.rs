@@ -76,6 +76,10 @@ impl Parcel {
         })
     }
 
+    pub(super) fn delivery_id(&self) -> &str {
+        &self.delivery_id
+    }
+
     pub(super) fn numbered(self, number: usize) -> Self {
         Self { number, ..self }
     }

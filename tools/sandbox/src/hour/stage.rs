@@ -202,7 +202,8 @@ impl Stage {
             now()
         );
         let told = json!({
-            "kind": "movement", "event_type": event_type, "source_id": source_id, "idempotency_key": key,
+            "kind": "movement", "event_type": event_type, "source_id": source_id, "amount": amount,
+            "idempotency_key": key,
         });
         (told, body.into())
     }
