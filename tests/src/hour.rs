@@ -2,7 +2,7 @@
 //! end the ledger holds what happened, entry by entry, less what no API gives back.
 //!
 //! ```text
-//! plan (sandbox, from a seed) ─ announce what an application would ─ play ─ wait until all is quiet
+//! plan (sandbox, from a seed) ─ play, and announce what an application would, when it would ─ wait until all is quiet
 //!    truth (sandbox) ─┐
 //!    table, bus ──────┴ judge ─ declared list ─▶ a table; missing or extra fails
 //! ```
@@ -32,6 +32,8 @@ use truth::Told;
 
 /// Announcements under way at once. An emulated function takes a tenth of a second.
 const ANNOUNCING: usize = 8;
+/// An application announces as it starts what a provider then takes its time for. On a busy machine it may come late.
+const ANNOUNCED_BEFORE: Duration = Duration::from_secs(3);
 /// How often an application announces again after a 5xx.
 const ANNOUNCE_TRIES: u32 = 10;
 /// How long the hour itself may take: half a minute, and more where the machine is busy.
@@ -99,44 +101,62 @@ pub async fn play(local: &Local, hour: &Hour) -> Outcome<Played> {
     let run = u64::try_from(run).map_err(|error| error.to_string())?;
     let order = json!({ "seed": hour.seed, "run": run, "deliveries": hour.deliveries });
     let ordered = local.sandbox.control("PUT", "hour", &order).await?;
-    let references = references(&ordered)?;
+    let ordered: Ordered = serde_json::from_value(ordered).map_err(|error| format!("the sandbox's plan: {error}"))?;
+    let references = if hour.announced { ordered.references } else { Vec::new() };
 
     let started = Instant::now();
-    if hour.announced {
-        announce(local, &references).await?;
-    }
+    let soon = references.partition_point(|reference| reference.needed_after() < ANNOUNCED_BEFORE);
+    let (at_once, later) = references.split_at(soon);
+    announce(local, at_once, started).await?;
     let announced = started.elapsed();
     local.sandbox.control("POST", "hour", &json!({})).await?;
-    let Over { truth, failed_calls } = until_over(local).await?;
+    let (Over { truth, failed_calls }, ()) =
+        futures_util::try_join!(until_over(local), announce(local, later, Instant::now()))?;
     let over = started.elapsed();
     let Quiet { held, under_way, waited_for } = until_quiet(local, &run.to_string(), &truth).await?;
     let judgement = judge(&truth, &held);
     let quiet = started.elapsed();
-    if hour.announced {
-        close(local, &references).await?;
-    }
-    let digest = ordered["digest"].as_str().unwrap_or_default().to_string();
+    close(local, &references).await?;
     let took = [announced, over - announced, quiet - over];
-    Ok(Played { seed: hour.seed, digest, truth, failed_calls, judgement, under_way, waited_for, took })
+    Ok(Played { seed: hour.seed, digest: ordered.digest, truth, failed_calls, judgement, under_way, waited_for, took })
 }
 
-/// What to announce; watches last, because they look ever more rarely from then on.
-fn references(ordered: &Value) -> Outcome<Vec<(String, String)>> {
-    let listed = ordered["references"].as_array().ok_or("the sandbox names no references")?;
-    let text = |value: &Value| value.as_str().map(str::to_string).ok_or("a reference is no text");
-    let references = listed.iter().map(|row| Ok((text(&row["provider"])?, text(&row["reference"])?)));
-    let mut references = references.collect::<Outcome<Vec<_>>>()?;
-    references.sort_by_key(|(_, reference)| reference.starts_with("link:"));
-    Ok(references)
+/// What the sandbox tells beforehand.
+#[derive(Deserialize)]
+struct Ordered {
+    digest: String,
+    /// In the order in which they are needed.
+    references: Vec<Reference>,
 }
 
-/// What an application does before its provider starts.
-async fn announce(local: &Local, references: &[(String, String)]) -> Outcome<()> {
-    let announce = async |(provider, reference): &(String, String)| {
+#[derive(Deserialize)]
+struct Reference {
+    provider: String,
+    reference: String,
+    /// When it is first needed, from the start of the hour.
+    at_ms: u64,
+}
+
+impl Reference {
+    fn needed_after(&self) -> Duration {
+        Duration::from_millis(self.at_ms)
+    }
+}
+
+/// What an application does, each in its time.
+async fn announce(local: &Local, references: &[Reference], start: Instant) -> Outcome<()> {
+    let announce = async |needed: &Reference| {
+        let Reference { provider, reference, .. } = needed;
+        let at = start + needed.needed_after().saturating_sub(ANNOUNCED_BEFORE);
+        tokio::time::sleep_until(at.into()).await;
         for _ in 0..ANNOUNCE_TRIES {
             let answered = local.expect("PUT", provider, reference).await?;
-            if answered.status < 500 {
-                return answered.expect(201).map(drop);
+            match answered.status {
+                // Known already: a try that was answered 5xx was taken all the same, or two attempts that look alike
+                // came before a late announcement, and had their link asked.
+                200 => return Ok(()),
+                0..500 => return answered.expect(201).map(drop),
+                _ => {}
             }
             tokio::time::sleep(LOOK_EVERY / 4).await;
         }
@@ -146,9 +166,9 @@ async fn announce(local: &Local, references: &[(String, String)]) -> Outcome<()>
 }
 
 /// Watches are kept for days; these are over.
-async fn close(local: &Local, references: &[(String, String)]) -> Outcome<()> {
-    let watches = references.iter().filter(|(_, reference)| reference.starts_with("link:"));
-    let close = async |(provider, reference): &(String, String)| {
+async fn close(local: &Local, references: &[Reference]) -> Outcome<()> {
+    let watches = references.iter().filter(|reference| reference.reference.starts_with("link:"));
+    let close = async |Reference { provider, reference, .. }: &Reference| {
         local.expect("DELETE", provider, reference).await?.expect(200).map(drop)
     };
     stream::iter(watches).map(close).buffer_unordered(ANNOUNCING).try_collect().await

@@ -16,7 +16,7 @@ impl fmt::Display for Played {
         writeln!(f, "seed {}, plan {}: {} events", self.seed, self.digest, self.truth.len())?;
         writeln!(
             f,
-            "{} requests arrived, {taken} were answered 2xx; announcing {announcing:.0} s, the hour {playing:.0} s, \
+            "{} requests arrived, {taken} were answered 2xx; announcing beforehand {announcing:.0} s, the hour {playing:.0} s, \
              until quiet {waiting:.0} s",
             answers().count()
         )?;

@@ -17,5 +17,6 @@ async fn random_hour() {
         // Bad weather that nobody met would show nothing.
         assert!(played.failed_with(500..600) > 0 && played.failed_with(429..430) > 0, "{played}");
         assert!(sum(|tally| tally.happened) >= 500 && sum(|tally| tally.recovered) > 0, "{played}");
+        assert!(sum(|tally| tally.reported) > 0, "{played}");
     }
 }

@@ -46,6 +46,11 @@ const TIME_SCALE_RANGE: std::ops::RangeInclusive<f64> = 6.0..=1_200.0;
 /// Webhooks on the wire at once.
 const IN_FLIGHT_RANGE: std::ops::RangeInclusive<usize> = 1..=64;
 
+/// The longest that an outage which nobody has met goes on past its end, in the hour's own time.
+const OUTAGE_LIMIT_MS: u64 = 24 * 60_000;
+/// How often it is looked whether anybody has.
+const GLANCE: Duration = Duration::from_millis(50);
+
 pub(crate) fn router() -> Router<Arc<Sandbox>> {
     Router::new().route("/control/hour", put(put_hour).post(post_hour).get(get_hour))
 }
@@ -137,6 +142,10 @@ impl Playing {
         Duration::from_millis(hour_ms).div_f64(self.time_scale)
     }
 
+    fn real_ms(&self, hour_ms: u64) -> u64 {
+        u64::try_from(self.real(hour_ms).as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn is(&self, act: Act) -> bool {
         locked(&self.progress).stage == act
     }
@@ -162,8 +171,8 @@ async fn put_hour(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<Js
         seed: order.seed,
         digest: hour.plan.digest(),
         deliveries: hour.plan.events.len(),
-        lasts_ms: u64::try_from(hour.real(plan::HOUR_MS).as_millis()).unwrap_or(u64::MAX),
-        references: Stage::new(order.run).references(&hour.plan),
+        lasts_ms: hour.real_ms(plan::HOUR_MS),
+        references: Stage::new(order.run).references(&hour.plan, |hour_ms| hour.real_ms(hour_ms)),
     };
     let mut current = locked(&sandbox.hour);
     if current.as_ref().is_some_and(|hour| hour.is(Act::Playing)) {
@@ -238,7 +247,12 @@ async fn play(sandbox: &Arc<Sandbox>, hour: &Arc<Playing>) -> Result<(), Problem
     for turn in turns(&hour.plan) {
         tokio::time::sleep_until(begun + hour.real(turn.at_ms())).await;
         match turn {
-            Turn::Weather(weather) => weather.change(sandbox).map_err(Problem::invalid)?,
+            Turn::Weather(weather) => {
+                if weather.ends_outage() {
+                    met(hour, weather.provider).await;
+                }
+                weather.change(sandbox).map_err(Problem::invalid)?;
+            }
             // One after another, so that what follows upon an event never overtakes it on a busy machine.
             Turn::Event(event) => {
                 let parcel = happen(sandbox, hour, &mut stage, event).await?;
@@ -248,6 +262,19 @@ async fn play(sandbox: &Arc<Sandbox>, hour: &Arc<Playing>) -> Result<(), Problem
     }
     while couriers.join_next().await.is_some() {}
     Ok(())
+}
+
+/// On a busy machine an outage of seconds may pass before anybody asks, and would show nothing: it lasts until a call has
+/// failed, but not for ever.
+async fn met(hour: &Playing, provider: &'static str) {
+    let limit = Instant::now() + hour.real(OUTAGE_LIMIT_MS);
+    let failed = || {
+        let progress = locked(&hour.progress);
+        progress.failed_calls.get(provider).is_some_and(|calls| calls.keys().any(|status| *status >= 500))
+    };
+    while !failed() && Instant::now() < limit {
+        tokio::time::sleep(GLANCE).await;
+    }
 }
 
 enum Turn<'a> {

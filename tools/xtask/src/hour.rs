@@ -10,7 +10,7 @@ use crate::{build, ministack};
 use anyhow::{Result, bail};
 use std::time::Duration;
 
-/// The longest run, whatever the number of seeds. An hour takes about a minute.
+/// The longest run, whatever the number of seeds. An hour takes about a minute on a quiet machine.
 const RUN_LIMIT: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// Which hours to play.

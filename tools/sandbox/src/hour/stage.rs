@@ -41,6 +41,8 @@ pub(super) struct Fact {
 pub(super) struct Reference {
     provider: &'static str,
     reference: String,
+    /// From the start of the hour to what it is needed for first, in real time.
+    at_ms: u64,
 }
 
 impl Stage {
@@ -53,7 +55,7 @@ impl Stage {
     }
 
     /// Each reference once, in the order in which it is first needed.
-    pub(super) fn references(&self, plan: &Plan) -> Vec<Reference> {
+    pub(super) fn references(&self, plan: &Plan, real_ms: impl Fn(u64) -> u64) -> Vec<Reference> {
         let mut references: Vec<Reference> = Vec::new();
         for event in &plan.events {
             let reference = match event.happening {
@@ -66,7 +68,8 @@ impl Stage {
                 _ => continue,
             };
             if !references.iter().any(|known| known.reference == reference) {
-                references.push(Reference { provider: event.happening.provider(), reference });
+                let at_ms = real_ms(event.at_ms);
+                references.push(Reference { provider: event.happening.provider(), reference, at_ms });
             }
         }
         references

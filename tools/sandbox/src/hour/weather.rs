@@ -67,6 +67,11 @@ fn one_of(dice: &mut Dice, names: &[&'static str]) -> &'static str {
 }
 
 impl Weather {
+    /// Whether the provider is back with this.
+    pub(super) fn ends_outage(&self) -> bool {
+        self.api.get("outage") == Some(&Value::Bool(false))
+    }
+
     /// Sets the switches.
     pub(super) fn change(&self, sandbox: &Sandbox) -> Result<(), String> {
         let provider = sandbox.provider(self.provider).ok_or("the weather is at no provider")?;
