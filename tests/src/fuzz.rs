@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 pub use corpus::{Corpus, folder};
 pub use targets::TARGETS;
 
-use crate::simulation::dice::Dice;
+use hookledger_simulation::simulation::dice::Dice;
 use mutate::Mutator;
 
 /// What an input came to, in a few words that hold no part of the input. Inputs of one story are taken for one kind.

@@ -12,7 +12,7 @@
 //! Everything is decided by the seed, so a run repeats exactly. A run keeps its history only when asked to: a seed that
 //! fails is run once more to print it.
 
-pub(crate) mod dice;
+pub mod dice;
 mod chaos;
 mod truth;
 mod rightfoot;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::simulation::dice::Dice;
+use hookledger_simulation::simulation::dice::Dice;
 
 /// The largest input made. Larger ones are in the corpora, where they have a reason.
 const MAX_BYTES: usize = 48 * 1024;

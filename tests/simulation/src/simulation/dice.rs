@@ -4,11 +4,11 @@ use std::cell::Cell;
 
 /// SplitMix64, for the simulation's own decisions. The flows draw theirs from the clock's.
 #[derive(Debug)]
-pub(crate) struct Dice(Cell<u64>);
+pub struct Dice(Cell<u64>);
 
 impl Dice {
     /// One of several independent streams of a seed.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let dice =
             Self(Cell::new(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         dice.next();
@@ -24,27 +24,27 @@ impl Dice {
     }
 
     /// A number from 0 up to, not including, `end`.
-    pub(crate) fn below(&self, end: u64) -> u64 {
+    pub fn below(&self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
 
     /// A number from `first` to `last`, both included.
-    pub(crate) fn between(&self, first: u64, last: u64) -> u64 {
+    pub fn between(&self, first: u64, last: u64) -> u64 {
         first + self.below(last.saturating_sub(first) + 1)
     }
 
     /// True so many times in a hundred.
-    pub(crate) fn percent(&self, of_hundred: u64) -> bool {
+    pub fn percent(&self, of_hundred: u64) -> bool {
         self.below(100) < of_hundred
     }
 
     /// One of these.
-    pub(crate) fn pick<T: Copy>(&self, of: &[T]) -> T {
+    pub fn pick<T: Copy>(&self, of: &[T]) -> T {
         of[usize::try_from(self.below(of.len() as u64)).unwrap()]
     }
 
     /// An index into something of this length.
-    pub(crate) fn index(&self, len: usize) -> usize {
+    pub fn index(&self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).unwrap()
     }
 }
