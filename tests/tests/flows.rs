@@ -3,7 +3,7 @@
 #[path = "flows/rightfoot.rs"]
 mod rightfoot;
 
-use hookledger_core::api::ApiResponse;
+use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::debt::ExpectationState;
 use hookledger_core::entry::{Origin, State};
 use hookledger_core::expect;
@@ -359,12 +359,19 @@ fn a_push_overtakes_a_status_that_was_only_listed() {
 
 #[test]
 fn retry_after_is_obeyed() {
-    let town = Town::new();
-    town.inbox.api.answer_with(|_| Ok(ApiResponse { status: 429, retry_after_secs: Some(7200), body: Vec::new() }));
-    town.deliver("rightfoot", BATCH);
-    town.work();
-    let due_at = town.only_entry().due_at.unwrap();
-    assert!(due_at >= town.inbox.clock.now().plus_secs(7200));
+    // The API says so, or the endpoint of its tokens.
+    let answers: [fn() -> Result<ApiResponse, ApiError>; 2] = [
+        || Ok(ApiResponse { status: 429, retry_after_secs: Some(7200), body: Vec::new() }),
+        || Err(ApiError::Throttled { after_secs: Some(7200) }),
+    ];
+    for answer in answers {
+        let town = Town::new();
+        town.inbox.api.answer_with(move |_| answer());
+        town.deliver("rightfoot", BATCH);
+        town.work();
+        let due_at = town.only_entry().due_at.unwrap();
+        assert!(due_at >= town.inbox.clock.now().plus_secs(7200));
+    }
 }
 
 #[test]

@@ -141,6 +141,12 @@ pub enum ApiError {
     /// The provider's secret lacks a credential this request needs.
     #[error("the provider's secret holds no credential for its API: fill its `api` object")]
     NoCredentials,
+    /// The token endpoint asks us to wait.
+    #[error("the provider's token endpoint answered 429")]
+    Throttled {
+        /// For how long, where it says so.
+        after_secs: Option<u64>,
+    },
     /// The token endpoint refused our client.
     #[error("the provider's token endpoint refused our client credentials")]
     TokenRefused,
@@ -153,6 +159,11 @@ impl ApiError {
     /// Whether the next call fails alike until a person changes a setting or a secret.
     pub fn is_lasting(self) -> bool {
         matches!(self, Self::NoCredentials | Self::TokenRefused | Self::BadRequest)
+    }
+
+    /// How long the provider asked us to wait.
+    pub fn after_secs(self) -> Option<u64> {
+        if let Self::Throttled { after_secs } = self { after_secs } else { None }
     }
 }
 

@@ -104,6 +104,7 @@ pub fn is_down(outcome: &Result<ApiResponse, ApiError>) -> bool {
         Err(
             ApiError::TooLarge
             | ApiError::SecretUnavailable
+            | ApiError::Throttled { .. }
             | ApiError::NoCredentials
             | ApiError::TokenRefused
             | ApiError::BadRequest,

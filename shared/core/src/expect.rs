@@ -238,7 +238,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             let polled = match self.call(provider.id(), &request).await {
                 Called::Answered(response) => polls.polled(expectation, cursor.as_deref(), &response),
                 Called::Failed(error) => {
-                    Polled::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: None })
+                    Polled::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: error.after_secs() })
                 }
                 Called::Shut { until } => {
                     look.again = Again::Unasked(self.after_outage(until));

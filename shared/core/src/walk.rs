@@ -79,7 +79,9 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             Called::Answered(response) => {
                 lists.listed(&listing.list, listing.position.as_deref(), requested_at, &response)
             }
-            Called::Failed(error) => Listed::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: None }),
+            Called::Failed(error) => {
+                Listed::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: error.after_secs() })
+            }
             Called::Shut { until } => return Ok(Page::Later(self.after_outage(until))),
         };
         match listed {

@@ -134,7 +134,9 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             Ok(Some(Unsettled::Failed { reason, after_secs })) => {
                 self.try_again(provider, &entry, &reason, after_secs).await
             }
-            Ok(Some(Unsettled::NoAnswer(error))) => self.try_again(provider, &entry, &error.to_string(), None).await,
+            Ok(Some(Unsettled::NoAnswer(error))) => {
+                self.try_again(provider, &entry, &error.to_string(), error.after_secs()).await
+            }
             Ok(Some(Unsettled::Hopeless(reason))) => self.park(&entry, &reason).await,
             Err(StoreError::Unavailable(what)) => self.try_again(provider, &entry, what, None).await,
             Err(error) => self.park(&entry, &error.to_string()).await,

@@ -245,8 +245,14 @@ fn an_outage_beyond_all_reason_is_shown_to_a_person() {
 
 #[test]
 fn polls_and_walks_obey_retry_after() {
+    obeyed(|_| Ok(ApiResponse { status: 429, retry_after_secs: Some(7_200), body: Vec::new() }));
+    obeyed(|_| Err(ApiError::Throttled { after_secs: Some(7_200) }));
+}
+
+/// An answer that asks for two hours' rest gets them.
+fn obeyed(answer: fn(&str) -> Result<ApiResponse, ApiError>) {
     let town = Town::new();
-    town.inbox.api.answer_with(|_| Ok(ApiResponse { status: 429, retry_after_secs: Some(7_200), body: Vec::new() }));
+    town.inbox.api.answer_with(answer);
     expect_batches(&town, 1);
     town.inbox.clock.advance_secs(60);
     town.reconcile();

@@ -55,7 +55,8 @@ pub(super) fn issued(response: &ApiResponse) -> Result<Issued, ApiError> {
     match response.status {
         200..=299 => {}
         // Throttled or out of order is not refused.
-        408 | 425 | 429 | 500..=599 => return Err(ApiError::Unreachable),
+        429 => return Err(ApiError::Throttled { after_secs: response.retry_after_secs }),
+        408 | 425 | 500..=599 => return Err(ApiError::Unreachable),
         _ => return Err(ApiError::TokenRefused),
     }
     let answer: TokenAnswer = serde_json::from_slice(&response.body).map_err(|_| ApiError::TokenRefused)?;
@@ -124,9 +125,11 @@ mod tests {
         for (status, body) in refused {
             assert_eq!(issued(&answer(status, body)).err(), Some(ApiError::TokenRefused), "{status} {body}");
         }
-        for status in [429, 500, 503] {
+        for status in [408, 500, 503] {
             assert_eq!(issued(&answer(status, "")).err(), Some(ApiError::Unreachable), "{status}");
         }
+        let throttled = ApiResponse { retry_after_secs: Some(7), ..answer(429, "") };
+        assert_eq!(issued(&throttled).err(), Some(ApiError::Throttled { after_secs: Some(7) }));
     }
 
     #[test]
