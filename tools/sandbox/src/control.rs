@@ -9,8 +9,8 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::config::{Patch as ConfigPatch, View};
@@ -28,6 +28,13 @@ pub(crate) fn router() -> Router<Arc<Sandbox>> {
         .route("/control/faults", put(put_faults).get(get_faults))
         .route("/control/requests", get(get_requests))
         .route("/control/reset", post(post_reset))
+}
+
+/// The key that counts from now on, at a provider whose keys do not lapse by themselves.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewKey {
+    pub(crate) api_key: String,
 }
 
 /// A control request that can't be met.

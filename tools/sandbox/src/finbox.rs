@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::control::{Problem, read};
+use crate::control::{NewKey, Problem, read};
 use crate::json::{Fields, fields, raw, text};
 use crate::provider::{Attempted, Ending, Event, Forgery, Letter, Provider, Verdict};
 use crate::sandbox::{Sandbox, locked};
@@ -30,6 +30,8 @@ const SESSIONS_LIMIT: usize = 2_000;
 
 /// FinBox's side of things.
 pub(crate) struct FinBox {
+    /// The one key that counts now, beside a server hash that stays.
+    api_key: Mutex<String>,
     entities: Mutex<Shelf<Fields>>,
     /// By link: what was, or should have been, sent for it.
     payloads: Mutex<Shelf<Vec<Fields>>>,
@@ -44,6 +46,7 @@ struct Session {
 impl Default for FinBox {
     fn default() -> Self {
         Self {
+            api_key: Mutex::new(api::API_KEY.to_owned()),
             entities: Mutex::new(Shelf::new(ENTITIES_LIMIT)),
             payloads: Mutex::new(Shelf::new(LINKS_LIMIT)),
             sessions: Mutex::new(Shelf::new(SESSIONS_LIMIT)),
@@ -60,12 +63,13 @@ impl Provider for FinBox {
         "/finbox/bank-connect"
     }
 
-    fn api(&self, _: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
-        api::router()
+    fn api(&self, sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
+        api::router(sandbox)
     }
 
     fn control(&self) -> Router<Arc<Sandbox>> {
         Router::new()
+            .route("/key", put(put_key))
             .route("/entities/{entity_id}", put(put_entity))
             .route("/payloads/{link_id}", put(put_payloads).post(post_payload))
             .route("/sessions/{session_id}", put(put_session))
@@ -111,10 +115,11 @@ impl Provider for FinBox {
         false
     }
 
-    /// The keys are fixed.
+    /// A key does not lapse by itself: the control API replaces it.
     fn lapse_tokens(&self) {}
 
     fn reset(&self) {
+        api::API_KEY.clone_into(&mut locked(&self.api_key));
         locked(&self.entities).clear();
         locked(&self.payloads).clear();
         locked(&self.sessions).clear();
@@ -138,6 +143,12 @@ impl FinBox {
 /// `YYYY-MM-DD HH:MM:SS`; the time zone is not documented, UTC is the sandbox's choice.
 fn date_time() -> String {
     Timestamp::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// From now on this key counts, and no other.
+async fn put_key(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<StatusCode, Problem> {
+    *locked(&sandbox.finbox.api_key) = read::<NewKey>(&body)?.api_key;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(crate) async fn put_entity(

@@ -8,8 +8,8 @@ mod monitoring;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -20,6 +20,7 @@ use http::{StatusCode, Uri};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::control::{NewKey, Problem, read};
 use crate::deliveries::now;
 use crate::json::{fields, text};
 use crate::oauth::bearer;
@@ -43,6 +44,8 @@ const ROWS_LIMIT: usize = 10_000;
 
 /// Rightfoot's side of things.
 pub(crate) struct Rightfoot {
+    /// The one key that counts now.
+    api_key: Mutex<String>,
     batches: Mutex<Shelf<Batch>>,
     /// By the digest of the request, whose authorizers' data is not kept.
     answers: Mutex<Shelf<Answered>>,
@@ -54,6 +57,7 @@ pub(crate) struct Rightfoot {
 impl Default for Rightfoot {
     fn default() -> Self {
         Self {
+            api_key: Mutex::new(API_KEY.to_owned()),
             batches: Mutex::new(Shelf::new(ROWS_LIMIT)),
             answers: Mutex::new(Shelf::new(ROWS_LIMIT)),
             schedules: Mutex::new(Shelf::new(ROWS_LIMIT)),
@@ -71,17 +75,18 @@ impl Provider for Rightfoot {
         "/rightfoot"
     }
 
-    fn api(&self, _: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
+    fn api(&self, sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
         Router::new()
             .route("/v1/balances", get(batches::balances))
             .route("/v1/balance_requests", post(batches::submit))
             .route("/v1/monitoring/schedules/{schedule_id}", get(monitoring::schedule))
             .route("/v1/monitoring/authorizers/{authorizer_id}/history", get(monitoring::history))
-            .route_layer(from_fn(key_holder))
+            .route_layer(from_fn_with_state(sandbox.clone(), key_holder))
     }
 
     fn control(&self) -> Router<Arc<Sandbox>> {
         Router::new()
+            .route("/key", put(put_key))
             .route("/batches/{batch_id}", put(batches::put_batch))
             .route("/schedules/{schedule_id}", put(monitoring::put_schedule))
             .route("/schedules/{schedule_id}/runs", post(monitoring::post_run))
@@ -126,10 +131,11 @@ impl Provider for Rightfoot {
         false
     }
 
-    /// The key is fixed.
+    /// A key does not lapse by itself: the control API replaces it.
     fn lapse_tokens(&self) {}
 
     fn reset(&self) {
+        API_KEY.clone_into(&mut locked(&self.api_key));
         locked(&self.batches).clear();
         locked(&self.answers).clear();
         locked(&self.schedules).clear();
@@ -137,8 +143,15 @@ impl Provider for Rightfoot {
     }
 }
 
-async fn key_holder(request: Request, next: Next) -> Response {
-    if bearer(request.headers()) == Some(API_KEY) {
+/// From now on this key counts, and no other.
+async fn put_key(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<StatusCode, Problem> {
+    *locked(&sandbox.rightfoot.api_key) = read::<NewKey>(&body)?.api_key;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn key_holder(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
+    let admitted = bearer(request.headers()) == Some(locked(&sandbox.rightfoot.api_key).as_str());
+    if admitted {
         return next.run(request).await;
     }
     error(StatusCode::UNAUTHORIZED, "Missing or invalid API key", None)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{OriginalUri, Path, Query, Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -21,13 +21,13 @@ use crate::paging::link;
 use crate::provider::Provider;
 use crate::sandbox::{Sandbox, locked};
 
-const API_KEY: &str = "sandbox-finbox-key";
+pub(super) const API_KEY: &str = "sandbox-finbox-key";
 const SERVER_HASH: &str = "sandbox-finbox-hash";
 
 /// "There are 10 records per page at max."
 const PAGE_SIZE: usize = 10;
 
-pub(super) fn router() -> Router<Arc<Sandbox>> {
+pub(super) fn router(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
     // Written out, not nested: nesting would drop the final slash of `/v1/entity/`.
     let entities = Router::new()
         .route("/v1/entity/", get(list_entities))
@@ -35,29 +35,30 @@ pub(super) fn router() -> Router<Arc<Sandbox>> {
         .route("/v1/entity/update_webhook/", post(update_webhook))
         .route("/v1/entity/{entity_id}/", get(entity))
         .route("/v1/entity/{entity_id}/{view}/", get(entity_view))
-        .route_layer(from_fn(entity_caller));
+        .route_layer(from_fn_with_state(sandbox.clone(), entity_caller));
     let sessions = Router::new()
         .route("/v1/session_data/update_webhook/", post(update_webhook))
         .route("/v1/session_data/{session_id}/progress/", get(session_progress))
-        .route_layer(from_fn(session_caller));
+        .route_layer(from_fn_with_state(sandbox.clone(), session_caller));
     entities.merge(sessions)
 }
 
-fn authenticated(headers: &HeaderMap) -> bool {
+fn authenticated(sandbox: &Sandbox, headers: &HeaderMap) -> bool {
     let given = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    (given("x-api-key"), given("server-hash")) == (Some(API_KEY), Some(SERVER_HASH))
+    let api_key = locked(&sandbox.finbox.api_key);
+    (given("x-api-key"), given("server-hash")) == (Some(api_key.as_str()), Some(SERVER_HASH))
 }
 
-async fn entity_caller(request: Request, next: Next) -> Response {
-    if authenticated(request.headers()) {
+async fn entity_caller(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
+    if authenticated(&sandbox, request.headers()) {
         return next.run(request).await;
     }
     let detail = json!({ "detail": "Authentication credentials were not provided." });
     (StatusCode::UNAUTHORIZED, Json(detail)).into_response()
 }
 
-async fn session_caller(request: Request, next: Next) -> Response {
-    if authenticated(request.headers()) { next.run(request).await } else { session_error(403) }
+async fn session_caller(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
+    if authenticated(&sandbox, request.headers()) { next.run(request).await } else { session_error(403) }
 }
 
 #[derive(Serialize)]

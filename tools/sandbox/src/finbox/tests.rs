@@ -26,6 +26,18 @@ fn there_is_one_attempt_and_only_200_counts() {
 }
 
 #[tokio::test]
+async fn a_key_counts_until_another_does() {
+    let running = start(json!({})).await;
+    running.control(Method::PUT, "finbox/key", json!({"api_key": "next"})).await;
+    assert_eq!(get(&running, "entity/").await.0, 401);
+    assert_eq!(get(&running, "session_data/s/progress/").await.0, 403);
+    let next = [("x-api-key", "next"), ("server-hash", "sandbox-finbox-hash")];
+    assert_eq!(running.get("/finbox/bank-connect/v1/entity/", &next).await.0, 200);
+    running.control(Method::POST, "reset", json!({})).await;
+    assert_eq!(get(&running, "entity/").await.0, 200);
+}
+
+#[tokio::test]
 async fn the_payload_list_has_what_was_sent_and_what_was_lost() {
     let (running, _receiver) = start_with_receiver("finbox", &[]).await;
     let event = |statement: &str, link: Value| json!({"entity_id": "e", "statement_id": statement, "link_id": link, "progress": "completed", "reason": ""});

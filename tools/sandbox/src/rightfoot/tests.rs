@@ -43,6 +43,17 @@ async fn a_batch_is_404_until_it_is_complete() {
 }
 
 #[tokio::test]
+async fn a_key_counts_until_another_does() {
+    let running = start(json!({})).await;
+    running.control(Method::PUT, "rightfoot/key", json!({"api_key": "next"})).await;
+    assert_eq!(balances(&running, "batchId=b-1").await.0, 401);
+    let next = ("authorization", "Bearer next");
+    assert_eq!(running.get("/rightfoot/v1/balances?batchId=b-1", &[next]).await.0, 404);
+    running.control(Method::POST, "reset", json!({})).await;
+    assert_eq!(balances(&running, "batchId=b-1").await.0, 404);
+}
+
+#[tokio::test]
 async fn pages_follow_the_token_under_either_name() {
     let running = start(json!({})).await;
     let rows: Vec<Value> = (0..5).map(|row| json!({"authorizer_unique_id": row.to_string()})).collect();
