@@ -5,6 +5,7 @@ use std::process::Command;
 
 use hookledger_core::audit::{ARRIVED, LOST};
 use hookledger_core::entry::{Origin, State};
+use hookledger_core::identity::ItemKey;
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::samples::event_of;
 use serde_json::{Value, json};
@@ -131,14 +132,33 @@ fn shown(told: &str, name: &str) -> Outcome<String> {
 /// Runs the command as a person would; what it prints, or what it complains about.
 fn hookledger(local: &Local, provider: &str, arguments: &[&str]) -> Outcome<String> {
     let stack = &local.stack;
-    let mut command = Command::new(binary()?);
-    command.arg(provider).args(arguments).env_clear();
-    command.env("AWS_REGION", &stack.region).env("AWS_ENDPOINT_URL", &stack.endpoint);
-    command.env("AWS_ACCESS_KEY_ID", &stack.access_key_id).env("AWS_SECRET_ACCESS_KEY", &stack.secret_access_key);
+    let mut command = operator(local)?;
+    command.arg(provider).args(arguments);
     let arn = stack.secrets.get(provider).ok_or("no such secret")?;
     command.env(format!("HOOKLEDGER_SECRET_{}", provider.to_uppercase()), arn);
     command.env("FYNAPSE_API_BASE_URL", format!("{}/fynapse", stack.sandbox_url));
     command.env("FINBOX_API_BASE_URL", format!("{}/finbox/bank-connect", stack.sandbox_url));
+    told(&mut command)
+}
+
+/// Has the operator's command open a parked entry again.
+pub(super) fn replay(local: &Local, key: &ItemKey) -> Outcome<String> {
+    let mut command = operator(local)?;
+    command.env("HOOKLEDGER_TABLE", &local.stack.table).env("HOOKLEDGER_QUEUE_URL", &local.stack.queue_url);
+    told(command.args(["replay", &key.pk, &key.sk]))
+}
+
+/// The command, with an operator's access to the stack and nothing else of this process's environment.
+fn operator(local: &Local) -> Outcome<Command> {
+    let stack = &local.stack;
+    let mut command = Command::new(binary()?);
+    command.env_clear();
+    command.env("AWS_REGION", &stack.region).env("AWS_ENDPOINT_URL", &stack.endpoint);
+    command.env("AWS_ACCESS_KEY_ID", &stack.access_key_id).env("AWS_SECRET_ACCESS_KEY", &stack.secret_access_key);
+    Ok(command)
+}
+
+fn told(command: &mut Command) -> Outcome<String> {
     let output = command.output().map_err(|error| error.to_string())?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
