@@ -24,11 +24,11 @@ use std::collections::BTreeMap;
 use hookledger_core::debt::DueKey;
 use hookledger_core::entry::Refused;
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::ports::Ledger;
+use hookledger_core::ports::{Ledger, Quarantine};
 use hookledger_core::time::UnixMs;
 
 /// A ledger that shows what no flow reads, so no port offers it: what people and applications see, and what expires.
-pub trait Inspect: Ledger {
+pub trait Inspect: Ledger + Quarantine {
     /// The result rows of a subject whose sort keys begin with `prefix`, by those keys.
     fn rows_of(&self, subject: &Subject, prefix: &str) -> impl Future<Output = BTreeMap<String, ReadRow>>;
     /// The entries that wait for a person, the longest waiting first, each with the instant it was parked.
@@ -181,6 +181,8 @@ macro_rules! ledger_contract {
                 racing_refusals_stay_within_the_cap,
                 they_come_back_as_they_were,
                 the_same_bytes_may_be_refused_twice,
+                a_flood_leaves_no_more_rows_than_the_cap,
+                each_is_removed_once_and_only_as_it_was_seen,
             ]
         }
     };

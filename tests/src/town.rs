@@ -21,6 +21,13 @@ use crate::memory::{MemoryInbox, MemorySecrets, RecordingPublisher, ScriptedApi,
 /// The URL token and the signing key of every provider here.
 pub const SECRET: &str = "a-secret-of-the-tests";
 
+/// The document with which genuine deliveries verify.
+pub fn right_secrets() -> String {
+    format!(
+        r#"{{"signing_secrets":[{{"id":"s1","value":"{SECRET}"}}],"url_tokens":[{{"id":"t1","value":"{SECRET}"}}]}}"#
+    )
+}
+
 /// A memory world and the providers.
 pub struct Town {
     /// The world.
@@ -42,11 +49,8 @@ impl Town {
         let inbox = MemoryInbox::new(7);
         let setting = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
         let providers = Providers::read(&setting).unwrap();
-        let document = format!(
-            r#"{{"signing_secrets":[{{"id":"s1","value":"{SECRET}"}}],"url_tokens":[{{"id":"t1","value":"{SECRET}"}}]}}"#
-        );
         for provider in providers.iter() {
-            inbox.secrets.set(provider.id(), &document);
+            inbox.secrets.set(provider.id(), &right_secrets());
         }
         Self { inbox, providers, circuits: Circuits::default() }
     }

@@ -22,6 +22,8 @@ mod finbox;
 mod fynapse;
 #[path = "flows/runpayments.rs"]
 mod runpayments;
+#[path = "flows/security.rs"]
+mod security;
 #[path = "flows/volumes.rs"]
 mod volumes;
 

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::entry::Refused;
 use crate::identity::{ProviderId, digest_hex};
 use crate::secret::Secret;
 use crate::time::UnixMs;
@@ -24,12 +25,39 @@ pub struct Delivery {
     pub headers: Vec<(String, String)>,
     /// The exact bytes that were sent, already out of the gateway's base64. Private until verified.
     body: Vec<u8>,
+    /// SHA-256 of the URL's token in hex, for a delivery whose token itself was not kept.
+    kept_token_digest: Option<String>,
 }
 
 impl Delivery {
     /// An arrival of these bytes, without headers.
     pub fn new(provider: ProviderId, received_at: UnixMs, body: Vec<u8>) -> Self {
-        Self { provider, received_at, source_ip: None, path_token: None, headers: Vec::new(), body }
+        Self {
+            provider,
+            received_at,
+            source_ip: None,
+            path_token: None,
+            headers: Vec::new(),
+            body,
+            kept_token_digest: None,
+        }
+    }
+
+    /// A refused delivery as it came, out of quarantine.
+    pub(crate) fn kept(refused: Refused) -> Self {
+        Self {
+            source_ip: refused.source_ip,
+            headers: refused.headers,
+            kept_token_digest: refused.token_digest,
+            ..Self::new(refused.provider, refused.at, refused.body)
+        }
+    }
+
+    /// SHA-256 of the URL's token in hex. Tokens are compared by their digests, so one that is out of quarantine is as
+    /// good as one that just came.
+    pub(crate) fn token_digest(&self) -> Option<String> {
+        let fresh = self.path_token.as_ref().map(|token| digest_hex(token.reveal().as_bytes()));
+        fresh.or_else(|| self.kept_token_digest.clone())
     }
 
     /// The value of a header, whatever the case of its name.
@@ -106,6 +134,12 @@ impl Verified {
     /// The arrival that was verified.
     pub fn delivery(&self) -> &Delivery {
         &self.delivery
+    }
+
+    /// The same, come in at another time than it was verified for.
+    pub(crate) fn received_at(mut self, at: UnixMs) -> Self {
+        self.delivery.received_at = at;
+        self
     }
 
     /// What proved it.

@@ -1,5 +1,7 @@
 //! The rows of the ledger: entries, the results of their work, and what was refused.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Identity, ItemKey, ProviderId, Subject};
@@ -190,7 +192,7 @@ pub struct Row {
 }
 
 /// A delivery that was not let in, kept for a while so that a person can look at it and verify it again.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refused {
     /// The provider whose URL was called.
     pub provider: ProviderId,
@@ -206,10 +208,24 @@ pub struct Refused {
     pub body: Vec<u8>,
     /// The whole body's length.
     pub body_bytes: usize,
+    /// SHA-256 of the URL's token in hex, where the URL had one: enough to verify it again, and no use to a reader.
+    pub token_digest: Option<String>,
     /// The headers the scheme looks at.
     pub headers: Vec<(String, String)>,
     /// The client's address.
     pub source_ip: Option<String>,
+}
+
+impl fmt::Debug for Refused {
+    /// Why and when, never what: it may be genuine.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused")
+            .field("provider", &self.provider.0)
+            .field("code", &self.code)
+            .field("at", &self.at)
+            .field("body_bytes", &self.body_bytes)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The most of a refused body that is kept.

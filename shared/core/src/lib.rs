@@ -49,6 +49,7 @@ pub mod providers;
 pub mod entry;
 pub mod admit;
 pub mod receive;
+pub mod reverify;
 
 // Its work is done.
 pub mod job;

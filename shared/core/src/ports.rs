@@ -13,6 +13,7 @@ use crate::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, St
 use crate::entry::{Admitted, Announcement, Entry, NewEntry, Refused, Row};
 use crate::identity::{ItemKey, ProviderId, Subject};
 use crate::job::Job;
+use crate::reverify::Kept;
 use crate::secret::ProviderSecrets;
 use crate::settings::Timing;
 use crate::time::UnixMs;
@@ -158,6 +159,14 @@ pub trait Ledger {
 
     /// Keeps a refused delivery, within the cap per provider and minute. False: the cap is reached.
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError>;
+}
+
+/// What was refused, for the operator's second look. No function reads or removes it.
+pub trait Quarantine {
+    /// What was refused of a provider on a UTC day (`2026-11-22`), the latest `limit` of it.
+    async fn kept(&self, provider: ProviderId, day: &str, limit: usize) -> Result<Vec<Kept>, StoreError>;
+    /// Removes a row, if it still holds the body with this digest. False: it does not, or there is none.
+    async fn remove(&self, key: &ItemKey, digest: &str) -> Result<bool, StoreError>;
 }
 
 /// The queue did not take a message, or may have taken it and could not say so.

@@ -172,7 +172,7 @@ const MAX_EVENT_TYPE_BYTES: usize = 200;
 const MAX_NOTE_CHARS: usize = 200;
 
 /// What becomes attributes of the entry has a limit: the body may be large, the row's other parts may not.
-fn bounded(mut event: Event) -> Result<Event, Unreadable> {
+pub(crate) fn bounded(mut event: Event) -> Result<Event, Unreadable> {
     if event.event_type.len() > MAX_EVENT_TYPE_BYTES {
         return Err(Unreadable::Field { field: "type", rule: "at most 200 bytes long" });
     }
@@ -265,6 +265,7 @@ async fn quarantine(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Deli
         digest: delivery.digest(),
         body: delivery.bytes().iter().take(MAX_QUARANTINE_BYTES).copied().collect(),
         body_bytes: delivery.bytes().len(),
+        token_digest: delivery.token_digest(),
         headers: delivery.headers.iter().filter(|(name, _)| kept(name)).cloned().collect(),
         source_ip: delivery.source_ip.clone(),
     };

@@ -10,10 +10,11 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use ipnet::IpNet;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::delivery::{Delivery, Proof, Verified};
+use crate::identity::digest_hex;
 use crate::secret::{NamedSecret, ProviderSecrets, live};
 use crate::time::UnixMs;
 
@@ -183,8 +184,8 @@ impl Scheme {
                 Ok(Proof { secret_id, signed_at: None })
             }
             Self::Unsigned { allowed_cidrs, static_header } => {
-                let token = delivery.path_token.as_ref().map_or("", |token| token.reveal());
-                let secret_id = matching_text(&secrets.url_tokens, now, token, Refusal::WrongToken)?;
+                let token = delivery.token_digest().unwrap_or_default();
+                let secret_id = matching_digest(&secrets.url_tokens, now, &token, Refusal::WrongToken)?;
                 if !allowed_cidrs.is_empty() {
                     let source = delivery.source_ip.as_deref().and_then(|ip| ip.parse().ok());
                     let source: std::net::IpAddr = source.ok_or(Refusal::SourceNotAllowed)?;
@@ -194,7 +195,8 @@ impl Scheme {
                 }
                 if let Some(name) = static_header {
                     let value = delivery.header(name).unwrap_or("");
-                    matching_text(&secrets.static_header, now, value, Refusal::WrongStaticHeader)?;
+                    let value = digest_hex(value.as_bytes());
+                    matching_digest(&secrets.static_header, now, &value, Refusal::WrongStaticHeader)?;
                 }
                 Ok(Proof { secret_id, signed_at: None })
             }
@@ -260,15 +262,14 @@ fn matching_key(
     Err(if any_live { Refusal::WrongSignature } else { Refusal::Unconfigured })
 }
 
-/// The id of the live secret that equals `given`. Digests are compared, so that not even the length leaks.
-fn matching_text(secrets: &[NamedSecret], now: UnixMs, given: &str, wrong: Refusal) -> Result<String, Refusal> {
-    let given = Sha256::digest(given.as_bytes());
+/// The id of the live secret with this SHA-256 in hex. Digests are compared, so that not even the length leaks.
+fn matching_digest(secrets: &[NamedSecret], now: UnixMs, given: &str, wrong: Refusal) -> Result<String, Refusal> {
     let mut found = None;
     let mut any_live = false;
     for secret in live(secrets, now) {
         any_live = true;
-        let expected = Sha256::digest(secret.value.reveal().as_bytes());
-        if bool::from(expected.as_slice().ct_eq(given.as_slice())) && found.is_none() {
+        let expected = digest_hex(secret.value.reveal().as_bytes());
+        if bool::from(expected.as_bytes().ct_eq(given.as_bytes())) && found.is_none() {
             found = Some(secret.id.clone());
         }
     }

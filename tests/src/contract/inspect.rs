@@ -6,6 +6,7 @@ use hookledger_aws::dynamo::DynamoLedger;
 use hookledger_core::debt::DueKey;
 use hookledger_core::entry::{Refused, Row};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::ports::Quarantine;
 use hookledger_core::time::UnixMs;
 
 use super::{Inspect, ReadRow};
@@ -50,19 +51,8 @@ impl Inspect for DynamoLedger {
     }
 
     async fn refusals(&self, provider: ProviderId, day: &str) -> Vec<Refused> {
-        let kept = self.list_refused(provider.0, day, ALL).await.expect("the store answers");
-        let read = |kept: hookledger_aws::dynamo::Quarantined| Refused {
-            provider,
-            code: kept.code,
-            reason: kept.reason,
-            at: kept.at,
-            digest: kept.digest,
-            body: kept.body,
-            body_bytes: kept.body_bytes,
-            headers: kept.headers,
-            source_ip: kept.source_ip,
-        };
-        kept.into_iter().map(read).collect()
+        let kept = self.kept(provider, day, ALL).await.expect("the store answers");
+        kept.into_iter().map(|kept| kept.refused).collect()
     }
 
     async fn expires_at(&self, key: &ItemKey) -> Option<UnixMs> {

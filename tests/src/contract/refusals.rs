@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use hookledger_core::entry::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_MINUTE, Refused};
 use hookledger_core::identity::{ProviderId, digest_hex};
 use hookledger_core::ports::Ledger;
+use hookledger_core::reverify::Kept;
 use hookledger_core::time::UnixMs;
 
 use super::Inspect;
@@ -21,6 +22,7 @@ fn refused(provider: ProviderId, minute: UnixMs, n: u64) -> Refused {
         digest: digest_hex(&body),
         body_bytes: body.len(),
         body,
+        token_digest: Some(digest_hex(&n.to_be_bytes())),
         headers: vec![
             ("x-signature".into(), "v1,abc".into()),
             ("x-signature".into(), "v2".into()),
@@ -67,14 +69,15 @@ pub async fn they_come_back_as_they_were<L: Inspect>(ledger: &L) {
     let mut wanted = Vec::new();
     for (n, body) in bodies.into_iter().enumerate() {
         let whole = refused(PROVIDER, NOW, n as u64);
-        let bare = Refused { headers: vec![], source_ip: None, body_bytes: 5_000_000, ..whole.clone() };
+        let bare =
+            Refused { headers: vec![], source_ip: None, token_digest: None, body_bytes: 5_000_000, ..whole.clone() };
         let refused = Refused { body, ..if n % 2 == 0 { whole } else { bare } };
         assert_eq!(ledger.refuse(&refused).await, Ok(true));
         wanted.push(refused);
     }
     let mut kept = ledger.refusals(PROVIDER, &NOW.day()).await;
     kept.sort_by_key(|refused| refused.at);
-    assert_eq!(format!("{kept:?}"), format!("{wanted:?}"));
+    assert_eq!(kept, wanted);
     assert_eq!(ledger.refusals(ProviderId("finbox"), &NOW.day()).await.len(), 0);
 }
 
@@ -83,4 +86,30 @@ pub async fn the_same_bytes_may_be_refused_twice<L: Inspect>(ledger: &L) {
     let twice = refused(PROVIDER, NOW, 10);
     assert_eq!(join_all([ledger.refuse(&twice), ledger.refuse(&twice)]).await, [Ok(true), Ok(true)]);
     assert_eq!(ledger.refusals(PROVIDER, &NOW.day()).await.len(), 2);
+}
+
+pub async fn a_flood_leaves_no_more_rows_than_the_cap<L: Inspect>(ledger: &L) {
+    for n in 0..10_000u64 {
+        let body = n.to_be_bytes().to_vec();
+        let at = NOW.plus_ms(n * 5);
+        let forged = Refused { at, digest: digest_hex(&body), body, ..refused(PROVIDER, NOW, 0) };
+        ledger.refuse(&forged).await.expect("the store answers");
+    }
+    assert_eq!(ledger.refusals(PROVIDER, &NOW.day()).await.len() as u64, CAP);
+}
+
+pub async fn each_is_removed_once_and_only_as_it_was_seen<L: Inspect>(ledger: &L) {
+    for n in 0..3 {
+        assert_eq!(ledger.refuse(&refused(PROVIDER, NOW, n)).await, Ok(true));
+    }
+    let day = NOW.day();
+    let kept = ledger.kept(PROVIDER, &day, 2).await.expect("the store answers");
+    assert_eq!(kept.len(), 2, "the limit holds");
+    let Kept { key, refused } = &kept[0];
+    assert_eq!(ledger.remove(key, "another body").await, Ok(false));
+    let racing = join_all((0..5).map(|_| ledger.remove(key, &refused.digest))).await;
+    assert_eq!(winners(racing), 1);
+    assert_eq!(ledger.remove(key, &refused.digest).await, Ok(false));
+    let left = ledger.refusals(PROVIDER, &day).await;
+    assert!(left.len() == 2 && left.iter().all(|other| other.digest != refused.digest));
 }

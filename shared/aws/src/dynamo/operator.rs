@@ -3,8 +3,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hookledger_core::debt::{DUE_SHARDS, DueKey, shard_name};
-use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::entry::Refused;
+use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::StoreError;
+use hookledger_core::reverify::Kept;
 use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
@@ -75,10 +77,31 @@ pub struct Quarantined {
     pub body: Vec<u8>,
     /// The whole body's length.
     pub body_bytes: usize,
+    /// SHA-256 of the URL's token in hex.
+    pub token_digest: Option<String>,
     /// The headers the scheme looks at.
     pub headers: Vec<(String, String)>,
     /// The client's address.
     pub source_ip: Option<String>,
+}
+
+impl Quarantined {
+    /// The same as the flows know it, of the provider it was asked for.
+    pub fn of(self, provider: ProviderId) -> Kept {
+        let refused = Refused {
+            provider,
+            code: self.code,
+            reason: self.reason,
+            at: self.at,
+            digest: self.digest,
+            body: self.body,
+            body_bytes: self.body_bytes,
+            token_digest: self.token_digest,
+            headers: self.headers,
+            source_ip: self.source_ip,
+        };
+        Kept { key: self.key, refused }
+    }
 }
 
 impl std::fmt::Debug for Quarantined {
@@ -158,7 +181,7 @@ fn pointer(item: &Item) -> Option<Pointer> {
 fn story_line(item: &Item) -> Option<StoryLine> {
     let key = key_of(item)?;
     let state = Reader::new(item, &key).optional_text("state");
-    let hidden = ["pk", "sk", "state", "due_shard", "recent_shard"];
+    let hidden = ["pk", "sk", "state", "due_shard", "recent_shard", "token_digest"];
     let mut columns = Vec::new();
     for (name, value) in item.iter().filter(|(name, _)| !hidden.contains(&name.as_str())) {
         match value {

@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use hookledger_core::entry::{MAX_QUARANTINED_PER_MINUTE, Refused};
 use hookledger_core::identity::{ItemKey, ProviderId};
-use hookledger_core::ports::StoreError;
+use hookledger_core::ports::{Quarantine, StoreError};
+use hookledger_core::reverify::Kept;
 
-use super::DynamoLedger;
-use super::item::refused_item;
+use super::item::{key_attributes, refused_item, s};
 use super::write::put_if;
+use super::{DynamoLedger, store_error};
 
 /// The slots of the current minute that are known to be taken, by provider.
 #[derive(Debug, Default)]
@@ -60,6 +62,32 @@ impl DynamoLedger {
             }
         }
         Ok(false)
+    }
+}
+
+impl Quarantine for DynamoLedger {
+    async fn kept(&self, provider: ProviderId, day: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+        let kept = self.list_refused(provider.0, day, limit).await?;
+        Ok(kept.into_iter().map(|kept| kept.of(provider)).collect())
+    }
+
+    async fn remove(&self, key: &ItemKey, digest: &str) -> Result<bool, StoreError> {
+        // Operator against operator, or against a flood that fills a slot again: only what was looked at goes.
+        let removal = self.table.client.delete_item().table_name(&self.table.name);
+        let removed = removal
+            .set_key(Some(key_attributes(key)))
+            .condition_expression("#digest = :digest")
+            .expression_attribute_names("#digest", "digest")
+            .expression_attribute_values(":digest", s(digest))
+            .send()
+            .await;
+        match removed {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(store_error(&error)),
+            },
+        }
     }
 }
 

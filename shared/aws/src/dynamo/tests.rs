@@ -186,6 +186,7 @@ async fn a_flood_of_refusals_costs_twenty_writes_a_minute() {
         digest: digest_hex(&n.to_be_bytes()),
         body: n.to_be_bytes().to_vec(),
         body_bytes: 4,
+        token_digest: None,
         headers: vec![("x".into(), "y".into())],
         source_ip: None,
     };

@@ -8,7 +8,8 @@ use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{DUE_SHARDS, Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
 use hookledger_core::entry::{Admitted, Entry, MAX_QUARANTINED_PER_MINUTE, NewEntry, Refused, Row, State};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::ports::{Attempt, Ledger, Postponed, Settlement, StoreError};
+use hookledger_core::ports::{Attempt, Ledger, Postponed, Quarantine, Settlement, StoreError};
+use hookledger_core::reverify::Kept;
 use hookledger_core::time::UnixMs;
 
 use super::faults::Faults;
@@ -347,10 +348,34 @@ impl Ledger for MemoryLedger {
                 return Ok(false);
             }
             let pk = format!("{}#refused#{}", refused.provider, refused.at.day());
-            // Numbered, since the same bytes may come twice in a millisecond.
-            let key = ItemKey { pk, sk: format!("{}#{kept:02}", refused.at) };
-            table.insert(key, Item::Refused(refused.clone()));
+            // Numbered, since the same bytes may come twice in a millisecond. The first number that is free: some may have
+            // been removed.
+            let numbered = |n: usize| ItemKey { pk: pk.clone(), sk: format!("{}#{n:02}", refused.at) };
+            let free = (0..=kept).map(numbered).find(|key| !table.contains_key(key));
+            table.extend(free.map(|key| (key, Item::Refused(refused.clone()))));
             Ok(true)
+        })
+        .await
+    }
+}
+
+impl Quarantine for MemoryLedger {
+    async fn kept(&self, provider: ProviderId, day: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+        self.call("kept", |table| {
+            let of = |refused: &Refused| refused.provider == provider && refused.at.day() == day;
+            let kept = table.iter().rev().filter_map(|(key, item)| match item {
+                Item::Refused(refused) if of(refused) => Some(Kept { key: key.clone(), refused: refused.clone() }),
+                _ => None,
+            });
+            Ok(kept.take(limit).collect())
+        })
+        .await
+    }
+
+    async fn remove(&self, key: &ItemKey, digest: &str) -> Result<bool, StoreError> {
+        self.call("remove", |table| {
+            let seen = matches!(table.get(key), Some(Item::Refused(refused)) if refused.digest == digest);
+            Ok(seen && table.remove(key).is_some())
         })
         .await
     }

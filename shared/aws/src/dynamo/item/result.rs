@@ -92,6 +92,9 @@ pub(crate) fn refused_item(key: &ItemKey, refused: &Refused) -> Item {
     // A header may come twice, so pairs rather than a map.
     let headers = refused.headers.iter().map(|(name, text)| AttributeValue::L(vec![s(name), s(text)])).collect();
     put(&mut item, "headers", AttributeValue::L(headers));
+    if let Some(token_digest) = &refused.token_digest {
+        put(&mut item, "token_digest", s(token_digest));
+    }
     if let Some(source_ip) = &refused.source_ip {
         put(&mut item, "source_ip", s(source_ip));
     }
@@ -112,6 +115,7 @@ pub(crate) fn quarantined_from(item: &Item, key: &ItemKey) -> Result<Quarantined
         digest: reader.text("digest")?,
         body: body.map(|blob| blob.as_ref().to_vec()).ok_or_else(|| reader.corrupt("body"))?,
         body_bytes: reader.number("body_bytes")?,
+        token_digest: reader.optional_text("token_digest"),
         headers: item.get("headers").map(pairs).unwrap_or_default(),
         source_ip: reader.optional_text("source_ip"),
     })
@@ -185,6 +189,7 @@ mod tests {
             digest: "abc".into(),
             body: vec![0, 159, 146, 150],
             body_bytes: 9_000,
+            token_digest: Some("def".into()),
             headers: vec![("x-signature".into(), "t=1".into()), ("x-signature".into(), "t=2".into())],
             source_ip: Some("192.0.2.1".into()),
         };
@@ -192,6 +197,7 @@ mod tests {
         let back = quarantined_from(&refused_item(&key, &refused), &key).unwrap();
         assert_eq!((back.body, back.body_bytes), (refused.body, 9_000));
         assert_eq!((back.headers, back.source_ip), (refused.headers, refused.source_ip));
+        assert_eq!(back.token_digest, refused.token_digest);
         assert_eq!((back.code, back.reason, back.at), (refused.code, refused.reason, refused.at));
     }
 }

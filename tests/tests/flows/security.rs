@@ -1,0 +1,205 @@
+//! What was refused: looked at again when the secrets are right, and no more of it kept than its cap.
+
+use hookledger_core::delivery::Delivery;
+use hookledger_core::entry::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_MINUTE, State};
+use hookledger_core::ports::{Clock, Metric};
+use hookledger_core::reverify::{ReverifyError, Verdict, reverify};
+use hookledger_core::secret::Secret;
+use hookledger_core::signature::Refusal;
+use hookledger_tests::memory::{Side, killed_after, run};
+use hookledger_tests::town::{Town, id, right_secrets};
+
+use super::{BATCH, STATEMENT, transaction};
+
+const FYNAPSE: &str = r#"{"event_id":"e1","type":"balance.extracted","data":1}"#;
+const TYPO: &str = r#"{"signing_secrets":[{"id":"typo","value":"x"}],"url_tokens":[{"id":"typo","value":"x"}]}"#;
+const DAY: &str = "2040-01-01";
+
+/// A body of each provider, and the id of what proves it.
+fn bodies() -> [(&'static str, String, &'static str); 4] {
+    [
+        ("rightfoot", BATCH.into(), "t1"),
+        ("finbox", STATEMENT.into(), "t1"),
+        ("fynapse", FYNAPSE.into(), "s1"),
+        ("runpayments", transaction("k1"), "s1"),
+    ]
+}
+
+fn look_again(town: &Town, provider: &'static str) -> Vec<Verdict> {
+    let day = town.inbox.ledger.refusals().first().map_or_else(|| DAY.to_string(), |refused| refused.at.day());
+    let looked = run(reverify(&town.inbox, &town.inbox.secrets, town.provider(provider), &day, 100)).unwrap();
+    looked.into_iter().map(|(_, verdict)| verdict).collect()
+}
+
+/// A town that refused this delivery because its secret was mistyped, and whose secret is right since.
+fn mended(provider: &'static str, delivery: impl FnOnce(&Town) -> Delivery) -> Town {
+    let town = Town::new();
+    town.inbox.secrets.set(id(provider), TYPO);
+    assert_eq!(town.deliver_this(delivery(&town)).status, 403, "{provider}");
+    assert!(town.inbox.ledger.entries().is_empty());
+    town.inbox.secrets.set(id(provider), &right_secrets());
+    town
+}
+
+#[test]
+fn what_proves_genuine_later_is_let_in_once() {
+    for (provider, body, secret_id) in bodies() {
+        let town = mended(provider, |town| town.delivery(provider, &body));
+        // Hours later: a signature grows no older in quarantine.
+        town.inbox.clock.advance_secs(6 * 3600);
+        assert_eq!(look_again(&town, provider), [Verdict::LetIn { secret_id: secret_id.into() }], "{provider}");
+        let entry = town.only_entry();
+        assert_eq!((entry.state, entry.received_at), (State::Open, town.inbox.clock.now()), "{provider}");
+        assert_eq!(town.inbox.ledger.stored(&entry.key).unwrap().body, body.as_bytes(), "byte for byte");
+        assert_eq!(town.inbox.queue.messages().len(), 1, "its work is on its way");
+        assert!(town.inbox.ledger.refusals().is_empty(), "its row is gone");
+        assert_eq!(look_again(&town, provider), [], "{provider}: a second look finds nothing");
+        // The provider's own retry, and the same once more out of quarantine, are duplicates.
+        assert_eq!(town.deliver(provider, &body).status, 200);
+        assert_eq!(town.only_entry().key, entry.key);
+    }
+}
+
+#[test]
+fn what_is_still_forged_stays() {
+    for (provider, body, _) in bodies() {
+        let town = mended(provider, |town| {
+            let mut forged = town.delivery(provider, &body);
+            forged.path_token = forged.path_token.map(|_| Secret::new("guessed"));
+            forged.headers = town.delivery(provider, "another body").headers;
+            forged
+        });
+        let refusals = town.inbox.ledger.refusals();
+        for _ in 0..2 {
+            let verdicts = look_again(&town, provider);
+            let wrong = [Verdict::Refused(Refusal::WrongSignature), Verdict::Refused(Refusal::WrongToken)];
+            assert!(verdicts.len() == 1 && wrong.contains(&verdicts[0]), "{provider}: {verdicts:?}");
+        }
+        assert_eq!(town.inbox.ledger.refusals(), refusals, "{provider}: it stays as it was");
+        assert!(town.inbox.ledger.entries().is_empty() && town.inbox.queue.messages().is_empty());
+        assert_eq!(town.inbox.meter.total(Metric::DeliveriesRefused), 1, "it is not counted again");
+    }
+}
+
+#[test]
+fn it_is_judged_as_of_when_it_came() {
+    // Stale when it came, however right the secret is by now.
+    let town = mended("fynapse", |town| {
+        let mut old = town.delivery("fynapse", FYNAPSE);
+        town.inbox.clock.advance_secs(74 * 3600);
+        old.received_at = town.inbox.clock.now();
+        old
+    });
+    assert_eq!(look_again(&town, "fynapse"), [Verdict::Refused(Refusal::Stale)]);
+    // A secret that had ended when it came proves nothing; one that has ended since does.
+    for (ended_secs_ago, let_in) in [(30, true), (90, false)] {
+        let town = mended("runpayments", |town| town.delivery("runpayments", &transaction("k1")));
+        town.inbox.clock.advance_secs(60);
+        let end = town.inbox.clock.now().minus_secs(ended_secs_ago);
+        let ending = right_secrets().replace(r#""id":"s1","#, &format!(r#""id":"s1","not_after":"{end}","#));
+        town.inbox.secrets.set(id("runpayments"), &ending);
+        let verdicts = look_again(&town, "runpayments");
+        assert_eq!(matches!(verdicts[..], [Verdict::LetIn { .. }]), let_in, "{verdicts:?}");
+    }
+}
+
+#[test]
+fn what_was_cut_is_said_to_be_cut() {
+    for (more, cut) in [(0, false), (1, true)] {
+        let shortest = transaction("k1").replace("{}", r#"{"padding":""}"#);
+        let padding = "x".repeat(MAX_QUARANTINE_BYTES + more - shortest.len());
+        let body = shortest.replace(r#""padding":"""#, &format!(r#""padding":"{padding}""#));
+        let town = mended("runpayments", |town| town.delivery("runpayments", &body));
+        let expected = match cut {
+            true => Verdict::Cut { kept: MAX_QUARANTINE_BYTES, body_bytes: MAX_QUARANTINE_BYTES + 1 },
+            false => Verdict::LetIn { secret_id: "s1".into() },
+        };
+        assert_eq!(look_again(&town, "runpayments"), [expected]);
+        assert_eq!(town.inbox.ledger.refusals().len(), usize::from(cut));
+    }
+}
+
+#[test]
+fn what_is_genuine_and_unreadable_goes_the_providers_way() {
+    // Rightfoot asks for a 400, so it stays where it is, and no second row is made of it.
+    let town = mended("rightfoot", |town| town.delivery("rightfoot", r#"{"event_uuid":"u","type":"T"}"#));
+    assert!(matches!(look_again(&town, "rightfoot")[..], [Verdict::Unreadable(_)]));
+    assert_eq!((town.inbox.ledger.refusals().len(), town.inbox.ledger.entries().len()), (1, 0));
+    // Everybody else's waits for a person.
+    let town = mended("fynapse", |town| town.delivery("fynapse", "nonsense"));
+    assert!(matches!(look_again(&town, "fynapse")[..], [Verdict::LetIn { .. }]));
+    assert_eq!(town.only_entry().state, State::Parked);
+}
+
+#[test]
+fn a_second_look_that_fails_anywhere_loses_nothing() {
+    let refused = || mended("finbox", |town| town.delivery("finbox", STATEMENT));
+    for call in ["kept", "admit", "remove", "send"] {
+        for side in [Side::Before, Side::After] {
+            let town = refused();
+            town.inbox.ledger.faults.next_of(call, side, 1);
+            town.inbox.queue.faults.next_of(call, side, 1);
+            let _ = run(reverify(&town.inbox, &town.inbox.secrets, town.provider("finbox"), DAY, 100));
+            let _ = look_again(&town, "finbox");
+            assert_eq!(town.only_entry().state, State::Open, "{call} {side:?}");
+            assert!(town.inbox.ledger.refusals().is_empty(), "{call} {side:?}");
+        }
+    }
+    for turns in 0..12 {
+        let town = refused();
+        let look = reverify(&town.inbox, &town.inbox.secrets, town.provider("finbox"), DAY, 100);
+        let _ = killed_after(turns, look);
+        let _ = look_again(&town, "finbox");
+        assert_eq!(town.inbox.ledger.entries().len(), 1, "killed after {turns} turns");
+        assert!(town.inbox.ledger.refusals().is_empty(), "killed after {turns} turns");
+    }
+    let town = refused();
+    town.inbox.secrets.faults.down(true);
+    let looked = run(reverify(&town.inbox, &town.inbox.secrets, town.provider("finbox"), DAY, 100));
+    assert!(matches!(looked, Err(ReverifyError::Secrets(_))), "{looked:?}");
+}
+
+#[test]
+fn another_providers_secret_proves_nothing() {
+    // Both signed with the same key here; what tells them apart is the provider's own scheme, header and list.
+    let town = mended("runpayments", |town| {
+        let mut foreign = town.delivery("fynapse", FYNAPSE);
+        foreign.provider = id("runpayments");
+        foreign
+    });
+    assert_eq!(look_again(&town, "fynapse"), []);
+    assert_eq!(look_again(&town, "runpayments"), [Verdict::Refused(Refusal::MissingSignature)]);
+}
+
+#[test]
+fn no_token_is_kept_with_a_refusal() {
+    let town = Town::new();
+    let mut forged = town.delivery("finbox", STATEMENT);
+    forged.path_token = Some(Secret::new("guessed"));
+    town.deliver_this(forged);
+    let refused = &town.inbox.ledger.refusals()[0];
+    let digest = refused.token_digest.clone().unwrap();
+    assert_eq!(digest, hookledger_core::identity::digest_hex(b"guessed"));
+    let printed = format!("{refused:?}");
+    assert!(!printed.contains(&digest) && !printed.contains("entity_id"), "{printed}");
+}
+
+#[test]
+fn ten_thousand_forged_in_a_minute_are_counted_and_not_kept() {
+    let town = Town::new();
+    for n in 0..10_000u32 {
+        let mut forged = town.delivery("runpayments", &transaction(&n.to_string()));
+        forged.headers = vec![("x-webhook-signature-256".into(), format!("sha256={n:064x}"))];
+        assert_eq!(town.deliver_this(forged).status, 403);
+        town.inbox.clock.advance_ms(5);
+    }
+    assert_eq!(town.inbox.meter.of(Metric::DeliveriesRefused, id("runpayments")), 10_000);
+    assert_eq!(town.inbox.ledger.refusals().len(), usize::from(MAX_QUARANTINED_PER_MINUTE));
+    assert!(town.inbox.ledger.entries().is_empty() && town.inbox.queue.messages().is_empty());
+    // Another provider's refusals are kept meanwhile, and a genuine delivery gets through.
+    assert_eq!(town.deliver("runpayments", &transaction("genuine")).status, 200);
+    let mut forged = town.delivery("rightfoot", BATCH);
+    forged.path_token = None;
+    town.deliver_this(forged);
+    assert_eq!(town.inbox.ledger.refusals().len(), usize::from(MAX_QUARANTINED_PER_MINUTE) + 1);
+}
