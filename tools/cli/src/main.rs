@@ -1,5 +1,5 @@
-//! `hookledger`: what a person asks of the ledger, the one thing they may tell it (try again), and the set-up of the
-//! providers' side.
+//! `hookledger`: what a person asks of the ledger, what they may tell it (try again, look again at what was refused), and
+//! the set-up of the providers' side.
 //!
 //! It works on the deployed stack with the credentials in the environment: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
 //! `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, and `HOOKLEDGER_TABLE`, `HOOKLEDGER_QUEUE_URL` from the stack's
@@ -7,8 +7,11 @@
 //! that the functions know them by. Bodies and secrets are never printed.
 
 mod document;
+mod refused;
 mod setup;
 mod submit;
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -39,7 +42,8 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Lists what came in on a UTC day, newest first.
+    /// Lists what came in on a UTC day, newest first, each with the id of the secret that proved it; and when each secret
+    /// was last used among those shown. `--limit` bounds that, too.
     Recent {
         /// The day, 2026-11-22; today if left out.
         #[arg(long)]
@@ -48,17 +52,9 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Lists the deliveries of a provider that were refused on a UTC day, and why. Bodies and headers stay hidden.
-    Refused {
-        /// The provider's name.
-        provider: String,
-        /// The day, 2026-11-22; today if left out.
-        #[arg(long)]
-        day: Option<String>,
-        /// The most rows shown.
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
+    /// Lists the deliveries of a provider that were refused on a UTC day, and why; or verifies them again. Bodies and
+    /// headers stay hidden.
+    Refused(refused::Refused),
     /// Tells all that is known about a subject, such as `rightfoot#batch#b1`.
     Story {
         /// The subject: the partition key.
@@ -90,9 +86,7 @@ async fn main() -> anyhow::Result<()> {
     match arguments.command {
         Command::Parked { limit } => parked(&inbox, limit).await,
         Command::Recent { day, limit } => recent(&inbox, &day.unwrap_or_else(today), limit).await,
-        Command::Refused { provider, day, limit } => {
-            refused(&inbox, &provider, &day.unwrap_or_else(today), limit).await
-        }
+        Command::Refused(order) => refused::run(&env, &inbox, &order).await,
         Command::Story { subject } => story(&inbox, &subject).await,
         Command::Replay { subject, sort_key } => replay(&inbox, ItemKey { pk: subject, sk: sort_key }).await,
         Command::Submit(order) => submit::submit(&env, &inbox, &order).await,
@@ -129,22 +123,21 @@ async fn parked(inbox: &AwsInbox, limit: usize) -> anyhow::Result<()> {
 
 async fn recent(inbox: &AwsInbox, day: &str, limit: usize) -> anyhow::Result<()> {
     let recent = inbox.ledger.list_recent(day, limit).await?;
+    // The latest come first, so the first use of a secret that is seen is its last.
+    let mut last_uses = BTreeMap::new();
     for pointer in &recent {
-        let Some(entry) = inbox.ledger.entry_header(&pointer.key).await? else { continue };
+        let Some((entry, proof)) = inbox.ledger.proved_header(&pointer.key).await? else { continue };
         let (state, origin) = (entry.state.as_str(), entry.origin.as_str());
-        println!("{}  {state:<7}  {origin}  {}  {}", pointer.received_at, pointer.key.pk, pointer.key.sk);
+        let by = proof.as_ref().map(|id| format!("  by {id}")).unwrap_or_default();
+        println!("{}  {state:<7}  {origin}  {}  {}{by}", pointer.received_at, pointer.key.pk, pointer.key.sk);
+        if let Some(id) = proof {
+            last_uses.entry((entry.provider, id)).or_insert(pointer.received_at);
+        }
+    }
+    for ((provider, id), at) in last_uses {
+        println!("last use of {provider}'s {id}: {at}");
     }
     println!("{} on {day}", recent.len());
-    Ok(())
-}
-
-async fn refused(inbox: &AwsInbox, provider: &str, day: &str, limit: usize) -> anyhow::Result<()> {
-    let refused = inbox.ledger.list_refused(provider, day, limit).await?;
-    for row in &refused {
-        let from = row.source_ip.as_deref().unwrap_or("unknown");
-        println!("{}  {}  {} bytes from {from}: {}", row.at, row.code, row.body_bytes, row.reason);
-    }
-    println!("{} of {provider} on {day}", refused.len());
     Ok(())
 }
 

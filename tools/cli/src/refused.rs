@@ -1,0 +1,138 @@
+//! `hookledger refused <provider>` lists what was refused; `hookledger refused reverify <provider>` verifies it again
+//! with today's secrets, and lets in what proves genuine. Neither shows a body, a header or a token.
+//!
+//! The second form also takes the ARN of the provider's secret, an output of the stack, credentials that may read that
+//! secret and delete from the table, and the provider's settings under the names that the functions know them by.
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use hookledger_aws::AwsInbox;
+use hookledger_aws::clients::Clients;
+use hookledger_aws::env::Env;
+use hookledger_aws::secrets::SecretsManager;
+use hookledger_core::ports::Clock as _;
+use hookledger_core::providers::Providers;
+use hookledger_core::reverify::{Verdict, reverify};
+
+/// What the command is told.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Refused {
+    #[command(subcommand)]
+    order: Option<Order>,
+    #[command(flatten)]
+    which: Option<Which>,
+}
+
+#[derive(Subcommand)]
+enum Order {
+    /// Verifies the refused deliveries again with today's secrets, as of when they came, and lets in what is genuine.
+    Reverify(Which),
+}
+
+#[derive(Args, Debug, PartialEq, Eq)]
+struct Which {
+    /// The provider's name.
+    provider: String,
+    /// The day, 2026-11-22; today if left out.
+    #[arg(long)]
+    day: Option<String>,
+    /// The most rows looked at, the latest first.
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+}
+
+/// Lists, or looks again.
+pub(crate) async fn run(env: &Env, inbox: &AwsInbox, refused: &Refused) -> anyhow::Result<()> {
+    match (&refused.order, &refused.which) {
+        (Some(Order::Reverify(which)), _) => look_again(env, inbox, which).await,
+        (None, Some(which)) => list(inbox, which).await,
+        (None, None) => anyhow::bail!("`hookledger refused <provider>` needs the provider's name"),
+    }
+}
+
+async fn list(inbox: &AwsInbox, which: &Which) -> anyhow::Result<()> {
+    let day = which.day(inbox);
+    let refused = inbox.ledger.list_refused(&which.provider, &day, which.limit).await?;
+    for row in &refused {
+        let from = row.source_ip.as_deref().unwrap_or("unknown");
+        println!("{}  {}  {} bytes from {from}: {}", row.at, row.code, row.body_bytes, row.reason);
+    }
+    println!("{} of {} on {day}", refused.len(), which.provider);
+    Ok(())
+}
+
+async fn look_again(env: &Env, inbox: &AwsInbox, which: &Which) -> anyhow::Result<()> {
+    let providers = Providers::read(&|setting| env.lookup(setting))?;
+    let provider = providers.get(&which.provider).context("there is no provider of this name")?;
+    env.secret_arn(provider.id()).context("the ARN of the provider's secret is one of the stack's outputs")?;
+    let secrets = SecretsManager::from_env(env, Clients::from_env(env)?.secrets);
+    let day = which.day(inbox);
+    let verdicts = reverify(inbox, &secrets, provider, &day, which.limit).await?;
+    for (at, verdict) in &verdicts {
+        println!("{at}  {verdict}");
+    }
+    println!("{}", summary(&verdicts.into_iter().map(|(_, verdict)| verdict).collect::<Vec<_>>()));
+    Ok(())
+}
+
+fn summary(verdicts: &[Verdict]) -> String {
+    let let_in = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::LetIn { .. })).count();
+    format!("{let_in} of {} let in; the others stay in quarantine until their 14 days are over", verdicts.len())
+}
+
+impl Which {
+    fn day(&self, inbox: &AwsInbox) -> String {
+        self.day.clone().unwrap_or_else(|| inbox.clock.now().day())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use hookledger_core::signature::Refusal;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        refused: Refused,
+    }
+
+    fn typed(words: &str) -> Option<(bool, Which)> {
+        let words = std::iter::once("refused").chain(words.split(' ').filter(|word| !word.is_empty()));
+        match Typed::try_parse_from(words).ok()?.refused {
+            Refused { order: Some(Order::Reverify(which)), .. } => Some((true, which)),
+            Refused { which, .. } => Some((false, which?)),
+        }
+    }
+
+    #[test]
+    fn both_forms_take_a_day_and_a_limit() {
+        let which = |day: Option<&str>, limit| Which { provider: "finbox".into(), day: day.map(Into::into), limit };
+        let rows = [
+            ("finbox", Some((false, which(None, 100)))),
+            ("finbox --day 2026-11-22 --limit 3", Some((false, which(Some("2026-11-22"), 3)))),
+            ("reverify finbox", Some((true, which(None, 100)))),
+            ("reverify finbox --day 2026-11-22 --limit 3", Some((true, which(Some("2026-11-22"), 3)))),
+            ("reverify", None),
+            ("", None),
+            ("finbox reverify", None),
+        ];
+        for (words, expected) in rows {
+            assert_eq!(typed(words), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn each_verdict_says_what_is_so() {
+        let cut = Verdict::Cut { kept: 4096, body_bytes: 90_000 };
+        assert_eq!(cut.to_string(), "cannot be verified: only the first 4096 of its 90000 bytes were kept");
+        let stays = Verdict::Refused(Refusal::WrongSignature);
+        assert_eq!(stays.to_string(), "stays refused: no live secret produces this signature");
+        let let_in = Verdict::LetIn { secret_id: "2026-11".into() };
+        assert_eq!(let_in.to_string(), "genuine by 2026-11: let in");
+        assert!(summary(&[cut, stays, let_in]).starts_with("1 of 3 let in"));
+    }
+}
