@@ -136,3 +136,83 @@ fn conditions_that_the_schedules_depend_on_are_as_they_are_named() {
         assert!(text.contains(condition), "{condition}");
     }
 }
+
+/// Every action of every function, by what it is allowed on. A wider policy is a change of this table, for everybody to
+/// see; there is no wildcard in it. To each SAM adds AWSLambdaBasicExecutionRole, and with tracing the write to X-Ray,
+/// whose resources are AWS's choice.
+const ALLOWED: [(&str, &[&str]); 7] = [
+    ("RightfootFunction", &[TABLE, SEND, "RightfootSecret.Id: secretsmanager:GetSecretValue"]),
+    ("FynapseFunction", &[TABLE, SEND, "FynapseSecret.Id: secretsmanager:GetSecretValue"]),
+    ("FinboxFunction", &[TABLE, SEND, "FinboxSecret.Id: secretsmanager:GetSecretValue"]),
+    ("RunpaymentsFunction", &[TABLE, SEND, "RunpaymentsSecret.Id: secretsmanager:GetSecretValue"]),
+    (
+        "WorkerFunction",
+        &[
+            "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:BatchWriteItem, dynamodb:Query",
+            "WorkQueue.Arn: sqs:SendMessage, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes",
+            "Bus.Arn: events:PutEvents",
+            ALL_SECRETS,
+        ],
+    ),
+    (
+        "ReconcilerFunction",
+        &[
+            "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Query",
+            "${Ledger.Arn}/index/due: dynamodb:Query",
+            "WorkQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
+            ALL_SECRETS,
+        ],
+    ),
+    ("ExpectationsFunction", &[TABLE, SEND, "RightfootSecret.Id: secretsmanager:GetSecretValue"]),
+];
+const TABLE: &str = "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem";
+const SEND: &str = "WorkQueue.Arn: sqs:SendMessage";
+const ALL_SECRETS: &str = "RightfootSecret.Id, FynapseSecret.Id, FinboxSecret.Id, RunpaymentsSecret.Id: \
+                           secretsmanager:GetSecretValue";
+
+/// A function's statements, each as `resources: actions`.
+fn statements(block: &str) -> Vec<String> {
+    let policies = block.split("      Policies:\n").nth(1).expect("a function has policies of its own");
+    assert!(policies.starts_with("        - Statement:\n"), "a managed or a template policy: {policies}");
+    // The policies are the last of a function's properties, and a resource's text ends at a blank line.
+    let lines = policies.lines().skip(1).map(str::trim).take_while(|line| !line.is_empty());
+    let text = lines.filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    let statement = |text: &str| {
+        let (effect, rest) = text.split_once("\nAction: ").expect("an effect, then actions");
+        let (actions, resources) = rest.split_once("\nResource:").expect("actions, then resources");
+        assert_eq!(effect, "Allow");
+        let names = |part: &str| {
+            let words = part.split(['[', ']', ',', '\n', ' ', '-']).filter(|word| !word.is_empty());
+            words.filter(|word| !word.starts_with('!')).collect::<Vec<_>>().join(", ")
+        };
+        format!("{}: {}", names(resources), names(actions))
+    };
+    text.split("- Effect: ").skip(1).map(|text| statement(text.trim_end())).collect()
+}
+
+#[test]
+fn each_function_is_allowed_what_the_table_says() {
+    let functions = of_type("AWS::Serverless::Function");
+    assert_eq!(functions.len(), ALLOWED.len());
+    for (name, block) in functions {
+        let (_, allowed) = ALLOWED.iter().find(|(function, _)| *function == name).expect("each function has its row");
+        assert_eq!(statements(&block), *allowed, "{name}");
+        assert!(statements(&block).iter().all(|statement| !statement.contains('*')), "{name}");
+    }
+}
+
+#[test]
+fn wildcards_stand_where_they_are_known_to() {
+    // The key's own policy, where "*" means this key, and whose second statement is bound to the account's calls through
+    // DynamoDB; and the routes of one API in the permissions of API Gateway.
+    for (name, block) in blocks() {
+        let lines = block.lines().map(str::trim).filter(|line| !line.starts_with('#') && line.contains('*'));
+        for line in lines.filter(|line| !line.starts_with("Description:") && !line.contains("AllowedPattern")) {
+            let known = match name.as_str() {
+                "LedgerKey" => true,
+                _ => name.ends_with("Permission") && line.contains(":${Api}/*/"),
+            };
+            assert!(known || line.contains("[0-9]*"), "{name}: {line}");
+        }
+    }
+}
