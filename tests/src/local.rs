@@ -3,6 +3,7 @@
 
 mod http;
 mod observe;
+mod role;
 mod sandbox;
 mod stack;
 mod table;
@@ -92,15 +93,11 @@ impl Local {
     }
 
     async fn role_policy(&self, function: &str, action: &str, document: Option<&str>) -> Outcome<()> {
-        let name = self.stack.function(function)?;
-        let path = format!("/2015-03-31/functions/{name}");
-        let described = self.http.aws("lambda", "GET", &path, &[], Vec::new()).await?.json()?;
-        let role = described["Configuration"]["Role"].as_str().and_then(|arn| arn.rsplit('/').next());
-        let role = role.ok_or("the function has no role")?;
-        let mut form = format!("Action={action}&Version=2010-05-08&RoleName={role}&PolicyName=broken-for-a-test");
+        let arn = self.role_arn(function).await?;
+        let role_name = arn.rsplit('/').next().unwrap_or_default();
+        let mut form = format!("Action={action}&Version=2010-05-08&RoleName={role_name}&PolicyName=broken-for-a-test");
         if let Some(document) = document {
-            let encoded: String = document.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            form.push_str(&format!("&PolicyDocument={encoded}"));
+            form.push_str(&format!("&PolicyDocument={}", role::encoded(document)));
         }
         let header = [("content-type", "application/x-www-form-urlencoded")];
         self.http.aws("iam", "POST", "/", &header, form.into_bytes()).await?.expect(200).map(drop)

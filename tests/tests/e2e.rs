@@ -13,6 +13,8 @@ mod fynapse;
 mod runpayments;
 #[path = "e2e/rightfoot.rs"]
 mod rightfoot;
+#[path = "e2e/security.rs"]
+mod security;
 #[path = "e2e/random_hour.rs"]
 mod random_hour;
 #[path = "e2e/malformed.rs"]

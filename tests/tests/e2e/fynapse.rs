@@ -129,11 +129,16 @@ fn shown(told: &str, name: &str) -> Outcome<String> {
     value.map(str::to_string).ok_or_else(|| format!("{name:?} is not in: {told}"))
 }
 
-/// Runs the command as a person would; what it prints, or what it complains about.
+/// Runs a command of a provider's as a person would; what it prints, or what it complains about.
 fn hookledger(local: &Local, provider: &str, arguments: &[&str]) -> Outcome<String> {
+    hookledger_with(local, provider, &[&[provider], arguments].concat())
+}
+
+/// Runs a command with this provider's secret at hand.
+pub(super) fn hookledger_with(local: &Local, provider: &str, arguments: &[&str]) -> Outcome<String> {
     let stack = &local.stack;
     let mut command = operator(local)?;
-    command.arg(provider).args(arguments);
+    command.args(arguments);
     let arn = stack.secrets.get(provider).ok_or("no such secret")?;
     command.env(format!("HOOKLEDGER_SECRET_{}", provider.to_uppercase()), arn);
     command.env("FYNAPSE_API_BASE_URL", format!("{}/fynapse", stack.sandbox_url));

@@ -1,0 +1,68 @@
+//! A function's role, taken on by a test: what the function's own code could do if somebody else wrote it.
+
+use hookledger_aws::clients::Clients;
+use hookledger_aws::env::AwsEnv;
+use hookledger_core::secret::Secret;
+use serde_json::json;
+
+use super::{Local, Outcome};
+
+const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
+
+impl Local {
+    /// Clients that are held to the policies of this function's role.
+    ///
+    /// A function's role trusts the Lambda service alone, so for the moment of taking it on it trusts the stack's
+    /// administrator, too.
+    pub async fn clients_as(&self, function: &str) -> Outcome<Clients> {
+        let arn = self.role_arn(function).await?;
+        let trusting = |principals| {
+            let statement = json!({ "Effect": "Allow", "Principal": principals, "Action": "sts:AssumeRole" });
+            json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
+        };
+        let account = arn.split(':').nth(4).unwrap_or_default();
+        let service = "lambda.amazonaws.com";
+        let administrator = format!("arn:aws:iam::{account}:root");
+        self.trust(&arn, &trusting(json!({ "Service": service, "AWS": administrator }))).await?;
+        let assumed = self.assume(&arn).await;
+        self.trust(&arn, &trusting(json!({ "Service": service }))).await?;
+        assumed
+    }
+
+    /// The ARN of a function's role.
+    pub(super) async fn role_arn(&self, function: &str) -> Outcome<String> {
+        let path = format!("/2015-03-31/functions/{}", self.stack.function(function)?);
+        let described = self.http.aws("lambda", "GET", &path, &[], Vec::new()).await?.json()?;
+        let arn = described["Configuration"]["Role"].as_str();
+        arn.map(str::to_string).ok_or_else(|| "the function has no role".into())
+    }
+
+    async fn trust(&self, arn: &str, document: &str) -> Outcome<()> {
+        let role = arn.rsplit('/').next().unwrap_or_default();
+        let form = format!(
+            "Action=UpdateAssumeRolePolicy&Version=2010-05-08&RoleName={role}&PolicyDocument={}",
+            encoded(document)
+        );
+        self.http.aws("iam", "POST", "/", &FORM, form.into_bytes()).await?.expect(200).map(drop)
+    }
+
+    async fn assume(&self, arn: &str) -> Outcome<Clients> {
+        let form = format!("Action=AssumeRole&Version=2011-06-15&RoleSessionName=a-test&RoleArn={}", encoded(arn));
+        let answered = self.http.aws("sts", "POST", "/", &FORM, form.into_bytes()).await?.expect(200)?.text();
+        let field = |name: &str| {
+            let value = answered.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next());
+            value.map(str::to_string).ok_or_else(|| format!("the credentials lack {name}"))
+        };
+        Ok(Clients::new(&AwsEnv {
+            region: self.stack.region.clone(),
+            access_key_id: field("AccessKeyId")?,
+            secret_access_key: Secret::new(field("SecretAccessKey")?),
+            session_token: Some(Secret::new(field("SessionToken")?)),
+            endpoint_url: Some(self.stack.endpoint.clone()),
+        }))
+    }
+}
+
+pub(super) fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}

@@ -1,0 +1,256 @@
+//! The deployed stack against those who should not get in: a rotation from end to end, a second look at what was
+//! refused, and what each function may not do.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use hmac::{Hmac, KeyInit, Mac};
+use hookledger_aws::clients::Clients;
+use hookledger_core::entry::State;
+use hookledger_core::identity::ItemKey;
+use hookledger_core::job::Job;
+use hookledger_core::ports::Clock as _;
+use hookledger_core::time::UnixMs;
+use hookledger_tests::local::{Local, Outcome, until};
+use hookledger_tests::samples::event_of;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::fynapse::hookledger_with;
+use super::scene;
+
+/// How long the old secret goes on: longer than the functions' cache here, so that both are seen to be live.
+const OVERLAP_SECS: u64 = 25;
+
+fn funding(key: &str) -> String {
+    json!({
+        "event_type": "funding.entered", "source_id": key, "timestamp": "2026-11-20T08:00:00Z", "payload": {},
+        "metadata": { "webhook_id": "wh", "attempt": 1, "idempotency_key": key },
+    })
+    .to_string()
+}
+
+/// Delivers to Run Payments' URL, signed with this secret.
+async fn signed_with(local: &Local, secret: &str, body: &str) -> Outcome<u16> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let headers = [("x-webhook-signature-256", signature.as_str()), ("content-type", "application/json")];
+    let url = local.stack.webhook("runpayments")?;
+    Ok(local.http.send("POST", url, &headers, body.as_bytes().to_vec()).await?.status)
+}
+
+async fn until_answered(local: &Local, secret: &str, body: &str, wanted: u16) -> Outcome<()> {
+    until(&format!("{wanted}"), async || {
+        let status = signed_with(local, secret, body).await?;
+        Ok(if status == wanted { Ok(()) } else { Err(format!("answered {status}")) })
+    })
+    .await
+}
+
+fn now() -> UnixMs {
+    hookledger_aws::telemetry::SystemClock::new().now()
+}
+
+/// The new secret is live beside the old one, the old one ends by itself, and each one's last use can be seen.
+#[tokio::test]
+async fn a_rotation_loses_nothing_and_ends_the_old_secret() {
+    let (_guard, scene) = scene("rotation").await;
+    let before = scene.local.secret("runpayments").await.unwrap();
+    let outcome = rotate(&scene.local, &before, &scene.id("rotation")).await;
+    // As it was, for the other tests.
+    scene.local.put_secret("runpayments", &before).await.unwrap();
+    outcome.unwrap();
+}
+
+async fn rotate(local: &Local, before: &str, name: &str) -> Outcome<()> {
+    let old = &local.stack.signing_secrets["runpayments"];
+    let (new, end) = (format!("{name}-a-new-secret"), now().plus_secs(OVERLAP_SECS));
+    let mut document: Value = serde_json::from_str(before).map_err(|error| error.to_string())?;
+    document["signing_secrets"] = json!([
+        { "id": "drill-old", "value": old, "not_after": end.to_string() },
+        { "id": "drill-new", "value": new },
+    ]);
+    local.put_secret("runpayments", &document.to_string()).await?;
+    // The first delivery with the new secret makes the function read the document again: nothing is deployed.
+    let by_new = funding(&format!("{name}-new"));
+    until_answered(local, &new, &by_new, 200).await?;
+    let by_old = funding(&format!("{name}-old"));
+    assert_eq!(signed_with(local, old, &by_old).await?, 200, "both are live");
+    let last_uses = || {
+        let told = hookledger_with(local, "runpayments", &["recent", "--limit", "1000"])?;
+        Ok::<_, String>(
+            told.lines().filter(|line| line.starts_with("last use of ")).map(str::to_string).collect::<Vec<_>>(),
+        )
+    };
+    let seen = last_uses()?;
+    for id in ["drill-old", "drill-new"] {
+        assert!(seen.iter().any(|line| line.starts_with(&format!("last use of runpayments's {id}: "))), "{seen:?}");
+    }
+    while now() < end {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    }
+    let late = funding(&format!("{name}-late"));
+    assert_eq!(signed_with(local, old, &late).await?, 403, "the old one has ended");
+    assert!(local.entry(&event_of("runpayments", &late).key()).await?.is_none());
+    assert_eq!(signed_with(local, &new, &late).await?, 200, "the new one goes on");
+    let of_old = |lines: &[String]| lines.iter().find(|line| line.contains("drill-old")).cloned();
+    assert_eq!(of_old(&last_uses()?), of_old(&seen), "the old one's last use stands");
+    local.until_state(&event_of("runpayments", &late).key(), State::Done).await.map(drop)
+}
+
+/// The secret was wrong, the provider has given up, the secret is put right: the operator lets the delivery in.
+#[tokio::test]
+async fn what_was_refused_for_a_wrong_secret_is_let_in_afterwards() {
+    let (_guard, scene) = scene("reverify").await;
+    let local = &scene.local;
+    let before = local.secret("runpayments").await.unwrap();
+    let secret = scene.id("the-right-secret");
+    let body = funding(&scene.id("reverify"));
+    assert_eq!(signed_with(local, &secret, &body).await.unwrap(), 403);
+    let mut document: Value = serde_json::from_str(&before).unwrap();
+    document["signing_secrets"].as_array_mut().unwrap().push(json!({ "id": "mended", "value": secret }));
+    local.put_secret("runpayments", &document.to_string()).await.unwrap();
+    let looks: Vec<_> = (0..2)
+        .map(|_| hookledger_with(local, "runpayments", &["refused", "reverify", "runpayments", "--limit", "1000"]))
+        .collect();
+    local.put_secret("runpayments", &before).await.unwrap();
+    let [first, second] = [looks[0].as_ref().unwrap(), looks[1].as_ref().unwrap()];
+    assert_eq!(first.matches("genuine by mended: let in").count(), 1, "{first}");
+    assert_eq!(second.matches("let in\n").count(), 0, "{second}");
+    for hidden in [secret.as_str(), "idempotency_key", "sha256="] {
+        assert!(!first.contains(hidden), "{first}");
+    }
+    let entry = local.until_state(&event_of("runpayments", &body).key(), State::Done).await.unwrap();
+    assert_eq!(local.rows(&entry.key.subject(), "event#").await.unwrap().len(), 1);
+}
+
+/// What somebody with a function's credentials might try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Try {
+    Get,
+    Put,
+    Query,
+    Delete,
+    BatchWrite,
+    Scan,
+    DropTable,
+    Send,
+    Receive,
+    Purge,
+    Publish,
+    Secret(&'static str),
+    WriteSecret(&'static str),
+}
+
+const SECRETS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
+const NOBODY_MAY: [Try; 4] = [Try::Delete, Try::Scan, Try::DropTable, Try::Purge];
+const MIGHT: [Try; 7] = [Try::Get, Try::Put, Try::Query, Try::BatchWrite, Try::Send, Try::Receive, Try::Publish];
+
+impl Try {
+    /// Whether the store let it pass; every other failure than a denial is an error of the test.
+    async fn is_allowed(self, clients: &Clients, local: &Local) -> Outcome<bool> {
+        let stack = &local.stack;
+        let s = |text: &str| AttributeValue::S(text.into());
+        let (table, nowhere) = (&stack.table, "nobody's");
+        // The worker finds no such entry and is done with the message.
+        let job = Job::entry(ItemKey { pk: nowhere.into(), sk: "event#x".into() }).to_json();
+        let refusal = match self {
+            Self::Get => failed(
+                clients.dynamodb.get_item().table_name(table).key("pk", s(nowhere)).key("sk", s("x")).send().await,
+            ),
+            Self::Put => failed(
+                clients
+                    .dynamodb
+                    .put_item()
+                    .table_name(table)
+                    .item("pk", s("security#test"))
+                    .item("sk", s("x"))
+                    .send()
+                    .await,
+            ),
+            Self::Query => failed(
+                clients
+                    .dynamodb
+                    .query()
+                    .table_name(table)
+                    .key_condition_expression("pk = :pk")
+                    .expression_attribute_values(":pk", s(nowhere))
+                    .send()
+                    .await,
+            ),
+            Self::Delete => failed(
+                clients.dynamodb.delete_item().table_name(table).key("pk", s(nowhere)).key("sk", s("x")).send().await,
+            ),
+            Self::BatchWrite => {
+                let put = aws_sdk_dynamodb::types::PutRequest::builder()
+                    .item("pk", s("security#test"))
+                    .item("sk", s("y"))
+                    .build();
+                let put = put.map_err(|error| error.to_string())?;
+                let write = aws_sdk_dynamodb::types::WriteRequest::builder().put_request(put).build();
+                failed(clients.dynamodb.batch_write_item().request_items(table, vec![write]).send().await)
+            }
+            Self::Scan => failed(clients.dynamodb.scan().table_name(table).limit(1).send().await),
+            Self::DropTable => failed(clients.dynamodb.delete_table().table_name(table).send().await),
+            Self::Send => failed(clients.sqs.send_message().queue_url(&stack.queue_url).message_body(job).send().await),
+            Self::Receive => {
+                failed(clients.sqs.receive_message().queue_url(&stack.queue_url).visibility_timeout(0).send().await)
+            }
+            Self::Purge => failed(clients.sqs.purge_queue().queue_url(&stack.queue_url).send().await),
+            Self::Publish => {
+                let entry = PutEventsRequestEntry::builder()
+                    .event_bus_name(&stack.bus)
+                    .source("a-test")
+                    .detail_type("t")
+                    .detail("{}")
+                    .build();
+                failed(clients.events.put_events().entries(entry).send().await)
+            }
+            Self::Secret(of) => failed(clients.secrets.get_secret_value().secret_id(&stack.secrets[of]).send().await),
+            Self::WriteSecret(of) => failed(
+                clients.secrets.put_secret_value().secret_id(&stack.secrets[of]).secret_string("{}").send().await,
+            ),
+        };
+        match refusal {
+            None => Ok(true),
+            Some(text) if text.contains("AccessDenied") => Ok(false),
+            Some(text) => Err(format!("{self:?}: {text}")),
+        }
+    }
+}
+
+fn failed<T, E: std::fmt::Debug>(outcome: Result<T, E>) -> Option<String> {
+    outcome.err().map(|error| format!("{error:?}"))
+}
+
+/// Every function's own role, every attempt: exactly what the row names is allowed, and all else is denied.
+#[tokio::test]
+async fn no_function_may_do_what_it_does_not_need() {
+    let (_guard, scene) = scene("iam").await;
+    let local = &scene.local;
+    let receiver: &[Try] = &[Try::Get, Try::Put, Try::Send];
+    let rows: [(&str, &[Try], &[&str]); 7] = [
+        ("rightfoot", receiver, &["rightfoot"]),
+        ("fynapse", receiver, &["fynapse"]),
+        ("finbox", receiver, &["finbox"]),
+        ("runpayments", receiver, &["runpayments"]),
+        ("worker", &[Try::Get, Try::Put, Try::Query, Try::BatchWrite, Try::Send, Try::Receive, Try::Publish], &SECRETS),
+        ("reconciler", &[Try::Get, Try::Put, Try::Query, Try::Send], &SECRETS),
+        ("expectations", receiver, &["rightfoot"]),
+    ];
+    assert_eq!(rows.len(), local.stack.functions.len(), "each function has its row");
+    let mut wrong = Vec::new();
+    for (function, may, secrets) in rows {
+        let clients = local.clients_as(function).await.unwrap();
+        let reads = SECRETS.into_iter().map(Try::Secret);
+        let writes = SECRETS.into_iter().map(Try::WriteSecret);
+        for attempt in MIGHT.into_iter().chain(NOBODY_MAY).chain(reads).chain(writes) {
+            let expected = may.contains(&attempt) || matches!(attempt, Try::Secret(of) if secrets.contains(&of));
+            let allowed = attempt.is_allowed(&clients, local).await.unwrap();
+            if allowed != expected {
+                wrong.push(format!("{function}: {attempt:?} is {}", if allowed { "allowed" } else { "denied" }));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
