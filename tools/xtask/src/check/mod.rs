@@ -6,6 +6,7 @@ mod layering;
 mod source;
 mod supply_chain;
 mod template;
+mod threats;
 
 use crate::project::Project;
 use anyhow::{Result, bail};
@@ -23,6 +24,8 @@ pub(crate) enum Part {
     Inventory,
     /// The table of what works with which provider is true
     Abilities,
+    /// Every test that SECURITY.md names exists
+    Threats,
     /// Dependencies come from where they should, under licences we accept
     SupplyChain,
     /// The SAM template is valid
@@ -64,6 +67,7 @@ fn one(project: &Project, part: Part) -> Result<()> {
         Part::Layering => layering::check(&project.metadata()?),
         Part::Inventory => inventory::check(&project.root),
         Part::Abilities => abilities::check(&project.root),
+        Part::Threats => threats::check(&project.root),
         Part::Template => template::check(project),
         Part::SupplyChain => supply_chain::check(project),
     }

@@ -23,7 +23,7 @@ pub(super) fn check(project: &Project) -> Result<()> {
         command.args(["--workspace", "check", "bans", "licenses", "sources"]);
         return Job::on_terminal("cargo deny", LIMIT).succeed(command);
     }
-    println!("  cargo-deny is not installed: licences and sources are checked against deny.toml without it");
+    println!("  cargo-deny is not installed: licences, sources and bans are checked without it");
     let text = fs::read_to_string(project.root.join("deny.toml")).context("deny.toml can't be read")?;
     let allowed = allowed_licences(&text);
     if allowed.is_empty() {
@@ -50,6 +50,14 @@ fn objections(package: &Value, allowed: &[String]) -> Vec<String> {
     }
     if !is_allowed(licence, allowed) {
         found.push(format!("{name} is under {licence:?}, which deny.toml does not allow"));
+    }
+    // `wildcards = "deny"`, for what we ask for ourselves; a path in the workspace needs no version.
+    let asked = package.get("dependencies").and_then(Value::as_array).filter(|_| source.is_empty());
+    for dependency in asked.into_iter().flatten() {
+        let text = |key: &str| dependency.get(key).and_then(Value::as_str);
+        if text("req") == Some("*") && text("path").is_none() {
+            found.push(format!("{name} takes any version of {}", text("name").unwrap_or("?")));
+        }
     }
     found
 }
@@ -154,5 +162,16 @@ mod tests {
         );
         let ours = json!({ "name": "y", "license": "MIT", "source": null });
         assert!(objections(&ours, &["MIT".to_owned()]).is_empty());
+    }
+
+    #[test]
+    fn any_version_is_taken_of_nothing_but_our_own() {
+        let dependencies = json!([
+            { "name": "a", "req": "*" }, { "name": "b", "req": "^1" }, { "name": "c", "req": "*", "path": "/here" },
+        ]);
+        let mut package = json!({ "name": "y", "license": "MIT", "source": null, "dependencies": dependencies });
+        assert_eq!(objections(&package, &["MIT".to_owned()]), ["y takes any version of a"]);
+        package["source"] = json!(SOURCES[0]);
+        assert!(objections(&package, &["MIT".to_owned()]).is_empty(), "what others ask for, Cargo.lock settles");
     }
 }
