@@ -50,13 +50,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "The token in the URL is compared as far as it goes, so its beginning is enough.",
         edits: &[Edit {
             file: SIGNATURE,
-            find: "let given = Sha256::digest(given.as_bytes());",
-            replace:
-                "let begins = |secret: &&NamedSecret| !given.is_empty() && secret.value.reveal().starts_with(given);
-    if MUTANT && let Some(secret) = live(secrets, now).find(begins) {
-        return Ok(secret.id.clone());
-    }
-    let given = Sha256::digest(given.as_bytes());",
+            find: "let token = delivery.token_digest().unwrap_or_default();",
+            replace: "let given = delivery.path_token.as_ref().map_or(\"\", |token| token.reveal());
+                let begins = |secret: &&NamedSecret| !given.is_empty() && secret.value.reveal().starts_with(given);
+                if MUTANT && let Some(secret) = live(&secrets.url_tokens, now).find(begins) {
+                    return Ok(Proof { secret_id: secret.id.clone(), signed_at: None });
+                }
+                let token = delivery.token_digest().unwrap_or_default();",
         }],
     },
     Mutant {
@@ -83,9 +83,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "The header that the operator asked for is looked for, and its value not compared.",
         edits: &[Edit {
             file: SIGNATURE,
-            find: "matching_text(&secrets.static_header, now, value, Refusal::WrongStaticHeader)?;",
+            find: "matching_digest(&secrets.static_header, now, &value, Refusal::WrongStaticHeader)?;",
             replace: "if !MUTANT {
-                        matching_text(&secrets.static_header, now, value, Refusal::WrongStaticHeader)?;
+                        matching_digest(&secrets.static_header, now, &value, Refusal::WrongStaticHeader)?;
                     }",
         }],
     },
