@@ -149,9 +149,14 @@ async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, Sto
 /// provider's order decides, unless the push is later by more than clocks disagree.
 async fn follows(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>) -> Result<bool, StoreError> {
     let later = moved.moves(current);
-    let Some(current) = current.filter(|current| moved.n.is_none() && (moved.rank > current.rank) != later) else {
+    let Some(current) = current.filter(|current| (moved.rank > current.rank) != later) else {
         return Ok(later);
     };
+    if moved.n.is_some() {
+        // And the other way round: the clock that the page was asked for by may be behind the provider's.
+        let abreast = moved.occurred_at.plus_secs(crate::walk::CLOCK_SKEW_SECS) >= current.occurred_at;
+        return Ok(moved.rank > current.rank && abreast);
+    }
     let facts = inbox.ledger().facts(&moved.subject).await?;
     let polled = facts.iter().any(|fact| {
         fact.origin == Origin::Poll && fact.status == current.status && fact.occurred_at == current.occurred_at

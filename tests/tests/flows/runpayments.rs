@@ -348,3 +348,27 @@ fn nothing_is_looked_up_unless_it_is_turned_on_and_announced() {
         assert!(summary.get("looked_up").is_none(), "{body}");
     }
 }
+
+#[test]
+fn a_slow_clock_does_not_hold_back_what_a_list_shows() {
+    let town = Town::new();
+    listing(&town, &[(7, "sent_for_signature")]);
+    town.reconcile();
+    // By the provider's clock the step before it was two seconds later than we asked. Its push is worked on first.
+    let step_before = merchant("new", "00:00").replace("2039-12-31T00:00:00", "2040-01-01T00:00:02");
+    town.deliver("runpayments", &step_before);
+    let pushed = town.inbox.ledger.entries().into_iter().find(|entry| entry.origin == Origin::Push).unwrap();
+    town.work_on(town.job(&pushed.key)).unwrap();
+    assert_eq!(status_of(&town, 7), "new");
+    town.work();
+    assert_eq!(status_of(&town, 7), "sent_for_signature");
+    // What was pushed clearly later than the page was asked for stays: the merchant is back there.
+    let town = Town::new();
+    listing(&town, &[(7, "sent_for_signature")]);
+    town.reconcile();
+    town.deliver("runpayments", &step_before.replace("00:00:02", "00:00:20"));
+    let pushed = town.inbox.ledger.entries().into_iter().find(|entry| entry.origin == Origin::Push).unwrap();
+    town.work_on(town.job(&pushed.key)).unwrap();
+    town.work();
+    assert_eq!(status_of(&town, 7), "new");
+}
