@@ -138,7 +138,7 @@ fn hookledger(local: &Local, provider: &str, arguments: &[&str]) -> Outcome<Stri
 pub(super) fn hookledger_with(local: &Local, provider: &str, arguments: &[&str]) -> Outcome<String> {
     let stack = &local.stack;
     let mut command = operator(local)?;
-    command.args(arguments);
+    command.args(arguments).env("HOOKLEDGER_TABLE", &stack.table).env("HOOKLEDGER_QUEUE_URL", &stack.queue_url);
     let arn = stack.secrets.get(provider).ok_or("no such secret")?;
     command.env(format!("HOOKLEDGER_SECRET_{}", provider.to_uppercase()), arn);
     command.env("FYNAPSE_API_BASE_URL", format!("{}/fynapse", stack.sandbox_url));
