@@ -21,9 +21,9 @@ use super::scene;
 /// How long the old secret goes on: longer than the functions' cache here, so that both are seen to be live.
 const OVERLAP_SECS: u64 = 25;
 
-fn funding(key: &str) -> String {
+fn statement(key: &str) -> String {
     json!({
-        "event_type": "funding.entered", "source_id": key, "timestamp": "2026-11-20T08:00:00Z", "payload": {},
+        "event_type": "statement.entered", "source_id": key, "timestamp": "2026-11-20T08:00:00Z", "payload": {},
         "metadata": { "webhook_id": "wh", "attempt": 1, "idempotency_key": key },
     })
     .to_string()
@@ -72,9 +72,9 @@ async fn rotate(local: &Local, before: &str, name: &str) -> Outcome<()> {
     ]);
     local.put_secret("runpayments", &document.to_string()).await?;
     // The first delivery with the new secret makes the function read the document again: nothing is deployed.
-    let by_new = funding(&format!("{name}-new"));
+    let by_new = statement(&format!("{name}-new"));
     until_answered(local, &new, &by_new, 200).await?;
-    let by_old = funding(&format!("{name}-old"));
+    let by_old = statement(&format!("{name}-old"));
     assert_eq!(signed_with(local, old, &by_old).await?, 200, "both are live");
     let last_uses = || {
         let told = hookledger_with(local, "runpayments", &["recent", "--limit", "1000"])?;
@@ -89,7 +89,7 @@ async fn rotate(local: &Local, before: &str, name: &str) -> Outcome<()> {
     while now() < end {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
-    let late = funding(&format!("{name}-late"));
+    let late = statement(&format!("{name}-late"));
     assert_eq!(signed_with(local, old, &late).await?, 403, "the old one has ended");
     assert!(local.entry(&event_of("runpayments", &late).key()).await?.is_none());
     assert_eq!(signed_with(local, &new, &late).await?, 200, "the new one goes on");
@@ -105,7 +105,7 @@ async fn what_was_refused_for_a_wrong_secret_is_let_in_afterwards() {
     let local = &scene.local;
     let before = local.secret("runpayments").await.unwrap();
     let secret = scene.id("the-right-secret");
-    let body = funding(&scene.id("reverify"));
+    let body = statement(&scene.id("reverify"));
     assert_eq!(signed_with(local, &secret, &body).await.unwrap(), 403);
     let mut document: Value = serde_json::from_str(&before).unwrap();
     document["signing_secrets"].as_array_mut().unwrap().push(json!({ "id": "mended", "value": secret }));

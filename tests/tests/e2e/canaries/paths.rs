@@ -211,7 +211,10 @@ impl<'a> Walk<'a> {
             self.submit(provider, &json!({ "authorizers": [person] })).await?;
         }
         let key = event_of(provider, &body).key();
-        self.admitted.push(key.clone());
+        // Rightfoot's API is next made to refuse for good. Whether this entry's retry meets that is chance.
+        if provider != "rightfoot" {
+            self.admitted.push(key.clone());
+        }
         until("the provider to be asked in vain", async || {
             local.reconcile().await?;
             let entry = local.entry(&key).await?.ok_or("no entry")?;
