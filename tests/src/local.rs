@@ -17,6 +17,7 @@ use hookledger_core::debt::{Expectation, Status};
 use hookledger_core::entry::{Entry, State};
 use hookledger_core::identity::{ItemKey, Subject};
 use hookledger_core::ports::Ledger;
+use hookledger_core::providers::ALL;
 use hookledger_core::secret::Secret;
 use serde_json::{Value, json};
 
@@ -186,6 +187,8 @@ impl Local {
     /// Refusals kept today for a provider.
     pub async fn refusals(&self, provider: &str) -> Outcome<usize> {
         let now = hookledger_core::ports::Clock::now(&hookledger_aws::telemetry::SystemClock::new());
+        let provider = ALL.iter().map(|definition| definition.id).find(|id| id.0 == provider);
+        let provider = provider.ok_or("no such provider")?;
         let kept = self.ledger.list_refused(provider, &now.day(), 1000).await;
         kept.map(|kept| kept.len()).map_err(|error| error.to_string())
     }

@@ -42,17 +42,21 @@ pub fn number<T: FromStr>(lookup: Lookup<'_>, name: &str, default: T) -> Result<
 pub fn base_url(lookup: Lookup<'_>, name: &str, default: &str) -> Result<String, SettingError> {
     let url = text(lookup, name, default);
     let url = url.trim_end_matches('/');
-    let host = |rest: &str| rest.split(['/', ':']).next().unwrap_or("").to_string();
-    let safe = url.is_empty()
-        || url.strip_prefix("https://").is_some_and(|rest| !host(rest).is_empty())
-        || url.strip_prefix("http://").is_some_and(|rest| matches!(host(rest).as_str(), "127.0.0.1" | "localhost"));
-    if !safe || url.contains(['@', '?', '#', ' ']) {
+    if !url.is_empty() && !is_plain_url(url) {
         return Err(SettingError::new(
             name,
             "must be an https:// URL (http:// only on loopback) without user, query or fragment",
         ));
     }
     Ok(url.to_string())
+}
+
+/// Whether this is an https URL, or an http one to this machine, without user, query or fragment.
+pub(crate) fn is_plain_url(url: &str) -> bool {
+    let host = |rest: &str| rest.split(['/', ':']).next().unwrap_or("").to_string();
+    let secure = url.strip_prefix("https://").is_some_and(|rest| !host(rest).is_empty());
+    let loopback = |rest: &str| matches!(host(rest).as_str(), "127.0.0.1" | "localhost");
+    (secure || url.strip_prefix("http://").is_some_and(loopback)) && !url.contains(['@', '?', '#', ' '])
 }
 
 /// All waits and limits that an operator may turn, in seconds unless the name says otherwise.

@@ -153,10 +153,8 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         match self.results(provider, entry, body).await? {
             Ok(outcome) => self.finish(provider, entry, outcome).await,
             Err(unsettled) => {
-                let why = self.given_up(entry, &unsettled);
-                let Some((why, outcome)) =
-                    why.and_then(|why| Some((why.clone(), provider.without_answer(entry, &why)?)))
-                else {
+                let without = |why: String| Some((provider.without_answer(entry, &why)?, why));
+                let Some((outcome, why)) = self.given_up(entry, &unsettled).and_then(without) else {
                     return Ok(Some(unsettled));
                 };
                 self.asker.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);

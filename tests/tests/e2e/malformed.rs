@@ -102,9 +102,9 @@ fn id(row: &Row) -> ProviderId {
 
 /// In quarantine under this code, or one of a minute that is full.
 async fn quarantined(local: &Local, row: &Row, sent_at: UnixMs, code: &str) -> Result<(), String> {
-    let kept =
-        local.ledger.list_refused(row.provider, &sent_at.day(), 5_000).await.map_err(|error| error.to_string())?;
+    let kept = local.ledger.list_refused(id(row), &sent_at.day(), 5_000).await.map_err(|error| error.to_string())?;
     let digest = digest_hex(&row.body());
+    let kept: Vec<_> = kept.into_iter().map(|kept| kept.refused).collect();
     if let Some(refused) = kept.iter().find(|refused| refused.digest == digest && refused.code == code) {
         let start = row.body().len().min(refused.body.len());
         let whole = refused.body[..] == row.body()[..start] && refused.body_bytes == row.body().len();

@@ -19,11 +19,12 @@ use hookledger_aws::AwsInbox;
 use hookledger_aws::clients::Clients;
 use hookledger_aws::dynamo::StoryLine;
 use hookledger_aws::env::{Env, EnvError};
+use hookledger_aws::secrets::SecretsManager;
 use hookledger_core::debt::Debt;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::job::Job;
 use hookledger_core::ports::{Clock as _, Ledger as _, WorkQueue as _};
-use hookledger_core::providers::Providers;
+use hookledger_core::providers::{Provider, Providers};
 use hookledger_core::time::UnixMs;
 
 /// Looks into the ledger, and replays what is parked.
@@ -86,10 +87,10 @@ async fn main() -> anyhow::Result<()> {
     match arguments.command {
         Command::Parked { limit } => parked(&inbox, limit).await,
         Command::Recent { day, limit } => recent(&inbox, &day.unwrap_or_else(today), limit).await,
-        Command::Refused(order) => refused::run(&env, &inbox, &order).await,
+        Command::Refused(order) => refused::run(&env, &inbox, &providers, &order).await,
         Command::Story { subject } => story(&inbox, &subject).await,
         Command::Replay { subject, sort_key } => replay(&inbox, ItemKey { pk: subject, sk: sort_key }).await,
-        Command::Submit(order) => submit::submit(&env, &inbox, &order).await,
+        Command::Submit(order) => submit::submit(&env, &inbox, &providers, &order).await,
     }
 }
 
@@ -105,6 +106,18 @@ fn env_with(defaults: &[(&str, &str)]) -> Result<Env, EnvError> {
     let vars =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     Env::from_vars(defaults.chain(vars))
+}
+
+/// The provider of this name.
+fn named<'a>(providers: &'a Providers, name: &str) -> anyhow::Result<&'a dyn Provider> {
+    let names = || providers.iter().map(|provider| provider.id().0).collect::<Vec<_>>().join(", ");
+    providers.get(name).with_context(|| format!("there is no provider {name}; there are {}", names()))
+}
+
+/// The secrets of a provider, whose ARN the person has to give.
+fn secrets_of(env: &Env, provider: &dyn Provider) -> anyhow::Result<SecretsManager> {
+    env.secret_arn(provider.id()).context("the ARN of the provider's secret is one of the stack's outputs")?;
+    Ok(SecretsManager::from_env(env, Clients::from_env(env)?.secrets))
 }
 
 async fn parked(inbox: &AwsInbox, limit: usize) -> anyhow::Result<()> {

@@ -4,15 +4,12 @@
 //! The second form also takes the ARN of the provider's secret, an output of the stack, credentials that may read that
 //! secret and delete from the table, and the provider's settings under the names that the functions know them by.
 
-use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use hookledger_aws::AwsInbox;
-use hookledger_aws::clients::Clients;
 use hookledger_aws::env::Env;
-use hookledger_aws::secrets::SecretsManager;
 use hookledger_core::ports::Clock as _;
 use hookledger_core::providers::Providers;
-use hookledger_core::reverify::{Verdict, reverify};
+use hookledger_core::reverify::{Kept, Verdict, reverify};
 
 /// What the command is told.
 #[derive(Args)]
@@ -43,18 +40,19 @@ struct Which {
 }
 
 /// Lists, or looks again.
-pub(crate) async fn run(env: &Env, inbox: &AwsInbox, refused: &Refused) -> anyhow::Result<()> {
+pub(crate) async fn run(env: &Env, inbox: &AwsInbox, providers: &Providers, refused: &Refused) -> anyhow::Result<()> {
     match (&refused.order, &refused.which) {
-        (Some(Order::Reverify(which)), _) => look_again(env, inbox, which).await,
-        (None, Some(which)) => list(inbox, which).await,
+        (Some(Order::Reverify(which)), _) => look_again(env, inbox, providers, which).await,
+        (None, Some(which)) => list(inbox, providers, which).await,
         (None, None) => anyhow::bail!("`hookledger refused <provider>` needs the provider's name"),
     }
 }
 
-async fn list(inbox: &AwsInbox, which: &Which) -> anyhow::Result<()> {
+async fn list(inbox: &AwsInbox, providers: &Providers, which: &Which) -> anyhow::Result<()> {
     let day = which.day(inbox);
-    let refused = inbox.ledger.list_refused(&which.provider, &day, which.limit).await?;
-    for row in &refused {
+    let provider = crate::named(providers, &which.provider)?;
+    let refused = inbox.ledger.list_refused(provider.id(), &day, which.limit).await?;
+    for Kept { refused: row, .. } in &refused {
         let from = row.source_ip.as_deref().unwrap_or("unknown");
         println!("{}  {}  {} bytes from {from}: {}", row.at, row.code, row.body_bytes, row.reason);
     }
@@ -62,11 +60,9 @@ async fn list(inbox: &AwsInbox, which: &Which) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn look_again(env: &Env, inbox: &AwsInbox, which: &Which) -> anyhow::Result<()> {
-    let providers = Providers::read(&|setting| env.lookup(setting))?;
-    let provider = providers.get(&which.provider).context("there is no provider of this name")?;
-    env.secret_arn(provider.id()).context("the ARN of the provider's secret is one of the stack's outputs")?;
-    let secrets = SecretsManager::from_env(env, Clients::from_env(env)?.secrets);
+async fn look_again(env: &Env, inbox: &AwsInbox, providers: &Providers, which: &Which) -> anyhow::Result<()> {
+    let provider = crate::named(providers, &which.provider)?;
+    let secrets = crate::secrets_of(env, provider)?;
     let day = which.day(inbox);
     let verdicts = reverify(inbox, &secrets, provider, &day, which.limit).await?;
     for (at, verdict) in &verdicts {

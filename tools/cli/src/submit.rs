@@ -12,10 +12,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use hookledger_aws::AwsInbox;
-use hookledger_aws::clients::Clients;
 use hookledger_aws::env::Env;
 use hookledger_aws::https::HttpProviderApi;
-use hookledger_aws::secrets::SecretsManager;
 use hookledger_core::providers::{ALL, Providers};
 use hookledger_core::submit::{Receipt, Submitter};
 
@@ -43,13 +41,10 @@ pub(crate) fn reordered(mut arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// Submits.
-pub(crate) async fn submit(env: &Env, inbox: &AwsInbox, order: &Submit) -> anyhow::Result<()> {
-    let lookup = |setting: &str| env.lookup(setting);
-    let providers = Providers::read(&lookup)?;
-    let provider = providers.get(&order.provider).context("there is no provider of this name")?;
-    env.secret_arn(provider.id()).context("the ARN of the provider's secret is one of the stack's outputs")?;
+pub(crate) async fn submit(env: &Env, inbox: &AwsInbox, providers: &Providers, order: &Submit) -> anyhow::Result<()> {
+    let provider = crate::named(providers, &order.provider)?;
+    let secrets = Arc::new(crate::secrets_of(env, provider)?);
     let document = read(&order.file)?;
-    let secrets = Arc::new(SecretsManager::from_env(env, Clients::from_env(env)?.secrets));
     let api = HttpProviderApi::new(secrets.clone())?;
     let webhook_base_url = env.webhook_base_url()?;
     let submitter = Submitter { inbox, api: &api, secrets: secrets.as_ref(), webhook_base_url: &webhook_base_url };

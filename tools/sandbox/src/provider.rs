@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{StatusCode, Uri};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
 use crate::sandbox::Sandbox;
@@ -82,6 +83,20 @@ pub(crate) struct Letter<'a> {
     /// Newest first; several while a secret is rotated.
     pub(crate) keys: &'a [Vec<u8>],
     pub(crate) signature_encoding: Encoding,
+}
+
+impl Letter<'_> {
+    /// The headers it travels with, the provider's own among them.
+    pub(crate) fn headers(&self, provider: &dyn Provider) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        for (name, value) in provider.headers(self) {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        headers
+    }
 }
 
 /// An event as it is announced.

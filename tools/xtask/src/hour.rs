@@ -1,13 +1,11 @@
 //! `hour`: random hours of all four providers on the local stack, each compared with what happened.
 
-use crate::job::Job;
+use crate::job::{self, Job};
 use crate::processes::Record;
 use crate::progress::Timings;
 use crate::project::Project;
-use crate::setup::{self, Lock};
-use crate::stack::{self, Health};
-use crate::{build, ministack};
-use anyhow::{Result, bail};
+use crate::{ministack, setup};
+use anyhow::Result;
 use std::time::Duration;
 
 /// The longest run, whatever the number of seeds. An hour takes about a minute on a quiet machine.
@@ -34,21 +32,7 @@ pub(crate) struct Hours {
 pub(crate) fn run(project: &Project, hours: &Hours) -> Result<u8> {
     let mut timings = Timings::default();
     setup::prepare(project, &mut timings)?;
-    if stack::health(project)? == Health::Healthy {
-        let record = Record::load(project)?;
-        if record.deployed != build::digest(project)? {
-            bail!("the stack that is up runs other code than the one here; end it first: cargo xtask down");
-        }
-        return play(project, &record, hours);
-    }
-    let _lock = Lock::take(project)?;
-    let record = setup::bring_up(project, &mut timings)?;
-    let outcome = play(project, &record, hours);
-    // Before the outcome is looked at, whatever it is.
-    let down = setup::take_down(project, &record);
-    let code = outcome?;
-    down?;
-    Ok(code)
+    setup::with_stack(project, &mut timings, |record| play(project, record, hours))
 }
 
 fn play(project: &Project, record: &Record, hours: &Hours) -> Result<u8> {
@@ -62,6 +46,5 @@ fn play(project: &Project, record: &Record, hours: &Hours) -> Result<u8> {
     let mut guard = ministack::guard(project, record);
     let job = Job { watch: Some(&mut guard), ..Job::on_terminal("the hours", RUN_LIMIT) };
     let status = job.run(command)?;
-    // A run that a signal ended has no code; that is a failure like any other.
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    Ok(job::exit_code(status))
 }

@@ -34,6 +34,11 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
+/// The exit code to pass on. A child that a signal ended has none; that is a failure like any other.
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
 /// Where a child's output goes.
 pub(crate) enum Sink {
     /// To the terminal, as if the child had been started by hand.

@@ -61,6 +61,5 @@ fn story(project: &Project, record: &Record, no_forging: bool) -> Result<u8> {
     let mut guard = ministack::guard(project, record);
     let job = Job { watch: Some(&mut guard), ..Job::on_terminal("the story", STORY_LIMIT) };
     let status = job.run(command)?;
-    // A story that a signal ended has no code; that is a failure like any other.
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    Ok(job::exit_code(status))
 }

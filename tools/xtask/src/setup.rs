@@ -8,6 +8,7 @@ use crate::progress::Timings;
 use crate::project::Project;
 use crate::providers::{ALL, Proof};
 use crate::secrets::{self, Proofs};
+use crate::stack::{self, Health};
 use crate::venv::Venv;
 use crate::{build, sandbox};
 use anyhow::{Context, Result, bail};
@@ -55,6 +56,31 @@ pub(crate) fn bring_up(project: &Project, timings: &mut Timings) -> Result<Recor
             Err(second) => Err(error.context(format!("and then: {second:#}"))),
         },
     }
+}
+
+/// Plays something on the stack that is up, or on one of its own that is taken down afterwards.
+pub(crate) fn with_stack<T>(
+    project: &Project,
+    timings: &mut Timings,
+    play: impl FnOnce(&Record) -> Result<T>,
+) -> Result<T> {
+    if stack::health(project)? == Health::Healthy {
+        let record = Record::load(project)?;
+        if record.deployed != build::digest(project)? {
+            bail!("the stack that is up runs other code than the one here; end it first: cargo xtask down");
+        }
+        return play(&record);
+    }
+    let _lock = Lock::take(project)?;
+    let record = bring_up(project, timings)?;
+    let outcome = play(&record);
+    if outcome.is_err() && !job::interrupted() {
+        eprintln!("what each part of the stack wrote is under {}", project.shown(&project.local().join("logs")));
+    }
+    // Before the outcome is looked at, whatever it is.
+    let down = take_down(project, &record);
+    let played = outcome?;
+    down.map(|_| played)
 }
 
 fn start_all(project: &Project, record: &mut Record, timings: &mut Timings) -> Result<()> {

@@ -5,7 +5,7 @@
 //! mutants ─ build `mutate` ─ write target/mutants, a copy with every bug behind a switch ─ build `kill` there ─ run it
 //! ```
 
-use crate::job::Job;
+use crate::job::{self, Job};
 use crate::project::Project;
 use anyhow::{Result, bail};
 use std::process::Command;
@@ -54,8 +54,7 @@ pub(crate) fn run(project: &Project, wanted: &Seeds) -> Result<u8> {
         with_numbers(command, &[("--seeds", wanted.seeds), ("--seed", wanted.seed), ("--minutes", wanted.minutes)])
     };
     let status = Job::on_terminal("the simulation", RUN_LIMIT).run(command)?;
-    // A run that a signal ended has no code; that is a failure like any other.
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+    Ok(job::exit_code(status))
 }
 
 fn with_numbers(mut command: Command, options: &[(&str, Option<u64>)]) -> Command {
@@ -81,8 +80,8 @@ fn kill(project: &Project) -> Result<Command> {
     Ok(project.command(project.binary_of(PROFILE, "kill")))
 }
 
-/// One package's binary, optimised. Built by itself, which costs nothing twice: no other package is built this way.
-fn built(project: &Project, package: &str, binary: &str) -> Result<std::path::PathBuf> {
+/// One package's binary, optimised.
+pub(crate) fn built(project: &Project, package: &str, binary: &str) -> Result<std::path::PathBuf> {
     let mut build = project.cargo("build");
     build.args(["--target", &project.triple, "--profile", PROFILE, "--package", package, "--bin", binary]);
     let log = project.log(&format!("build-{binary}"));

@@ -1,13 +1,11 @@
 //! `test`: the unit tests, the ledger's contract, and the end-to-end suite on a local stack.
 
-use crate::job::{self, Job, Watch};
+use crate::job::{Job, Watch};
 use crate::processes::Record;
 use crate::progress::Timings;
 use crate::project::Project;
-use crate::setup::{self, Lock};
 use crate::simulate::{self, Seeds};
-use crate::stack::{self, Health};
-use crate::{build, ministack};
+use crate::{ministack, setup};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use std::time::Duration;
@@ -66,22 +64,7 @@ fn end_to_end(project: &Project) -> Result<()> {
     let mut command = project.cargo_local("build");
     command.args(["--workspace", "--bin", "hookledger"]);
     Job::on_terminal("cargo build", UNIT_LIMIT).succeed(command)?;
-    if stack::health(project)? == Health::Healthy {
-        let record = Record::load(project)?;
-        if record.deployed != build::digest(project)? {
-            bail!("the stack that is up runs other code than the one here; end it first: cargo xtask down");
-        }
-        return play(project, &record);
-    }
-    let _lock = Lock::take(project)?;
-    let record = setup::bring_up(project, &mut timings)?;
-    let outcome = play(project, &record);
-    if outcome.is_err() && !job::interrupted() {
-        eprintln!("what each part of the stack wrote is under {}", project.shown(&project.local().join("logs")));
-    }
-    let down = setup::take_down(project, &record);
-    outcome?;
-    down.map(|_| ())
+    setup::with_stack(project, &mut timings, |record| play(project, record))
 }
 
 fn play(project: &Project, record: &Record) -> Result<()> {

@@ -23,7 +23,7 @@ mod refusals;
 mod results;
 mod write;
 
-pub use operator::{Pointer, Quarantined, StoredRow, StoryLine};
+pub use operator::{Pointer, StoredRow, StoryLine};
 
 use aws_sdk_dynamodb::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;

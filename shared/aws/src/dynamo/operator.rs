@@ -3,14 +3,13 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hookledger_core::debt::{DUE_SHARDS, DueKey, shard_name};
-use hookledger_core::entry::Refused;
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::StoreError;
 use hookledger_core::reverify::Kept;
 use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
-use super::item::{Item, RECENT_SHARDS, Reader, key_of, quarantined_from, recent_shard_name, row_from, s};
+use super::item::{Item, RECENT_SHARDS, Reader, kept_from, key_of, recent_shard_name, row_from, s};
 use super::owed::due_key;
 use super::read::{collection, query, walk};
 use super::refusals::collection_of;
@@ -58,58 +57,6 @@ impl std::fmt::Debug for StoredRow {
     }
 }
 
-/// A refused delivery as it was kept.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Quarantined {
-    /// Its key.
-    pub key: ItemKey,
-    /// The provider's name as stored.
-    pub provider: String,
-    /// The stable code of the reason.
-    pub code: String,
-    /// The rule that was broken.
-    pub reason: String,
-    /// When it came.
-    pub at: UnixMs,
-    /// SHA-256 of the whole body.
-    pub digest: String,
-    /// The start of the body.
-    pub body: Vec<u8>,
-    /// The whole body's length.
-    pub body_bytes: usize,
-    /// SHA-256 of the URL's token in hex.
-    pub token_digest: Option<String>,
-    /// The headers the scheme looks at.
-    pub headers: Vec<(String, String)>,
-    /// The client's address.
-    pub source_ip: Option<String>,
-}
-
-impl Quarantined {
-    /// The same as the flows know it, of the provider it was asked for.
-    pub fn of(self, provider: ProviderId) -> Kept {
-        let refused = Refused {
-            provider,
-            code: self.code,
-            reason: self.reason,
-            at: self.at,
-            digest: self.digest,
-            body: self.body,
-            body_bytes: self.body_bytes,
-            token_digest: self.token_digest,
-            headers: self.headers,
-            source_ip: self.source_ip,
-        };
-        Kept { key: self.key, refused }
-    }
-}
-
-impl std::fmt::Debug for Quarantined {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Quarantined").field("key", &self.key).field("code", &self.code).finish_non_exhaustive()
-    }
-}
-
 impl DynamoLedger {
     /// Entries that wait for a person, the longest waiting first. `due_at` is when they were parked.
     pub async fn list_parked(&self, limit: usize) -> Result<Vec<DueKey>, StoreError> {
@@ -145,10 +92,10 @@ impl DynamoLedger {
     }
 
     /// What was refused of a provider on a UTC day, the latest first.
-    pub async fn list_refused(&self, provider: &str, day: &str, limit: usize) -> Result<Vec<Quarantined>, StoreError> {
-        let query = collection(&self.table, &collection_of(provider, day), "").scan_index_forward(false);
-        let refused = |item: &Item| key_of(item).map(|key| quarantined_from(item, &key));
-        walk(query, limit).await?.iter().filter_map(refused).collect()
+    pub async fn list_refused(&self, provider: ProviderId, day: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+        let query = collection(&self.table, &collection_of(provider.0, day), "").scan_index_forward(false);
+        let kept = |item: &Item| key_of(item).map(|key| kept_from(item, &key, provider));
+        walk(query, limit).await?.iter().filter_map(kept).collect()
     }
 
     /// Every row of a subject, in the order of their sort keys.

@@ -67,8 +67,7 @@ impl DynamoLedger {
 
 impl Quarantine for DynamoLedger {
     async fn kept(&self, provider: ProviderId, day: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
-        let kept = self.list_refused(provider.0, day, limit).await?;
-        Ok(kept.into_iter().map(|kept| kept.of(provider)).collect())
+        self.list_refused(provider, day, limit).await
     }
 
     async fn remove(&self, key: &ItemKey, digest: &str) -> Result<bool, StoreError> {

@@ -199,9 +199,9 @@ async fn a_flood_of_refusals_costs_twenty_writes_a_minute() {
     let other = DynamoLedger::new(ledger.table.client.clone(), "table", 400);
     assert_eq!(other.refuse(&refused(99, NOW)).await, Ok(false));
     assert_eq!(other.refuse(&refused(99, NOW.plus_secs(60))).await, Ok(true));
-    let listed = ledger.list_refused("finbox", &NOW.day(), 100).await.unwrap();
+    let listed = ledger.list_refused(PROVIDER, &NOW.day(), 100).await.unwrap();
     assert_eq!(listed.len(), 21);
-    assert_eq!((listed[0].body.as_slice(), listed[0].body_bytes), (99u32.to_be_bytes().as_slice(), 4));
+    assert_eq!((listed[0].refused.body.as_slice(), listed[0].refused.body_bytes), (99u32.to_be_bytes().as_slice(), 4));
 }
 
 #[tokio::test]

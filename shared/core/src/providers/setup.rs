@@ -3,6 +3,7 @@
 
 use crate::api::{ApiRequest, ApiResponse, Trouble};
 use crate::secret::Secret;
+use crate::settings::is_plain_url;
 
 /// The commands that set up a provider's side.
 pub trait Setup {
@@ -110,10 +111,7 @@ pub(super) fn optional<'a>(inputs: &Inputs<'a>, name: &'static str) -> Result<Op
 /// The URL that a provider is to call.
 pub(super) fn webhook_url<'a>(inputs: &Inputs<'a>, name: &'static str) -> Result<&'a str, SetupError> {
     let url = required(inputs, name)?;
-    let loopback = |rest: &str| matches!(rest.split(['/', ':']).next(), Some("127.0.0.1" | "localhost"));
-    let named = |rest: &str| rest.split(['/', ':']).next().is_some_and(|host| !host.is_empty());
-    let safe = url.strip_prefix("https://").is_some_and(named) || url.strip_prefix("http://").is_some_and(loopback);
-    if !safe || url.contains(['@', '?', '#', ' ']) {
+    if !is_plain_url(url) {
         let rule = "the whole https:// URL that the stack's outputs name, without user, query or fragment";
         return Err(SetupError::Input { name, rule });
     }

@@ -6,7 +6,7 @@ use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::identity::{ItemKey, digest_hex};
 use hookledger_core::time::UnixMs;
 
-use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, TrueEvent, key};
+use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, key};
 use crate::memory::answer;
 
 const NAME: &str = "finbox";
@@ -153,7 +153,7 @@ impl FinBox {
         let statement = Statement { entity, link, id, started_at, ended_at, progress };
         plot.found_by_asking.push((statement.key(), sent_at));
         let body = pushed(&statement.entity, &statement.id, statement.link.as_deref(), progress, statement.reason());
-        push(author, plot, statement.key(), sent_at, body, Effect::Own);
+        author.tell(plot, NAME, statement.key(), sent_at, body, Effect::Own);
         self.statements.push(statement);
     }
 
@@ -166,7 +166,7 @@ impl FinBox {
             alike.at.push(at);
             plot.found_by_asking.push((alike.key(usize::try_from(n).unwrap()), at));
             let body = pushed(&alike.entity, "", Some(&alike.link), "failed", alike.reason);
-            push(author, plot, alike.key(1), at, body, Effect::Alike(self.alike.len()));
+            author.tell(plot, NAME, alike.key(1), at, body, Effect::Alike(self.alike.len()));
             at = at.plus_ms(if dice.percent(30) { dice.below(900) } else { dice.between(2_000, 600_000) });
         }
         self.alike.push(alike);
@@ -180,7 +180,7 @@ impl FinBox {
         let states = if expired { String::new() } else { r#"{"account_id":"a1","status":"completed"}"#.to_string() };
         let states: String = digest_hex(states.as_bytes()).chars().take(32).collect();
         let body = format!(r#"{{"event_name":"{name}","session_id":"{id}","accounts":{accounts},"message":"x"}}"#);
-        push(author, plot, key(NAME, "session", id, &[name, id, &states]), ended_at, body, Effect::Own);
+        author.tell(plot, NAME, key(NAME, "session", id, &[name, id, &states]), ended_at, body, Effect::Own);
         if !expired {
             plot.found_by_asking.push((key(NAME, "session", id, &["SESSION_PROGRESS_COMPLETED", id]), ended_at));
         }
@@ -280,10 +280,4 @@ fn pushed(entity: &str, statement: &str, link: Option<&str>, progress: &str, rea
     format!(
         r#"{{"entity_id":"{entity}","statement_id":"{statement}","link_id":{link},"progress":"{progress}","reason":"{reason}"}}"#
     )
-}
-
-fn push(author: &Author<'_>, plot: &mut Plot, key: ItemKey, at: UnixMs, body: String, effect: Effect) {
-    // What is sent late is sent once all the same.
-    let (delay_ms, lost) = (author.delay_ms(), author.lost());
-    plot.events.push(TrueEvent { provider: NAME, key, at, delay_ms, lost, body, effect });
 }

@@ -1,8 +1,8 @@
 //! Fynapse's half of the history: balance extracts, signed and complete, that nothing can be asked about.
 
-use hookledger_core::identity::{ItemKey, digest_hex};
+use hookledger_core::identity::digest_hex;
 
-use super::truth::{Author, Effect, FORGED, Forgery, Forging, Plot, TrueEvent, key};
+use super::truth::{Author, Effect, FORGED, Forgery, Forging, Plot, key};
 
 const NAME: &str = "fynapse";
 
@@ -15,21 +15,49 @@ pub(super) fn happen(author: &Author<'_>, plot: &mut Plot) {
             0 => {
                 let body = format!(r#"{{"type":"balance.extracted","data":{data}}}"#);
                 let digest = digest_hex(body.as_bytes());
-                push(author, plot, key(NAME, "event", &digest, &["sha256", &digest]), body, Effect::Own);
+                author.tell(
+                    plot,
+                    NAME,
+                    key(NAME, "event", &digest, &["sha256", &digest]),
+                    author.moment(),
+                    body,
+                    Effect::Own,
+                );
             }
             1 => {
                 let body = format!(r#"{{"event_id":"e{n}","type":"journal.posted","data":{data}}}"#);
-                push(author, plot, key(NAME, "event", &format!("e{n}"), &[&format!("e{n}")]), body, Effect::Ignored);
+                author.tell(
+                    plot,
+                    NAME,
+                    key(NAME, "event", &format!("e{n}"), &[&format!("e{n}")]),
+                    author.moment(),
+                    body,
+                    Effect::Ignored,
+                );
             }
             2 => {
                 let body = format!("not JSON {n}");
                 let day = author.start.day();
                 let digest = digest_hex(body.as_bytes());
-                push(author, plot, key(NAME, "unreadable", &day, &["sha256", &digest]), body, Effect::Parked);
+                author.tell(
+                    plot,
+                    NAME,
+                    key(NAME, "unreadable", &day, &["sha256", &digest]),
+                    author.moment(),
+                    body,
+                    Effect::Parked,
+                );
             }
             _ => {
                 let body = format!(r#"{{"event_id":"e{n}","type":"balance.extracted","data":{data}}}"#);
-                push(author, plot, key(NAME, "event", &format!("e{n}"), &[&format!("e{n}")]), body, Effect::Own);
+                author.tell(
+                    plot,
+                    NAME,
+                    key(NAME, "event", &format!("e{n}"), &[&format!("e{n}")]),
+                    author.moment(),
+                    body,
+                    Effect::Own,
+                );
             }
         }
     }
@@ -50,9 +78,4 @@ pub(super) fn happen(author: &Author<'_>, plot: &mut Plot) {
         let how = Forging::Replayed(plot.events.len() - 1);
         plot.forgeries.push(Forgery { provider: NAME, at, how, body: String::new() });
     }
-}
-
-fn push(author: &Author<'_>, plot: &mut Plot, key: ItemKey, body: String, effect: Effect) {
-    let (at, delay_ms, lost) = (author.moment(), author.delay_ms(), author.lost());
-    plot.events.push(TrueEvent { provider: NAME, key, at, delay_ms, lost, body, effect });
 }

@@ -3,7 +3,7 @@
 use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::time::UnixMs;
 
-use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, TrueEvent, key, parameter};
+use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, key, parameter};
 use crate::memory::answer;
 
 const NAME: &str = "rightfoot";
@@ -34,15 +34,15 @@ impl Rightfoot {
         if dice.percent(20) {
             let body = oddity("BATCH_RENAMED", r#","batch_id":"odd""#);
             let key = key(NAME, "batch", "odd", &["BATCH_RENAMED", "odd", "odd"]);
-            push(author, plot, key, author.moment(), body, Effect::Ignored);
+            author.tell(plot, NAME, key, author.moment(), body, Effect::Ignored);
         }
         if dice.percent(10) {
             let key = key(NAME, "batch", "none", &[]);
-            push(author, plot, key, author.moment(), oddity("BALANCE_BATCH_COMPLETED", ""), Effect::Quarantined);
+            author.tell(plot, NAME, key, author.moment(), oddity("BALANCE_BATCH_COMPLETED", ""), Effect::Quarantined);
         }
         if dice.percent(8) {
             let key = key(NAME, "batch", DEADLY, &["BALANCE_BATCH_COMPLETED", DEADLY]);
-            push(author, plot, key, author.moment(), completed(DEADLY, DEADLY), Effect::Own);
+            author.tell(plot, NAME, key, author.moment(), completed(DEADLY, DEADLY), Effect::Own);
         }
         if author.held {
             let body = completed(&format!("{FORGED}-held"), "forged");
@@ -94,18 +94,6 @@ fn completed(batch_id: &str, uuid: &str) -> String {
     format!(r#"{{"event_uuid":"{uuid}","type":"BALANCE_BATCH_COMPLETED","batch_id":"{batch_id}"}}"#)
 }
 
-fn push(
-    author: &Author<'_>,
-    plot: &mut Plot,
-    key: hookledger_core::identity::ItemKey,
-    at: UnixMs,
-    body: String,
-    effect: Effect,
-) {
-    let (delay_ms, lost) = (author.delay_ms(), author.lost());
-    plot.events.push(TrueEvent { provider: NAME, key, at, delay_ms, lost, body, effect });
-}
-
 fn batch(author: &Author<'_>, plot: &mut Plot, n: u64) -> Batch {
     let dice = author.dice;
     let id = format!("b{n}");
@@ -118,14 +106,14 @@ fn batch(author: &Author<'_>, plot: &mut Plot, n: u64) -> Batch {
     if let Some(at) = complete_at {
         let entry = key(NAME, "batch", &id, &["BALANCE_BATCH_COMPLETED", &id]);
         plot.found_by_asking.push((entry.clone(), at));
-        push(author, plot, entry, at, completed(&id, &format!("u{n}")), Effect::Own);
+        author.tell(plot, NAME, entry, at, completed(&id, &format!("u{n}")), Effect::Own);
         if let Some((authorizer, _)) = balances.first().filter(|_| dice.percent(30)) {
             let uuid = format!("alert-{n}");
             let body = format!(
                 r#"{{"event_uuid":"{uuid}","type":"BALANCE_THRESHOLD_ALERT","schedule_id":"s1","batch_id":"{id}","alerts":[{{"authorizer_unique_id":"{authorizer}","balance":1.5,"threshold_amount":2}}]}}"#
             );
             let entry = key(NAME, "batch", &id, &["BALANCE_THRESHOLD_ALERT", "s1", &id, &uuid]);
-            push(author, plot, entry, at, body, Effect::Own);
+            author.tell(plot, NAME, entry, at, body, Effect::Own);
         }
     }
     if complete_at.is_none() || dice.percent(50) {

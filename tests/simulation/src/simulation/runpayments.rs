@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::time::UnixMs;
 
-use super::truth::{ATTEMPT, Author, Effect, FORGED, Forgery, Forging, Plot, TrueEvent, key, parameter};
+use super::truth::{ATTEMPT, Author, Effect, FORGED, Forgery, Forging, Plot, key, parameter};
 use crate::memory::answer;
 
 const NAME: &str = "runpayments";
@@ -53,7 +53,7 @@ impl RunPayments {
             let (id, idempotency_key) = (format!("{}", 100 + n), format!("k-{event_type}-{n}"));
             let at = author.moment();
             let body = body(event_type, &id, at, r#"{"amount":"1.10"}"#, &idempotency_key);
-            push(author, plot, key(NAME, kind, &id, &[&idempotency_key]), at, body, effect);
+            author.tell(plot, NAME, key(NAME, kind, &id, &[&idempotency_key]), at, body, effect);
         }
         for n in 0..dice.below(3) {
             let how = match dice.below(4) {
@@ -114,18 +114,6 @@ fn body(event_type: &str, id: &str, at: UnixMs, payload: &str, idempotency_key: 
     )
 }
 
-fn push(
-    author: &Author<'_>,
-    plot: &mut Plot,
-    key: hookledger_core::identity::ItemKey,
-    at: UnixMs,
-    body: String,
-    effect: Effect,
-) {
-    let (delay_ms, lost) = (author.delay_ms(), author.lost());
-    plot.events.push(TrueEvent { provider: NAME, key, at, delay_ms, lost, body, effect });
-}
-
 fn merchant(author: &Author<'_>, plot: &mut Plot, n: u64) -> Merchant {
     let dice = author.dice;
     let id = format!("m{n}");
@@ -144,7 +132,7 @@ fn merchant(author: &Author<'_>, plot: &mut Plot, n: u64) -> Merchant {
         let payload = format!(r#"{{"merchant_id":"{id}"}}"#);
         let idempotency_key = format!("k-{id}-{status}");
         let body = body(&format!("merchant.{status}"), &id, at, &payload, &idempotency_key);
-        push(author, plot, key(NAME, "merchant", &id, &[&idempotency_key]), at, body, Effect::Status(status));
+        author.tell(plot, NAME, key(NAME, "merchant", &id, &[&idempotency_key]), at, body, Effect::Status(status));
         statuses.push((status, at));
         // Now and then two statuses in the same breath, at the same instant even.
         at = at.plus_ms(match dice.below(10) {

@@ -138,6 +138,21 @@ impl Author<'_> {
         self.dice.percent(20)
     }
 
+    /// Puts down that something happened at `at`: its webhook may take a while, or never arrive. What is sent late is
+    /// sent once all the same.
+    pub(super) fn tell(
+        &self,
+        plot: &mut Plot,
+        provider: &'static str,
+        key: ItemKey,
+        at: UnixMs,
+        body: String,
+        effect: Effect,
+    ) {
+        let (delay_ms, lost) = (self.delay_ms(), self.lost());
+        plot.events.push(TrueEvent { provider, key, at, delay_ms, lost, body, effect });
+    }
+
     /// When an application that announced something closes it again, if it does.
     pub(super) fn closed(&self, announced_at: UnixMs) -> Option<UnixMs> {
         self.dice.percent(12).then(|| announced_at.plus_ms(self.dice.below(1_800_000)))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, Method, Uri, header};
 use jiff::Timestamp;
 
 use super::Playing;
@@ -148,14 +148,7 @@ impl Parcel {
             keys: &self.keys,
             signature_encoding: self.signature_encoding,
         };
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in provider.headers(&letter) {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(HeaderName::from_static(name), value);
-            }
-        }
-        headers
+        letter.headers(provider)
     }
 
     fn end(&self, attempts: u32, status: Option<u16>, ending: Ending) {

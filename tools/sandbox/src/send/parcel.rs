@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, Method, Uri, header};
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -122,13 +122,7 @@ impl Parcel {
             keys: &self.keys,
             signature_encoding: self.signature_encoding,
         };
-        let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in provider.headers(&letter) {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(HeaderName::from_static(name), value);
-            }
-        }
+        let mut headers = letter.headers(provider);
         headers.extend(self.extra.clone());
         headers
     }

@@ -3,13 +3,13 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use hookledger_core::debt::{Fact, Status};
 use hookledger_core::entry::{QUARANTINE_SECS, Refused, Row};
-use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::StoreError;
+use hookledger_core::reverify::Kept;
 use hookledger_core::time::UnixMs;
 
 use super::entry::origin;
 use super::{Item, Reader, STATUS_SK, Stored, b, key_attributes, ms, n, put, s, texts, ttl};
-use crate::dynamo::Quarantined;
 
 /// A result row's item.
 pub(crate) fn row_item(key: &ItemKey, row: &Row, document: Stored, expires_at: UnixMs) -> Item {
@@ -102,13 +102,12 @@ pub(crate) fn refused_item(key: &ItemKey, refused: &Refused) -> Item {
     item
 }
 
-/// Reads a refused delivery.
-pub(crate) fn quarantined_from(item: &Item, key: &ItemKey) -> Result<Quarantined, StoreError> {
+/// Reads a refused delivery of this provider.
+pub(crate) fn kept_from(item: &Item, key: &ItemKey, provider: ProviderId) -> Result<Kept, StoreError> {
     let reader = Reader::new(item, key);
     let body = item.get("body").and_then(|value| value.as_b().ok());
-    Ok(Quarantined {
-        key: key.clone(),
-        provider: reader.text("provider")?,
+    let refused = Refused {
+        provider,
         code: reader.text("code")?,
         reason: reader.text("reason")?,
         at: reader.instant("refused_at")?,
@@ -118,7 +117,8 @@ pub(crate) fn quarantined_from(item: &Item, key: &ItemKey) -> Result<Quarantined
         token_digest: reader.optional_text("token_digest"),
         headers: item.get("headers").map(pairs).unwrap_or_default(),
         source_ip: reader.optional_text("source_ip"),
-    })
+    };
+    Ok(Kept { key: key.clone(), refused })
 }
 
 fn pairs(value: &AttributeValue) -> Vec<(String, String)> {
@@ -132,7 +132,6 @@ fn pairs(value: &AttributeValue) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use hookledger_core::entry::Origin;
-    use hookledger_core::identity::ProviderId;
 
     use super::super::{Chunks, Place};
     use super::*;
@@ -194,10 +193,7 @@ mod tests {
             source_ip: Some("192.0.2.1".into()),
         };
         let key = ItemKey { pk: "p".into(), sk: "s".into() };
-        let back = quarantined_from(&refused_item(&key, &refused), &key).unwrap();
-        assert_eq!((back.body, back.body_bytes), (refused.body, 9_000));
-        assert_eq!((back.headers, back.source_ip), (refused.headers, refused.source_ip));
-        assert_eq!(back.token_digest, refused.token_digest);
-        assert_eq!((back.code, back.reason, back.at), (refused.code, refused.reason, refused.at));
+        let back = kept_from(&refused_item(&key, &refused), &key, refused.provider).unwrap();
+        assert_eq!((back.key, back.refused), (key, refused));
     }
 }
