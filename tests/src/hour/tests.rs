@@ -95,8 +95,8 @@ fn held() -> Held {
     hold("rightfoot#batch#b", "event#BALANCE_BATCH_COMPLETED#b", "push", None);
     hold("fynapse#event#x1", "event#x1", "push", None);
     hold("finbox#entity#e2", "event#statement#s#completed", "poll", None);
-    hold("finbox#entity#e1", "event#attempt#l#failed#TIMEOUT#1", "push", None);
-    hold("finbox#entity#e1", "event#attempt#l#failed#TIMEOUT#2", "poll", None);
+    hold("finbox#entity#e1", "event#attempt#l#failed#ab5b50c3846ccfef52997e6e153b1870#1", "push", None);
+    hold("finbox#entity#e1", "event#attempt#l#failed#ab5b50c3846ccfef52997e6e153b1870#2", "poll", None);
     hold("finbox#session#n", "event#SESSION_PROGRESS_COMPLETED#n", "poll", None);
     hold("runpayments#funding#f", "event#k-f", "push", None);
     hold("runpayments#merchant#7", "event#k-new", "push", Some("fact#new#000001"));
@@ -109,7 +109,7 @@ fn held() -> Held {
         ("fynapse#event#x1", "data", None),
         ("finbox#entity#e2", "transactions", None),
         ("finbox#entity#e2", "accounts", None),
-        ("finbox#entity#e1", "failure#none#TIMEOUT", Some(("reason", "TIMEOUT"))),
+        ("finbox#entity#e1", "failure#none#ab5b50c3846ccfef52997e6e153b1870", Some(("reason", "TIMEOUT"))),
         ("finbox#session#n", "progress", Some(("session_progress", "completed"))),
         ("runpayments#funding#f", "deposits#0000", Some(("amount", "-3.10"))),
     ];
@@ -212,7 +212,8 @@ fn each_difference_is_seen() {
     let extra: [(&str, Change); 6] = [
         ("an attempt that never happened", |held| {
             let entry = held.entries.values().next().unwrap().clone();
-            held.entries.insert(key("finbox#entity#e1", "event#attempt#l#failed#TIMEOUT#3"), entry);
+            held.entries
+                .insert(key("finbox#entity#e1", "event#attempt#l#failed#ab5b50c3846ccfef52997e6e153b1870#3"), entry);
         }),
         ("a loss reported twice", |held| {
             held.entries.insert(key("fynapse#event#x2", "event#lost#d-x9"), entry("parked", "poll", "delivery.lost"));

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use hookledger_core::identity::ItemKey;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::held::{Held, Row};
 use super::truth::{Fact, Told};
@@ -119,10 +120,11 @@ fn of(told: &Told, alike: &mut BTreeMap<String, u32>) -> Wanted {
         },
         Fact::Statement { entity_id, statement_id, progress, .. } => statement(entity_id, statement_id, progress),
         Fact::Attempt { entity_id, link_id, reason } => {
-            let looks = format!("event#attempt#{}#failed#{reason}", link_id.as_deref().unwrap_or(""));
+            let mark: String = hex::encode(Sha256::digest(reason)).chars().take(32).collect();
+            let looks = format!("event#attempt#{}#failed#{mark}", link_id.as_deref().unwrap_or(""));
             let n = alike.entry(format!("{entity_id} {looks}")).and_modify(|n| *n += 1).or_insert(1);
             Wanted {
-                rows: vec![(format!("failure#none#{reason}"), Content::Column("reason", Some(reason.clone())))],
+                rows: vec![(format!("failure#none#{mark}"), Content::Column("reason", Some(reason.clone())))],
                 summary: vec![("progress", "failed".into())],
                 ..Wanted::bare(format!("finbox#entity#{entity_id}"), format!("{looks}#{n}"))
             }

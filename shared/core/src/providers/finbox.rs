@@ -109,7 +109,8 @@ impl Attempt<'_> {
             None => {
                 let link = self.link();
                 let reason = text(self.reason).unwrap_or_default();
-                let parts = ["attempt", link.as_deref().unwrap_or(""), &progress, reason.trim(), &ordinal.to_string()];
+                let (link_part, looks) = (link.as_deref().unwrap_or(""), reason_mark(&reason));
+                let parts = ["attempt", link_part, &progress, &looks, &ordinal.to_string()];
                 let recount = link.as_deref().map(|link| OnDuplicate::Recount { reference: format!("link:{link}") });
                 (Identity::new(&parts), recount.unwrap_or(OnDuplicate::Same))
             }
@@ -150,11 +151,21 @@ fn account_states(accounts: Field<'_>) -> String {
             // Objects print with sorted keys; what remains is to sort the accounts.
             let mut states: Vec<String> = list.iter().map(ToString::to_string).collect();
             states.sort();
-            digest_hex(states.join("\n").as_bytes()).chars().take(32).collect()
+            mark(&states.join("\n"))
         }
-        Some(other) => digest_hex(other.to_string().as_bytes()).chars().take(32).collect(),
+        Some(other) => mark(&other.to_string()),
         None => "none".into(),
     }
+}
+
+/// What stands for a text in a key: half of its SHA-256.
+fn mark(text: &str) -> String {
+    digest_hex(text.as_bytes()).chars().take(32).collect()
+}
+
+/// What stands for a reason in a key, nothing for none. Keys are published, and a provider's text may say anything.
+fn reason_mark(reason: &str) -> String {
+    Some(reason.trim()).filter(|reason| !reason.is_empty()).map(mark).unwrap_or_default()
 }
 
 fn watch_key(link_id: &str) -> ItemKey {
@@ -332,7 +343,7 @@ fn attempt_answer(attempt: &Attempt<'_>, response: &ApiResponse) -> Step {
 fn failure(attempt: &Attempt<'_>, message: Option<String>, confirmed_by: &'static str) -> Step {
     let progress = text(attempt.progress).unwrap_or_default();
     let reason = text(attempt.reason).filter(|reason| !reason.is_empty()).or(message).unwrap_or_default();
-    let statement = attempt.statement().map_or_else(|| format!("none#{}", escape(&reason)), |id| escape(&id));
+    let statement = attempt.statement().map_or_else(|| format!("none#{}", reason_mark(&reason)), |id| escape(&id));
     let document = serde_json::json!({ "progress": &progress, "reason": &reason }).to_string().into_bytes();
     let columns = vec![("progress", progress.clone()), ("reason", reason)];
     let row = Row { sk: format!("failure#{statement}"), columns, document };

@@ -32,7 +32,9 @@ pub(super) struct Alike {
 impl Alike {
     /// The entry of the `n`th of them.
     pub(super) fn key(&self, n: usize) -> ItemKey {
-        key(NAME, "entity", &self.entity, &["attempt", &self.link, "failed", self.reason, &n.to_string()])
+        let digits = if self.reason.is_empty() { 0 } else { 32 };
+        let mark: String = digest_hex(self.reason.as_bytes()).chars().take(digits).collect();
+        key(NAME, "entity", &self.entity, &["attempt", &self.link, "failed", &mark, &n.to_string()])
     }
 }
 
