@@ -1,7 +1,7 @@
 //! Measures how soon the reconciler catches up with many debts that fell due at once.
 //!
-//! `catch_up [--expectations N] [--shards 1,2,4,8]`: for each number of runs a minute, N expectations are due, and the
-//! provider takes 50 ms for each answer. What runs is what ships: the reconciler's flow, DynamoDB's adapter on an engine
+//! `catch_up [--expectations N] [--shards 1,2,4,8] [--answer-ms 50]`: for each number of runs a minute, N expectations are
+//! due, and the provider takes so long for each answer. What runs is what ships: the reconciler's flow, DynamoDB's adapter on an engine
 //! in this process, HTTPS' client on loopback. Each run has a thread and clients of its own, and the deadline that its
 //! schedule would give it; only the rest of the minute between two rounds of runs is left out. The exit code is 1 if
 //! anything stays due.
@@ -30,8 +30,8 @@ use hookledger_core::time::UnixMs;
 use hookledger_tests::dynamo::{Endpoint, RETENTION_DAYS, runtime};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long the provider takes for an answer.
-const ANSWER_AFTER: Duration = Duration::from_millis(50);
+/// How long the provider takes for an answer, unless another time is given.
+const ANSWER_MS: u64 = 50;
 /// A run's time: the function's 55 s less the 22 s in which it takes nothing up.
 const RUN_SECS: u64 = 33;
 /// More rounds than this are no catching up.
@@ -40,18 +40,18 @@ const PROVIDER: ProviderId = ProviderId("rightfoot");
 const TABLE: &str = "ledger";
 
 fn main() -> ExitCode {
-    let (expectations, shards) = match arguments() {
+    let wanted = match arguments() {
         Ok(wanted) => wanted,
         Err(error) => {
-            eprintln!("error: {error}\nusage: catch_up [--expectations N] [--shards 1,2,4,8]");
+            eprintln!("error: {error}\nusage: catch_up [--expectations N] [--shards 1,2,4,8] [--answer-ms 50]");
             return ExitCode::from(2);
         }
     };
-    println!("{expectations} expectations due, every answer after {} ms", ANSWER_AFTER.as_millis());
+    println!("{} expectations due, every answer after {} ms", wanted.expectations, wanted.answer_after.as_millis());
     println!("shards  rounds  seconds  polls/s  still due  oldest debt");
     let mut behind = false;
-    for runs in shards {
-        let Measured { rounds, seconds, polls, still_due, oldest_secs } = measure(expectations, runs);
+    for runs in &wanted.shards {
+        let Measured { rounds, seconds, polls, still_due, oldest_secs } = measure(&wanted, *runs);
         let rate = polls as f64 / seconds;
         println!("{runs:>6}  {rounds:>6}  {seconds:>7.1}  {rate:>7.0}  {still_due:>9}  {oldest_secs:>9} s");
         behind |= still_due > 0;
@@ -59,17 +59,26 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(behind))
 }
 
-fn arguments() -> Result<(usize, Vec<u8>), String> {
-    let (mut expectations, mut shards) = (10_000, vec![1, 2, 4, 8]);
+struct Wanted {
+    expectations: usize,
+    shards: Vec<u8>,
+    answer_after: Duration,
+}
+
+fn arguments() -> Result<Wanted, String> {
+    let mut wanted =
+        Wanted { expectations: 10_000, shards: vec![1, 2, 4, 8], answer_after: Duration::from_millis(ANSWER_MS) };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
         let value = given.next().ok_or(format!("{name} needs a value"))?;
+        let whole = || value.parse().map_err(|_| format!("{name} needs a whole number"));
         match name.as_str() {
-            "--expectations" => expectations = value.parse().map_err(|_| format!("{name} needs a whole number"))?,
+            "--expectations" => wanted.expectations = whole()?,
+            "--answer-ms" => wanted.answer_after = Duration::from_millis(whole()? as u64),
             "--shards" => {
                 let numbers = value.split(',').map(|number| number.trim().parse().ok());
                 let known = |number: &u8| [1, 2, 4, 8].contains(number);
-                shards = numbers
+                wanted.shards = numbers
                     .map(|number| number.filter(known))
                     .collect::<Option<_>>()
                     .ok_or(format!("{name} needs numbers out of 1, 2, 4 and 8, with commas between them"))?;
@@ -77,7 +86,7 @@ fn arguments() -> Result<(usize, Vec<u8>), String> {
             _ => return Err(format!("{name} is not an option")),
         }
     }
-    Ok((expectations, shards))
+    Ok(wanted)
 }
 
 struct Measured {
@@ -89,8 +98,9 @@ struct Measured {
 }
 
 /// Announces, runs the reconcilers round by round until nothing is due, and says how long it took.
-fn measure(expectations: usize, runs: u8) -> Measured {
-    let (table, provider) = (served(engine), served(answers));
+fn measure(wanted: &Wanted, runs: u8) -> Measured {
+    let &Wanted { expectations, answer_after, .. } = wanted;
+    let (table, provider) = (served(engine), served(move |listener| answers(listener, answer_after)));
     let endpoint = Endpoint::open(table);
     let look = runtime();
     let ledger = DynamoLedger::new(endpoint.client(), TABLE, RETENTION_DAYS);
@@ -191,14 +201,14 @@ async fn engine(listener: TcpListener) {
 }
 
 /// Rightfoot, as far as a poll goes: every batch is complete.
-async fn answers(listener: TcpListener) {
+async fn answers(listener: TcpListener, after: Duration) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(async move { while answered(&stream).await.is_some() {} });
+        tokio::spawn(async move { while answered(&stream, after).await.is_some() {} });
     }
 }
 
 /// One exchange of a connection that is kept open. `None`: it was closed.
-async fn answered(stream: &TcpStream) -> Option<()> {
+async fn answered(stream: &TcpStream, after: Duration) -> Option<()> {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         stream.readable().await.ok()?;
@@ -210,7 +220,7 @@ async fn answered(stream: &TcpStream) -> Option<()> {
             Err(_) => return None,
         }
     }
-    tokio::time::sleep(ANSWER_AFTER).await;
+    tokio::time::sleep(after).await;
     let body = r#"{"balances":[],"has_more":false}"#;
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     // Fits into any socket's buffer: it is written whole or not at all.

@@ -18,12 +18,17 @@ pub(crate) struct Wanted {
     /// The numbers of runs a minute to measure, with commas between them
     #[arg(long, default_value = "1,2,4,8")]
     shards: String,
+    /// How long the provider takes for each answer, in milliseconds
+    #[arg(long, default_value_t = 50)]
+    answer_ms: u32,
 }
 
-/// Builds the measurement, optimised, since most of what it measures is the engine in its own process; and runs it. The exit code is 1 if anything stays due.
+/// Builds the measurement, optimised, since most of what it measures is the engine in its own process; and runs it. The
+/// exit code is 1 if anything stays due.
 pub(crate) fn run(project: &Project, wanted: &Wanted) -> Result<u8> {
     let mut command = project.command(simulate::built(project, "hookledger-tests", "catch_up")?);
     command.arg("--expectations").arg(wanted.expectations.to_string()).arg("--shards").arg(&wanted.shards);
+    command.arg("--answer-ms").arg(wanted.answer_ms.to_string());
     let status = Job::on_terminal("the measurement", RUN_LIMIT).run(command)?;
     Ok(job::exit_code(status))
 }

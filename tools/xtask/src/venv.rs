@@ -1,5 +1,5 @@
-//! The two Python environments: the emulator's and the deployer's. They stay apart because each pins a botocore of its
-//! own.
+//! The Python environments: the emulator's, the deployer's and the template check's. They stay apart because each pins a
+//! botocore of its own.
 
 use crate::job::{self, Job};
 use crate::project::Project;
@@ -22,6 +22,8 @@ pub(crate) enum Venv {
     Ministack,
     /// The SAM CLI and cargo-lambda.
     Sam,
+    /// What searches the templates for insecure settings.
+    Checkov,
 }
 
 impl Venv {
@@ -29,6 +31,7 @@ impl Venv {
         match self {
             Self::Ministack => "ministack",
             Self::Sam => "sam",
+            Self::Checkov => "checkov",
         }
     }
 
@@ -98,7 +101,7 @@ fn advice(tail: &str) -> &'static str {
     ]) {
         "pip did not reach its package index, or the index lacks a pinned version; check the network and `pip config list`"
     } else if any(&["no space left"]) {
-        "the disk is full; the two environments need about 600 MB"
+        "the disk is full; the environments need about 900 MB"
     } else {
         "pip failed"
     }

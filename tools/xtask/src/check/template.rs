@@ -1,4 +1,5 @@
-//! Lints the SAM templates, ours and the example's, with the SAM CLI, offline.
+//! Looks at the SAM templates, ours and the example's, offline: the SAM CLI lints them, checkov searches them for insecure
+//! settings.
 
 use crate::deploy;
 use crate::job::Job;
@@ -12,10 +13,14 @@ const TEMPLATES: [&str; 2] = ["template.yaml", "docs/examples/consumer.yaml"];
 
 pub(super) fn check(project: &Project) -> Result<()> {
     Venv::Sam.ensure(project)?;
+    Venv::Checkov.ensure(project)?;
     for template in TEMPLATES {
         let mut command = deploy::sam(project, "validate")?;
         command.args(["--lint", "--template-file", template]);
         Job::logged("sam validate --lint", LIMIT, project.log("validate")).succeed(command)?;
     }
-    Ok(())
+    let mut command = project.command(Venv::Checkov.program(project, "checkov"));
+    command.args(["--config-file", "tools/xtask/checkov.yaml"]);
+    command.args(TEMPLATES.iter().flat_map(|template| ["--file", template]));
+    Job::logged("checkov", LIMIT, project.log("checkov")).succeed(command)
 }
