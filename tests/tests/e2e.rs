@@ -9,6 +9,8 @@ mod each_provider;
 mod finbox;
 #[path = "e2e/fynapse.rs"]
 mod fynapse;
+#[path = "e2e/operator.rs"]
+mod operator;
 #[path = "e2e/runpayments.rs"]
 mod runpayments;
 #[path = "e2e/rightfoot.rs"]

@@ -15,7 +15,7 @@ use hookledger_tests::samples::event_of;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::fynapse::hookledger_with;
+use super::operator::hookledger;
 use super::scene;
 
 /// How long the old secret goes on: longer than the functions' cache here, so that both are seen to be live.
@@ -77,7 +77,7 @@ async fn rotate(local: &Local, before: &str, name: &str) -> Outcome<()> {
     let by_old = statement(&format!("{name}-old"));
     assert_eq!(signed_with(local, old, &by_old).await?, 200, "both are live");
     let last_uses = || {
-        let told = hookledger_with(local, "runpayments", &["recent", "--limit", "1000"])?;
+        let told = hookledger(local, "runpayments", &["recent", "--limit", "1000"])?;
         Ok::<_, String>(
             told.lines().filter(|line| line.starts_with("last use of ")).map(str::to_string).collect::<Vec<_>>(),
         )
@@ -111,7 +111,7 @@ async fn what_was_refused_for_a_wrong_secret_is_let_in_afterwards() {
     document["signing_secrets"].as_array_mut().unwrap().push(json!({ "id": "mended", "value": secret }));
     local.put_secret("runpayments", &document.to_string()).await.unwrap();
     let looks: Vec<_> = (0..2)
-        .map(|_| hookledger_with(local, "runpayments", &["refused", "reverify", "runpayments", "--limit", "1000"]))
+        .map(|_| hookledger(local, "runpayments", &["refused", "reverify", "runpayments", "--limit", "1000"]))
         .collect();
     local.put_secret("runpayments", &before).await.unwrap();
     let [first, second] = [looks[0].as_ref().unwrap(), looks[1].as_ref().unwrap()];

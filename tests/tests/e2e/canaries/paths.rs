@@ -12,6 +12,7 @@ use hookledger_tests::story::Scene;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use super::super::operator::output;
 use super::PROVIDERS;
 
 /// Larger than what fits into an item, even packed: it is kept in chunks.
@@ -210,6 +211,7 @@ impl<'a> Walk<'a> {
             let person = self.person("refused");
             self.submit(provider, &json!({ "authorizers": [person] })).await?;
         }
+        self.operated(provider)?;
         let key = event_of(provider, &body).key();
         // Rightfoot's API is next made to refuse for good. Whether this entry's retry meets that is chance.
         if provider != "rightfoot" {
@@ -222,6 +224,37 @@ impl<'a> Walk<'a> {
             Ok(if asked { Ok(()) } else { Err("nobody has asked".to_string()) })
         })
         .await
+    }
+
+    /// The operator's command, with the secret as it is now: what it has the provider do is refused, and repeated.
+    fn operated(&mut self, provider: &str) -> Outcome<()> {
+        let url = format!("https://hooks.example/{}", self.canary("URL token"));
+        let id = self.canary("account number");
+        let authorizers = json!({ "authorizers": [self.person("typed")] }).to_string();
+        let commands: &[&[&str]] = match provider {
+            "rightfoot" => &[&["rightfoot", "submit", "-"]],
+            "fynapse" => &[
+                &["fynapse", "create-secret", "--name", id],
+                &["fynapse", "rotate-secret", "--secret-id", id],
+                &["fynapse", "subscribe", "--name", id, "--endpoint-url", &url, "--secret-id", id],
+                &["fynapse", "deactivate", "--subscription-id", id],
+            ],
+            "finbox" => &[&["finbox", "set-webhook", "--flow", "entity", "--webhook-url", &url, "--webhook-mode", "1"]],
+            _ => &[],
+        };
+        let local = &self.scene.local;
+        for arguments in commands {
+            let output = output(local, provider, arguments, &authorizers)?;
+            if output.status.success() {
+                return Err(format!("{arguments:?}: the provider refuses everything, and this says that it worked"));
+            }
+            self.answers.push((format!("answer of the command {}", arguments[..2].join(" ")), format!("{output:?}")));
+        }
+        for arguments in [&["recent"][..], &["refused", provider], &["parked"]] {
+            let output = output(local, provider, arguments, "")?;
+            self.answers.push((format!("answer of the command {}", arguments.join(" ")), format!("{output:?}")));
+        }
+        Ok(())
     }
 
     /// A permanent error that repeats the request: the reason an entry is parked for says nothing of it.

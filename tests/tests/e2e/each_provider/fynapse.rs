@@ -8,7 +8,7 @@ use hookledger_tests::samples::event_of;
 use hookledger_tests::story::Scene;
 use serde_json::{Value, json};
 
-use super::super::fynapse::replay;
+use super::super::operator::replay;
 use super::{calls, listing, now};
 
 const FYNAPSE: &str = "fynapse";

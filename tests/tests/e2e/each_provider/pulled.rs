@@ -6,7 +6,7 @@ use hookledger_tests::local::{Local, until};
 use hookledger_tests::samples::event_of;
 use serde_json::{Value, json};
 
-use super::super::fynapse::replay;
+use super::super::operator::replay;
 use super::now;
 
 /// Longer than any backoff of a first attempt here, so that a wait of this length was asked for.

@@ -1,0 +1,55 @@
+//! The operator's command, run as a person would run it on the deployed stack.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use hookledger_core::identity::ItemKey;
+use hookledger_tests::local::{Local, Outcome};
+
+/// Runs a command with this provider's secret at hand; what it prints, or what it complains about.
+pub(super) fn hookledger(local: &Local, provider: &str, arguments: &[&str]) -> Outcome<String> {
+    let output = output(local, provider, arguments, "")?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+/// All that a command with this input leaves behind.
+pub(super) fn output(local: &Local, provider: &str, arguments: &[&str], input: &str) -> Outcome<Output> {
+    let stack = &local.stack;
+    let arn = stack.secrets.get(provider).ok_or("no such secret")?;
+    let mut command = Command::new(binary()?);
+    // An operator's access to the stack, and nothing else of this process's environment.
+    command.env_clear().args(arguments);
+    command.env("AWS_REGION", &stack.region).env("AWS_ENDPOINT_URL", &stack.endpoint);
+    command.env("AWS_ACCESS_KEY_ID", &stack.access_key_id).env("AWS_SECRET_ACCESS_KEY", &stack.secret_access_key);
+    command.env("HOOKLEDGER_TABLE", &stack.table).env("HOOKLEDGER_QUEUE_URL", &stack.queue_url);
+    command.env(format!("HOOKLEDGER_SECRET_{}", provider.to_uppercase()), arn);
+    command.env("WEBHOOK_BASE_URL", &stack.api_url);
+    for (name, path) in [("RIGHTFOOT", "/rightfoot"), ("FYNAPSE", "/fynapse"), ("FINBOX", "/finbox/bank-connect")] {
+        command.env(format!("{name}_API_BASE_URL"), format!("{}{path}", stack.sandbox_url));
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut run = || {
+        let mut child = command.spawn()?;
+        // Most commands read nothing, and may have ended by now.
+        let _ = child.stdin.take().map(|mut pipe| pipe.write_all(input.as_bytes()));
+        child.wait_with_output()
+    };
+    run().map_err(|error: std::io::Error| error.to_string())
+}
+
+/// Has the command open a parked entry again.
+pub(super) fn replay(local: &Local, key: &ItemKey) -> Outcome<String> {
+    let provider = key.pk.split('#').next().unwrap_or_default();
+    hookledger(local, provider, &["replay", &key.pk, &key.sk])
+}
+
+/// The command's binary, in the folder of this test's own: cargo builds no other package's binaries for a test, so
+/// `cargo xtask test` does it beforehand.
+fn binary() -> Outcome<PathBuf> {
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let path = this.ancestors().nth(2).ok_or("the test has no target folder")?.join("hookledger");
+    let missing = "is missing: `cargo xtask test e2e` builds it, or cargo build --workspace --bin hookledger";
+    if path.exists() { Ok(path) } else { Err(format!("{} {missing}", path.display())) }
+}
