@@ -16,6 +16,7 @@ mod setup;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::canonical::canonical;
 use super::json::{Field, object, required, text};
 use super::{
     Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
@@ -72,6 +73,36 @@ struct Body<'a> {
     session_id: Field<'a>,
     #[serde(borrow)]
     accounts: Field<'a>,
+}
+
+/// A delivery, with the fields of both flows.
+#[derive(Deserialize)]
+struct Pushed<'a> {
+    #[serde(borrow)]
+    event_name: Field<'a>,
+    #[serde(borrow)]
+    session_id: Field<'a>,
+    #[serde(borrow)]
+    accounts: Field<'a>,
+    #[serde(borrow)]
+    entity_id: Field<'a>,
+    #[serde(borrow)]
+    statement_id: Field<'a>,
+    #[serde(borrow)]
+    link_id: Field<'a>,
+    #[serde(borrow)]
+    progress: Field<'a>,
+    #[serde(borrow)]
+    reason: Field<'a>,
+}
+
+/// Reads a delivery as both flows have it. Each is read by itself where the two together can't be: a flaw in one flow's
+/// fields is none of the other's.
+fn pushed(body: &[u8]) -> Result<(Body<'_>, Result<Attempt<'_>, Unreadable>), Unreadable> {
+    let Ok(read) = object::<Pushed<'_>>(body) else { return Ok((object(body)?, object(body))) };
+    let Pushed { event_name, session_id, accounts, entity_id, statement_id, link_id, progress, reason } = read;
+    let attempt = Attempt { entity_id, statement_id, link_id, progress, reason };
+    Ok((Body { event_name, session_id, accounts }, Ok(attempt)))
 }
 
 /// The five fields of the entity flow, as pushed and as listed.
@@ -145,17 +176,7 @@ impl Body<'_> {
 
 /// A digest of the accounts and their states that the order of fields and of accounts can't change.
 fn account_states(accounts: Field<'_>) -> String {
-    let parsed: Option<serde_json::Value> = accounts.and_then(|raw| serde_json::from_str(raw.get()).ok());
-    match parsed {
-        Some(serde_json::Value::Array(list)) => {
-            // Objects print with sorted keys; what remains is to sort the accounts.
-            let mut states: Vec<String> = list.iter().map(ToString::to_string).collect();
-            states.sort();
-            mark(&states.join("\n"))
-        }
-        Some(other) => mark(&other.to_string()),
-        None => "none".into(),
-    }
+    accounts.and_then(|raw| canonical(raw.get())).map_or_else(|| "none".into(), |states| mark(&states))
 }
 
 /// What stands for a text in a key: half of its SHA-256.
@@ -205,15 +226,15 @@ impl Provider for FinBox {
     }
 
     fn parse(&self, verified: &Verified) -> Result<Event, Unreadable> {
-        let body: Body<'_> = object(verified.body())?;
+        let (body, attempt) = pushed(verified.body())?;
         match text(body.event_name).filter(|name| !name.is_empty()) {
             Some(event_name) => body.session_event(event_name),
-            None => object::<Attempt<'_>>(verified.body())?.event(1),
+            None => attempt?.event(1),
         }
     }
 
     fn ask(&self, _entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask {
-        let (Ok(session), Ok(attempt)) = (object::<Body<'_>>(body), object::<Attempt<'_>>(body)) else {
+        let Ok((session, Ok(attempt))) = pushed(body) else {
             return Ask::Nothing(Box::new(stored_body_unreadable()));
         };
         if let Some(session_id) = text(session.session_id).filter(|_| session.event_name.is_some()) {
@@ -231,7 +252,7 @@ impl Provider for FinBox {
     }
 
     fn answer(&self, entry: &Entry, body: &[u8], cursor: Option<&str>, _tally: u64, response: &ApiResponse) -> Step {
-        let (Ok(session), Ok(attempt)) = (object::<Body<'_>>(body), object::<Attempt<'_>>(body)) else {
+        let Ok((session, Ok(attempt))) = pushed(body) else {
             return stored_body_unreadable();
         };
         if session.event_name.is_some() {

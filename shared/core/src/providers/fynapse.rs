@@ -135,10 +135,12 @@ impl Provider for Fynapse {
         }
         // The body is signed and the Idempotency-Key header is not, so identity comes from the body alone.
         let event_id = text(body.event_id).filter(|id| !id.is_empty());
-        let digest = verified.delivery().digest();
         let (subject, identity) = match &event_id {
             Some(id) => place(id),
-            None => (Subject::new(ID, "event", &digest), Identity::new(&["sha256", &digest])),
+            None => {
+                let digest = verified.delivery().digest();
+                (Subject::new(ID, "event", &digest), Identity::new(&["sha256", &digest]))
+            }
         };
         let header_key = verified.delivery().header("idempotency-key").map(str::to_string);
         Ok(Event {

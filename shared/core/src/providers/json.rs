@@ -1,7 +1,12 @@
 //! Tolerant reading of providers' JSON: unknown fields are passed over, ids may come as strings or numbers, and a
 //! number keeps the digits it was sent with.
 
-use serde::Deserialize;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Unreadable;
@@ -11,11 +16,45 @@ pub(super) type Field<'a> = Option<&'a RawValue>;
 
 /// Reads a JSON object.
 pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unreadable> {
-    // A derived struct would read an array as well, its fields one after the other.
-    if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(Unreadable::NotAnObject);
+    // As text the bytes are checked once; as bytes, each field by itself. An object whose fields are text can be read
+    // although something else in it is not.
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => return object_text(text),
+        Err(_) if is_object(body) => serde_json::from_slice(body).ok(),
+        Err(_) => None,
+    };
+    read.ok_or(Unreadable::NotAnObject)
+}
+
+/// The same of a body that is text throughout. Only such a one may be read with its [`Part`]s, in one pass: what such a
+/// pass skips is not looked at as text.
+pub(super) fn object_text<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Unreadable> {
+    let read = if is_object(body.as_bytes()) { serde_json::from_str(body).ok() } else { None };
+    read.ok_or(Unreadable::NotAnObject)
+}
+
+/// A derived struct would read an array as well, its fields one after the other.
+fn is_object(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"{")
+}
+
+/// An object inside the body that is read along with it. Anything else in its place, an array too, is an error.
+pub(super) struct Part<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Part<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+            type Value = T;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+        deserializer.deserialize_map(Object(PhantomData)).map(Self)
     }
-    serde_json::from_slice(body).map_err(|_| Unreadable::NotAnObject)
 }
 
 /// The text of a string field, or the digits of a number; `None` for everything else.

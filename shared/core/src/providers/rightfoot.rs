@@ -94,7 +94,22 @@ struct Body<'a> {
     #[serde(borrow)]
     timestamp: Field<'a>,
     #[serde(borrow)]
-    alerts: Option<Vec<&'a RawValue>>,
+    alerts: Field<'a>,
+}
+
+impl<'a> Body<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
+        let read: Self = object(body)?;
+        // They are looked into when their work is done; until then it is enough that they are a list.
+        if read.alerts.is_some_and(|alerts| !alerts.get().starts_with('[')) {
+            return Err(Unreadable::NotAnObject);
+        }
+        Ok(read)
+    }
+
+    fn alerts(&self) -> Vec<&'a RawValue> {
+        self.alerts.and_then(|alerts| serde_json::from_str(alerts.get()).ok()).unwrap_or_default()
+    }
 }
 
 #[derive(Deserialize)]
@@ -159,7 +174,7 @@ impl Provider for Rightfoot {
     }
 
     fn parse(&self, verified: &Verified) -> Result<Event, Unreadable> {
-        let body: Body<'_> = object(verified.body())?;
+        let body = Body::read(verified.body())?;
         let event_uuid = required("event_uuid", body.event_uuid)?;
         let event_type = required("type", body.event_type)?;
         let batch_id = required("batch_id", body.batch_id)?;
@@ -189,14 +204,14 @@ impl Provider for Rightfoot {
             let step = recovery::schedule_run(body).unwrap_or_else(|_| stored_body_unreadable());
             return Ask::Nothing(Box::new(step));
         }
-        match object::<Body<'_>>(body).ok().and_then(|body| text(body.batch_id)) {
+        match Body::read(body).ok().and_then(|body| text(body.batch_id)) {
             Some(batch_id) => Ask::Request(self.balances(&batch_id, PAGE_LIMIT, cursor)),
             None => Ask::Nothing(Box::new(stored_body_unreadable())),
         }
     }
 
     fn answer(&self, entry: &Entry, body: &[u8], cursor: Option<&str>, tally: u64, response: &ApiResponse) -> Step {
-        let Ok(delivered) = object::<Body<'_>>(body) else { return stored_body_unreadable() };
+        let Ok(delivered) = Body::read(body) else { return stored_body_unreadable() };
         match response.status {
             200 => {}
             404 => return Step::NotYet { reason: "the batch is still processing, or unknown to Rightfoot" },
@@ -287,13 +302,13 @@ fn confirmed_alerts(delivered: &Body<'_>, page: &Page<'_>) -> Vec<Row> {
             document: raw(document),
         })
     };
-    delivered.alerts.iter().flatten().filter_map(row).collect()
+    delivered.alerts().iter().filter_map(row).collect()
 }
 
 fn finished(entry: &Entry, delivered: &Body<'_>, rows: Vec<Row>, tally: u64) -> Step {
     let total = tally + rows.len() as u64;
     if entry.event_type == ALERT {
-        let alerts = delivered.alerts.as_ref().map_or(0, Vec::len);
+        let alerts = delivered.alerts().len();
         if total == 0 && alerts > 0 {
             return permanent("none of the alert's authorizers is in the batch that Rightfoot answered");
         }

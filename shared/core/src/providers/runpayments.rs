@@ -14,7 +14,7 @@ mod reporting;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, object, raw, required, text};
+use super::json::{Field, Part, object, object_text, raw, required, text};
 use super::lists::listed_n;
 use super::{
     Answers, Ask, Audit, Definition, Listed, ListedRow, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls,
@@ -108,6 +108,33 @@ struct Envelope<'a> {
     metadata: Field<'a>,
 }
 
+/// The same, read to the ends that say which event it is. Not every envelope is one: its parts may have any shape.
+#[derive(Deserialize)]
+struct Delivered<'a> {
+    #[serde(borrow)]
+    event_type: Field<'a>,
+    #[serde(borrow)]
+    source_id: Field<'a>,
+    #[serde(borrow)]
+    timestamp: Field<'a>,
+    #[serde(borrow)]
+    payload: Option<Part<BoardingPayload<'a>>>,
+    #[serde(borrow)]
+    metadata: Option<Part<Metadata<'a>>>,
+}
+
+impl<'a> Delivered<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
+        let in_one_pass = std::str::from_utf8(body).ok().and_then(|text| object_text(text).ok());
+        if let Some(read) = in_one_pass {
+            return Ok(read);
+        }
+        let Envelope { event_type, source_id, timestamp, payload, metadata } = object(body)?;
+        let (payload, metadata) = (Some(Part(part(payload))), Some(Part(part(metadata))));
+        Ok(Self { event_type, source_id, timestamp, payload, metadata })
+    }
+}
+
 #[derive(Default, Deserialize)]
 struct Metadata<'a> {
     #[serde(borrow)]
@@ -168,13 +195,13 @@ impl Provider for RunPayments {
     }
 
     fn parse(&self, verified: &Verified) -> Result<Event, Unreadable> {
-        let envelope: Envelope<'_> = object(verified.body())?;
+        let envelope = Delivered::read(verified.body())?;
         let event_type = required("event_type", envelope.event_type)?;
-        let metadata: Metadata<'_> = part(envelope.metadata);
+        let metadata = envelope.metadata.map(|Part(metadata)| metadata).unwrap_or_default();
         let key = required("metadata.idempotency_key", metadata.idempotency_key)?;
         let (kind, status) = event_type.split_once('.').unwrap_or((event_type.as_str(), ""));
         let subject = if matches!(kind, "merchant" | "boarding") {
-            let payload: BoardingPayload<'_> = part(envelope.payload);
+            let payload = envelope.payload.map(|Part(payload)| payload).unwrap_or_default();
             let named = text(payload.merchant_id).or(text(payload.event_table_pk)).filter(|id| !id.is_empty());
             merchant_subject(&named.map_or_else(|| required("source_id", envelope.source_id), Ok)?)
         } else {

@@ -1,0 +1,188 @@
+//! Ports that take everything at once and keep nothing, so that only the core's own work is measured.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use hookledger_core::circuit::Circuit;
+use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
+use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row};
+use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::job::Job;
+use hookledger_core::ports::{
+    Clock, Inbox, Ledger, Meter, Metric, Postponed, QueueError, Secrets, SecretsError, Settlement, StoreError,
+    WorkQueue,
+};
+use hookledger_core::secret::ProviderSecrets;
+use hookledger_core::settings::Timing;
+use hookledger_core::time::UnixMs;
+
+/// All ports but the secrets.
+pub(crate) struct Ports {
+    timing: Timing,
+    sent: Cell<u64>,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self { timing: Timing::read(&|_| None).expect("the defaults"), sent: Cell::new(0) }
+    }
+}
+
+impl Ports {
+    /// How many jobs were sent: one for each event that owes work.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+}
+
+impl Inbox for Ports {
+    type Ledger = Self;
+    type Queue = Self;
+    type Clock = Self;
+    type Meter = Self;
+
+    fn ledger(&self) -> &Self {
+        self
+    }
+    fn queue(&self) -> &Self {
+        self
+    }
+    fn clock(&self) -> &Self {
+        self
+    }
+    fn meter(&self) -> &Self {
+        self
+    }
+    fn timing(&self) -> &Timing {
+        &self.timing
+    }
+}
+
+impl Clock for Ports {
+    fn now(&self) -> UnixMs {
+        UnixMs(0)
+    }
+    fn random(&self) -> u64 {
+        0
+    }
+}
+
+impl Meter for Ports {
+    fn count(&self, _: Metric, _: Option<ProviderId>, _: u64) {}
+}
+
+impl WorkQueue for Ports {
+    async fn send(&self, _: &Job, _: u32) -> Result<(), QueueError> {
+        self.sent.set(self.sent.get() + 1);
+        Ok(())
+    }
+    async fn depth(&self) -> Result<u64, QueueError> {
+        Ok(0)
+    }
+}
+
+/// Secrets that are always at hand.
+pub(crate) struct Known(pub(crate) Arc<ProviderSecrets>);
+
+impl Secrets for Known {
+    async fn get(&self, _: ProviderId) -> Result<Arc<ProviderSecrets>, SecretsError> {
+        Ok(Arc::clone(&self.0))
+    }
+    async fn reread(&self, _: ProviderId) -> Result<Option<Arc<ProviderSecrets>>, SecretsError> {
+        Ok(None)
+    }
+}
+
+/// What a receiver has no business with.
+const NOT_RECEIVING: StoreError = StoreError::Refused("a receiver only admits");
+
+impl Ledger for Ports {
+    async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError> {
+        std::hint::black_box(entry);
+        Ok(Admitted::New)
+    }
+    async fn reopen(&self, _: &ItemKey, _: UnixMs, _: Option<u32>) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn entry(&self, _: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn postpone(&self, _: &ItemKey, _: &Postponed) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn park(&self, _: &ItemKey, _: &str, _: UnixMs) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn freeze(&self, _: &ItemKey, _: &str) -> Result<String, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn settle(&self, _: &ItemKey, _: &Settlement) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn put_rows(&self, _: &Subject, _: &[Row]) -> Result<(), StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn facts(&self, _: &Subject) -> Result<Vec<Fact>, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn put_fact(&self, _: &Subject, _: &Fact) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn match_fact(&self, _: &Subject, _: &str, _: u32, _: &ItemKey) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn status(&self, _: &Subject) -> Result<Option<Status>, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn move_status(&self, _: &Subject, _: Option<u64>, _: &Status) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn expect(&self, _: &Expectation) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn expectation(&self, _: &ItemKey) -> Result<Option<Expectation>, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn end_expectation(
+        &self,
+        _: &ItemKey,
+        _: ExpectationState,
+        _: UnixMs,
+        _: UnixMs,
+    ) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn count_found(&self, _: &ItemKey, _: u32) -> Result<(), StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn hasten(&self, _: &ItemKey, _: UnixMs) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn delay_poll(&self, _: &ItemKey, _: UnixMs, _: UnixMs, _: u32) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn ensure_listing(&self, _: &Listing) -> Result<(), StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn advance_listing(&self, _: &Listing, _: UnixMs) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn due(&self, _: u8, _: UnixMs, _: usize) -> Result<Vec<DueKey>, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn debt(&self, _: &ItemKey) -> Result<Option<Debt>, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn claim(&self, _: &ItemKey, _: UnixMs, _: UnixMs) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn circuit(&self, _: ProviderId) -> Result<Option<Circuit>, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn move_circuit(&self, _: ProviderId, _: Option<u64>, _: &Circuit) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+    async fn refuse(&self, _: &Refused) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
+}

@@ -1,0 +1,153 @@
+//! The two sides that are compared.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use hmac::{Hmac, KeyInit, Mac};
+use hookledger_core::delivery::Delivery;
+use hookledger_core::providers::{self, Provider};
+use hookledger_core::receive::receive;
+use hookledger_core::secret::{ProviderSecrets, Secret};
+use hookledger_core::signature::Scheme;
+use hookledger_core::time::UnixMs;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use super::bodies::Case;
+use super::ports::{Known, Ports};
+
+const KEY: &str = "a signing secret of forty-odd characters...";
+const TOKEN: &str = "kq3v2XxWZb0m6mJrj7vDqk1X2c9yX5l8yqP8u2fWq1E";
+/// 2026-11-22T08:00:00Z.
+const NOW: UnixMs = UnixMs(1_795_334_400_000);
+
+/// What is run.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    /// Nothing: what making and dropping a delivery costs by itself.
+    Nothing,
+    /// What no receiver could leave out.
+    Floor,
+    /// The flow as it ships.
+    CorePath,
+}
+
+impl Side {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Floor => "floor",
+            Self::CorePath => "core-path",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        [Self::Nothing, Self::Floor, Self::CorePath].into_iter().find(|side| side.name() == name)
+    }
+}
+
+/// One case at one size, ready to run.
+pub(crate) struct Bench {
+    provider: Box<dyn Provider>,
+    secrets: Known,
+    body: Vec<u8>,
+    headers: Vec<(String, String)>,
+    signed: bool,
+    ports: Ports,
+}
+
+/// What one event brings.
+pub(crate) enum Arrival {
+    /// A delivery, until it is received.
+    Delivery(Option<Delivery>),
+    /// For the floor: the bytes alone, since a delivery shows none before it is verified.
+    Bytes(Vec<u8>),
+}
+
+impl Bench {
+    pub(crate) fn new(case: &Case, bytes: usize) -> Self {
+        let provider = providers::build(case.provider, &|_| None).expect("default settings").expect("a provider");
+        let named = |value: &str| format!(r#"[{{"id":"2026-11","value":"{value}"}}]"#);
+        let document = format!(r#"{{"signing_secrets":{},"url_tokens":{}}}"#, named(KEY), named(TOKEN));
+        let body = case.body(bytes);
+        let (signed, header) = match provider.scheme() {
+            Scheme::Timestamped { header, .. } => {
+                let at = NOW.secs().to_string();
+                let tag = tag(&[at.as_bytes(), b".", &body]);
+                (true, Some((*header, format!("t={at},v1={tag}"))))
+            }
+            Scheme::Prefixed { header, prefix, .. } => (true, Some((*header, format!("{prefix}{}", tag(&[&body]))))),
+            Scheme::Unsigned { .. } => (false, None),
+        };
+        // What a gateway sends along.
+        let mut headers: Vec<(String, String)> =
+            [("content-type", "application/json"), ("host", "a1b2c3.example"), ("user-agent", "webhooks/1.0")]
+                .map(|(name, value)| (name.to_string(), value.to_string()))
+                .into();
+        headers.extend(header.map(|(name, value)| (name.to_string(), value)));
+        let secrets = Known(Arc::new(ProviderSecrets::parse(&document).expect("a secret document")));
+        let bench = Self { provider, secrets, body, headers, signed, ports: Ports::default() };
+        bench.receive(bench.delivery());
+        assert!(bench.ports.sent() == 1, "{}: the delivery was not admitted with work owed", case.name);
+        bench
+    }
+
+    /// The body's size.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// What so many events bring, each with bytes of its own.
+    pub(crate) fn arrivals(&self, side: Side, count: usize) -> Vec<Arrival> {
+        let one = |_| match side {
+            Side::Floor => Arrival::Bytes(self.body.clone()),
+            Side::Nothing | Side::CorePath => Arrival::Delivery(Some(self.delivery())),
+        };
+        (0..count).map(one).collect()
+    }
+
+    fn delivery(&self) -> Delivery {
+        let mut delivery = Delivery::new(self.provider.id(), NOW, self.body.clone());
+        delivery.source_ip = Some("192.0.2.7".into());
+        delivery.path_token = Some(Secret::new(TOKEN));
+        delivery.headers.clone_from(&self.headers);
+        delivery
+    }
+
+    /// Runs one side over one arrival.
+    pub(crate) fn run(&self, side: Side, arrival: &mut Arrival) {
+        match (side, arrival) {
+            (Side::Floor, Arrival::Bytes(body)) => self.floor(black_box(body)),
+            (Side::CorePath, Arrival::Delivery(delivery)) => {
+                delivery.take().into_iter().for_each(|it| self.receive(it))
+            }
+            (_, arrival) => drop(black_box(arrival)),
+        }
+    }
+
+    fn floor(&self, body: &[u8]) {
+        if self.signed {
+            let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).expect("any key");
+            mac.update(body);
+            black_box(mac.finalize());
+        } else {
+            black_box(Sha256::digest(TOKEN.as_bytes()));
+        }
+        let value: &RawValue = serde_json::from_slice(body).expect("JSON");
+        black_box(value);
+    }
+
+    fn receive(&self, delivery: Delivery) {
+        let answer = receive(&self.ports, &self.secrets, self.provider.as_ref(), delivery).now_or_never();
+        let answer = answer.expect("no port waits");
+        assert!(answer.status == 200, "refused");
+        black_box(answer);
+    }
+}
+
+fn tag(parts: &[&[u8]]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).expect("any key");
+    parts.iter().for_each(|part| mac.update(part));
+    hex::encode(mac.finalize().into_bytes())
+}
