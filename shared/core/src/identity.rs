@@ -7,6 +7,7 @@
 //! Both are pinned by the snapshots of every file in `events/`: deriving them differently for stored events would make
 //! yesterday's event a stranger to its own redelivery. Changing them is a migration.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -36,7 +37,7 @@ pub struct Subject(String);
 impl Subject {
     /// The subject `id` of this `kind` at this provider. The id is opaque: any text is safe.
     pub fn new(provider: ProviderId, kind: &str, id: &str) -> Self {
-        Self(format!("{}#{}#{}", provider.0, escape(kind), escape(id)))
+        Self([provider.0, &escaped(kind), &escaped(id)].join("#"))
     }
 
     /// Where verified deliveries that could not be read are kept: one collection for each provider and UTC day.
@@ -73,8 +74,13 @@ pub struct Identity(String);
 impl Identity {
     /// The identity made of these parts, in this order.
     pub fn new(parts: &[&str]) -> Self {
-        let escaped: Vec<String> = parts.iter().map(|part| escape(part)).collect();
-        Self(format!("event#{}", escaped.join("#")))
+        // An identity always has a part; that of none would be `event#`.
+        let mut key = String::from(if parts.is_empty() { "event#" } else { "event" });
+        for part in parts {
+            key.push('#');
+            key.push_str(&escaped(part));
+        }
+        Self(key)
     }
 
     /// The identity of bytes that carry no better one.
@@ -132,20 +138,36 @@ impl fmt::Display for ItemKey {
 
 /// SHA-256 as 64 lower-case hex digits.
 pub fn digest_hex(bytes: &[u8]) -> String {
-    hex::encode(Sha256::digest(bytes))
+    let mut digits = [b'0'; 64];
+    // It fits: two digits for each of 32 bytes. `hex::encode` would push them one character at a time.
+    let _ = hex::encode_to_slice(Sha256::digest(bytes), &mut digits);
+    String::from_utf8_lossy(&digits).into_owned()
 }
 
 /// Makes any text safe inside a key: `#` separates, so it and everything unprintable is percent-encoded, and what is
 /// too long is replaced by its digest behind a `~` that no escaped text can start with.
 pub fn escape(part: &str) -> String {
+    escaped(part).into_owned()
+}
+
+/// The same, without a copy of what is safe as it is: most ids are.
+fn escaped(part: &str) -> Cow<'_, str> {
+    if part.len() <= MAX_PART_BYTES && !part.bytes().any(is_escaped) {
+        return Cow::Borrowed(part);
+    }
     let mut escaped = String::with_capacity(part.len());
     for byte in part.bytes() {
-        match byte {
-            b'#' | b'%' | b'~' | 0..=b' ' | 0x7f..=0xff => escaped.push_str(&format!("%{byte:02X}")),
-            _ => escaped.push(char::from(byte)),
+        if is_escaped(byte) {
+            escaped.push_str(&format!("%{byte:02X}"));
+        } else {
+            escaped.push(char::from(byte));
         }
     }
-    if escaped.len() > MAX_PART_BYTES { format!("~{}", digest_hex(part.as_bytes())) } else { escaped }
+    Cow::Owned(if escaped.len() > MAX_PART_BYTES { format!("~{}", digest_hex(part.as_bytes())) } else { escaped })
+}
+
+fn is_escaped(byte: u8) -> bool {
+    matches!(byte, b'#' | b'%' | b'~' | 0..=b' ' | 0x7f..=0xff)
 }
 
 #[cfg(test)]

@@ -177,7 +177,9 @@ pub(crate) fn bounded(mut event: Event) -> Result<Event, Unreadable> {
         return Err(Unreadable::Field { field: "type", rule: "at most 200 bytes long" });
     }
     for (_, note) in &mut event.notes {
-        *note = note.chars().take(MAX_NOTE_CHARS).collect();
+        if let Some((end, _)) = note.char_indices().nth(MAX_NOTE_CHARS) {
+            note.truncate(end);
+        }
     }
     Ok(event)
 }
