@@ -32,3 +32,7 @@ mod dynoxide {
 
     hookledger_tests::ledger_contract!(super::engine);
 }
+
+/// What DynamoDB bills for the adapter's writes.
+#[path = "contract/write_units.rs"]
+mod write_units;

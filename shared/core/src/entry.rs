@@ -228,6 +228,8 @@ impl fmt::Debug for Refused {
     }
 }
 
+/// Partitions for each day of the index that lists what came in. One partition takes 1,000 writes a second.
+pub const RECENT_SHARDS: u8 = 8;
 /// The most of a refused body that is kept.
 pub const MAX_QUARANTINE_BYTES: usize = 4096;
 /// Refusals kept for each provider and minute. All are counted; a flood can't fill the table.

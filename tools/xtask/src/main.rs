@@ -6,6 +6,8 @@
 //!      ├ hour            (brings the stack up for random hours)
 //!      ├ simulate        (builds and runs the simulation)
 //!      ├ catch-up        (builds and runs the measurement)
+//!      ├ bench-core      (builds the core path as it ships, and measures it)
+//!      ├ skew            (builds and runs the count of events on partitions)
 //!      ├ fuzz            (builds and runs the fuzz targets)
 //!      ├ test            (brings the stack up for the end-to-end suite)
 //!      └ check           fmt clippy doc layering inventory abilities template supply-chain
@@ -22,6 +24,7 @@ mod fuzz;
 mod hour;
 mod http;
 mod job;
+mod measure;
 mod ministack;
 mod proc_table;
 mod processes;
@@ -78,6 +81,10 @@ enum Command {
     Simulate(simulate::Seeds),
     /// Measure how soon the reconciler catches up with many debts, for several numbers of runs a minute
     CatchUp(catch_up::Wanted),
+    /// Measure what the core path costs: from a delivery's bytes to the put, beside its floor
+    BenchCore,
+    /// Count how evenly events fall onto the partitions of table and indexes
+    Skew,
     /// Feed everything that reads what others write with inputs nobody should send
     Fuzz(fuzz::Fuzz),
     /// Run the checks that need no stack
@@ -110,6 +117,8 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Hour(hours) => hour::run(&project, &hours),
         Command::Simulate(seeds) => simulate::run(&project, &seeds),
         Command::CatchUp(wanted) => catch_up::run(&project, &wanted),
+        Command::BenchCore => measure::run(&project, measure::CORE_PATH),
+        Command::Skew => measure::run(&project, measure::SHARD_SKEW),
         Command::Fuzz(fuzz) => fuzz::run(&project, &fuzz),
         Command::Check { part } => check::run(&project, part),
     }

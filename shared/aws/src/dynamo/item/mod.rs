@@ -14,6 +14,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+pub(crate) use hookledger_core::entry::RECENT_SHARDS;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::StoreError;
 use hookledger_core::time::UnixMs;
@@ -27,8 +28,6 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 pub(crate) const STATUS_SK: &str = "state";
 /// The start of the sort key of a subject's status facts.
 pub(crate) const FACT_PREFIX: &str = "fact#";
-/// Partitions of the `recent` index for each day. One partition takes 1,000 writes a second.
-pub(crate) const RECENT_SHARDS: u8 = 8;
 
 /// The partition of the `recent` index for one day's shard.
 pub(crate) fn recent_shard_name(day: &str, shard: u8) -> String {
