@@ -9,6 +9,7 @@
 //! logged for it quotes what was found. Here an envelope that can't be read is answered 503 with `Retry-After`: the
 //! fault is ours or the gateway's, never the provider's.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -62,17 +63,21 @@ impl std::fmt::Debug for Request {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope {
+struct Envelope<'a> {
     request_context: RequestContext,
     #[serde(default)]
     headers: Option<BTreeMap<String, Option<String>>>,
     #[serde(default)]
     path_parameters: Option<BTreeMap<String, Option<String>>>,
-    #[serde(default)]
-    body: Option<String>,
+    #[serde(borrow, default)]
+    body: Option<Text<'a>>,
     #[serde(default)]
     is_base64_encoded: bool,
 }
+
+/// Text that stays in the envelope unless it has escapes, as base64 never does: a large body is decoded from there.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct RequestContext {
@@ -90,11 +95,11 @@ struct HttpContext {
 impl Request {
     /// Takes a request out of its envelope.
     pub fn parse(event: &RawValue) -> Result<Self, EnvelopeError> {
-        let envelope: Envelope = serde_json::from_str(event.get()).map_err(|_| EnvelopeError::Shape)?;
+        let envelope: Envelope<'_> = serde_json::from_str(event.get()).map_err(|_| EnvelopeError::Shape)?;
         let body = match (envelope.body, envelope.is_base64_encoded) {
             (None, _) => Vec::new(),
-            (Some(text), false) => text.into_bytes(),
-            (Some(text), true) => BASE64_STANDARD.decode(text).map_err(|_| EnvelopeError::Base64)?,
+            (Some(Text(text)), false) => text.into_owned().into_bytes(),
+            (Some(Text(text)), true) => BASE64_STANDARD.decode(text.as_bytes()).map_err(|_| EnvelopeError::Base64)?,
         };
         let present = |(name, value): (String, Option<String>)| Some((name, value?));
         let headers = envelope.headers.into_iter().flatten().filter_map(present);

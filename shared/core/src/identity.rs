@@ -138,10 +138,10 @@ impl fmt::Display for ItemKey {
 
 /// SHA-256 as 64 lower-case hex digits.
 pub fn digest_hex(bytes: &[u8]) -> String {
-    let mut digits = [b'0'; 64];
+    let mut digits = vec![b'0'; 64];
     // It fits: two digits for each of 32 bytes. `hex::encode` would push them one character at a time.
     let _ = hex::encode_to_slice(Sha256::digest(bytes), &mut digits);
-    String::from_utf8_lossy(&digits).into_owned()
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 /// Makes any text safe inside a key: `#` separates, so it and everything unprintable is percent-encoded, and what is
