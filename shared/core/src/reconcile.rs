@@ -29,8 +29,9 @@ use crate::settings::Timing;
 use crate::time::UnixMs;
 use crate::work::{MAX_ATTEMPTS, park};
 
-/// Debts taken from one shard in one run. What is more comes next minute.
-pub const MAX_DEBTS_PER_SHARD: usize = 500;
+/// Debts taken up in one run, evenly from its shards: 500 from each of all 64, more from each where several runs share
+/// them out. What is more comes next minute.
+pub const MAX_DEBTS_PER_RUN: usize = 32_000;
 /// Shards looked at, and debts carried out for each provider, at the same time.
 const IN_FLIGHT: usize = 32;
 /// A queue this deep is behind already: sending its work again would only make it deeper.
@@ -106,8 +107,9 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         let hold_back = inbox.queue().depth().await.is_ok_and(|depth| depth > MAX_QUEUE_DEPTH);
         self.ensure_listings(run).await?;
         let started = inbox.clock().now();
+        let of_each = MAX_DEBTS_PER_RUN / run.shards.len().max(1);
         let shards: Vec<_> = stream::iter(run.shards.clone())
-            .map(|shard| inbox.ledger().due(shard, started, MAX_DEBTS_PER_SHARD))
+            .map(|shard| inbox.ledger().due(shard, started, of_each))
             .buffer_unordered(IN_FLIGHT)
             .collect()
             .await;

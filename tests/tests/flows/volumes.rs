@@ -11,7 +11,7 @@ use hookledger_core::circuit::{Circuits, Gate, MAX_DOWN_IN_A_ROW};
 use hookledger_core::debt::{DUE_SHARDS, ExpectationState};
 use hookledger_core::entry::{Entry, State};
 use hookledger_core::expect::{Asker, announce};
-use hookledger_core::identity::ProviderId;
+use hookledger_core::identity::{ProviderId, Subject};
 use hookledger_core::job::Job;
 use hookledger_core::ports::{Clock, Metric, ProviderApi};
 use hookledger_core::reconcile::Run;
@@ -378,4 +378,26 @@ fn a_known_outage_costs_one_write_for_each_poll() {
     let jobs = town.inbox.queue.jobs();
     let polls = jobs.iter().filter(|job| matches!(job, Job::Poll { due_at: again, .. } if *again != due_at)).count();
     assert_eq!(polls, 1, "one of the two moved it: {jobs:?}");
+}
+
+#[test]
+fn runs_that_share_the_shards_take_more_from_each() {
+    // Otherwise more runs would find no more debts than one does, and could not catch up any sooner.
+    let town = Town::new();
+    town.inbox.api.answer_with(|url| match url {
+        url if url.contains("/v1/balances") => balances(url),
+        _ => answer(200, r#"{"items":[],"hasMore":false}"#),
+    });
+    let shard = |batch: &String| Subject::new(id("rightfoot"), "batch", batch).item("expectation").shard(DUE_SHARDS);
+    for batch in (0..).map(|n| format!("b{n}")).filter(|batch| shard(batch) == 7).take(600) {
+        run(announce(&town.inbox, town.provider("rightfoot"), &batch)).unwrap();
+    }
+    town.inbox.clock.advance_secs(60);
+    let due = |shards| {
+        // Nothing is taken up any more: only what a run finds is of interest.
+        let deadline = town.inbox.clock.now();
+        run(town.asker().reconcile(&Run { shards, deadline })).unwrap().due
+    };
+    // The listing of Run's merchants lies in another shard, and is due as well.
+    assert_eq!((due(7..=7), due(0..=7), due(0..=63)), (600, 600, 501));
 }
