@@ -272,7 +272,7 @@ fn what_is_only_kept_and_what_is_larger() {
         assert_eq!(ledger.settle(&key, &settled()).await, Ok(true));
         step();
     });
-    // Hex digits of noise pack to half; settling pays for the whole row again.
+    // Hex digits of noise pack to half; settling pays for the whole row again, which its end makes a little larger.
     let [(put, 1, 1), (settle, 1, 0)] = steps[..] else { panic!("{steps:?}") };
-    assert!(put == settle && (8..=12).contains(&put), "{steps:?}");
+    assert!((9..=10).contains(&put) && (put..=put + 1).contains(&settle), "{steps:?}");
 }
