@@ -141,7 +141,12 @@ impl Http {
     async fn call(&self, request: http::Request<Full<Bytes>>) -> Outcome<Answered> {
         let what = format!("{} {}", request.method(), request.uri().path());
         let answer = async {
-            let response = self.client.request(request).await.map_err(|error| format!("{what}: {error}"))?;
+            let response = match self.client.request(request.clone()).await {
+                // A connection that was kept open may be closed just as it is used again.
+                Err(_) if request.method().is_idempotent() => self.client.request(request).await,
+                answered => answered,
+            };
+            let response = response.map_err(|error| format!("{what}: {error}"))?;
             let (parts, body) = response.into_parts();
             let body = body.collect().await.map_err(|error| format!("{what}: {error}"))?.to_bytes().to_vec();
             let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();

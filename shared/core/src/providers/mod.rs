@@ -4,7 +4,6 @@
 //! The trait has no default methods: a provider that can't do something says so explicitly, and a new one can't forget
 //! to say how it is verified.
 
-mod canonical;
 mod finbox;
 mod fynapse;
 mod json;
