@@ -34,8 +34,10 @@ use truth::Told;
 const ANNOUNCING: usize = 8;
 /// An application announces as it starts what a provider then takes its time for. On a busy machine it may come late.
 const ANNOUNCED_BEFORE: Duration = Duration::from_secs(3);
-/// How often an application announces again after a 5xx.
-const ANNOUNCE_TRIES: u32 = 10;
+/// How often an application announces again after a 5xx or no answer.
+const ANNOUNCE_TRIES: u32 = 60;
+/// How long an hour lasts here, unless told otherwise.
+const LASTS: Duration = Duration::from_secs(25);
 /// How long the hour itself may take: half a minute, and more where the machine is busy.
 const PLAY_LIMIT: Duration = Duration::from_secs(240);
 /// How long it may take afterwards until everything that can be had is there.
@@ -64,6 +66,8 @@ pub type FailedCalls = BTreeMap<String, BTreeMap<u16, u64>>;
 pub struct Played {
     /// The seed.
     pub seed: u64,
+    /// The number that is in all its ids.
+    pub run: u64,
     /// The plan's digest: the same for the same seed.
     pub digest: String,
     /// What the providers say.
@@ -95,11 +99,22 @@ impl Played {
 
 /// Plays an hour and compares.
 pub async fn play(local: &Local, hour: &Hour) -> Outcome<Played> {
+    play_amid(local, hour, LASTS, async { Ok(()) }).await
+}
+
+/// The same in another time, while there is trouble: it may take the stack away from everybody until it is over.
+pub async fn play_amid(
+    local: &Local,
+    hour: &Hour,
+    lasts: Duration,
+    trouble: impl Future<Output = Outcome<()>>,
+) -> Outcome<Played> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
     // Tenths of a second: in every id of this run, and in no other test's.
     let run = since.as_millis() / 100;
     let run = u64::try_from(run).map_err(|error| error.to_string())?;
-    let order = json!({ "seed": hour.seed, "run": run, "deliveries": hour.deliveries });
+    let time_scale = 3600.0 / lasts.as_secs_f64();
+    let order = json!({ "seed": hour.seed, "run": run, "deliveries": hour.deliveries, "time_scale": time_scale });
     let ordered = local.sandbox.control("PUT", "hour", &order).await?;
     let ordered: Ordered = serde_json::from_value(ordered).map_err(|error| format!("the sandbox's plan: {error}"))?;
     let references = if hour.announced { ordered.references } else { Vec::new() };
@@ -110,15 +125,25 @@ pub async fn play(local: &Local, hour: &Hour) -> Outcome<Played> {
     announce(local, at_once, started).await?;
     let announced = started.elapsed();
     local.sandbox.control("POST", "hour", &json!({})).await?;
-    let (Over { truth, failed_calls }, ()) =
-        futures_util::try_join!(until_over(local), announce(local, later, Instant::now()))?;
+    let (Over { truth, failed_calls }, (), ()) =
+        futures_util::try_join!(until_over(local), announce(local, later, Instant::now()), trouble)?;
     let over = started.elapsed();
     let Quiet { held, under_way, waited_for } = until_quiet(local, &run.to_string(), &truth).await?;
     let judgement = judge(&truth, &held);
     let quiet = started.elapsed();
     close(local, &references).await?;
     let took = [announced, over - announced, quiet - over];
-    Ok(Played { seed: hour.seed, digest: ordered.digest, truth, failed_calls, judgement, under_way, waited_for, took })
+    Ok(Played {
+        seed: hour.seed,
+        run,
+        digest: ordered.digest,
+        truth,
+        failed_calls,
+        judgement,
+        under_way,
+        waited_for,
+        took,
+    })
 }
 
 /// What the sandbox tells beforehand.
@@ -150,13 +175,12 @@ async fn announce(local: &Local, references: &[Reference], start: Instant) -> Ou
         let at = start + needed.needed_after().saturating_sub(ANNOUNCED_BEFORE);
         tokio::time::sleep_until(at.into()).await;
         for _ in 0..ANNOUNCE_TRIES {
-            let answered = local.expect("PUT", provider, reference).await?;
-            match answered.status {
+            match local.expect("PUT", provider, reference).await {
                 // Known already: a try that was answered 5xx was taken all the same, or two attempts that look alike
                 // came before a late announcement, and had their link asked.
-                200 => return Ok(()),
-                0..500 => return answered.expect(201).map(drop),
-                _ => {}
+                Ok(answered) if answered.status == 200 => return Ok(()),
+                Ok(answered) if answered.status < 500 => return answered.expect(201).map(drop),
+                Ok(_) | Err(_) => {}
             }
             tokio::time::sleep(LOOK_EVERY / 4).await;
         }
@@ -193,7 +217,8 @@ async fn until_over(local: &Local) -> Outcome<Over> {
             Some("playing") => {}
             other => return Err(format!("the hour is {other:?}")),
         }
-        local.reconcile().await?;
+        // It may be gone in the middle of trouble. Whether it runs at all, shows afterwards.
+        let _ = local.reconcile().await;
         tokio::time::sleep(LOOK_EVERY).await;
     }
     Err(format!("the hour is not over after {} s", PLAY_LIMIT.as_secs()))

@@ -11,4 +11,5 @@ pub mod malformed;
 pub mod local;
 pub mod story;
 pub mod hour;
+pub mod crash;
 pub mod canary;

@@ -1,5 +1,6 @@
 //! A subscriber of the event bus, as any other system would be: a rule that puts everything on a queue of its own.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use aws_sdk_eventbridge::types::Target;
@@ -15,7 +16,24 @@ const NAME: &str = "hookledger-observer";
 pub struct Observer {
     sqs: aws_sdk_sqs::Client,
     queue_url: String,
-    seen: Mutex<Vec<Value>>,
+    seen: Mutex<Seen>,
+}
+
+/// What has arrived.
+#[derive(Default)]
+struct Seen {
+    details: Vec<Value>,
+    /// The bus's own ids of them: its queue may give one event twice, and that is no second publication.
+    ids: BTreeSet<String>,
+}
+
+impl Seen {
+    fn take(&mut self, body: &str) {
+        let event: Value = serde_json::from_str(body).unwrap_or_default();
+        if self.ids.insert(event["id"].as_str().unwrap_or(body).to_string()) {
+            self.details.push(event["detail"].clone());
+        }
+    }
 }
 
 impl Observer {
@@ -40,7 +58,7 @@ impl Observer {
     pub async fn published(&self, subject: &str) -> Outcome<Vec<Value>> {
         self.collect().await?;
         let seen = self.seen.lock().map_err(|_| "the observer was interrupted")?;
-        Ok(seen.iter().filter(|detail| detail["subject"] == subject).cloned().collect())
+        Ok(seen.details.iter().filter(|detail| detail["subject"] == subject).cloned().collect())
     }
 
     /// Everything published so far whose subject contains this text, in the order of arrival, repetitions included.
@@ -48,7 +66,7 @@ impl Observer {
         self.collect().await?;
         let seen = self.seen.lock().map_err(|_| "the observer was interrupted")?;
         let about = |detail: &&Value| detail["subject"].as_str().is_some_and(|subject| subject.contains(part));
-        Ok(seen.iter().filter(about).cloned().collect())
+        Ok(seen.details.iter().filter(about).cloned().collect())
     }
 
     /// Takes over what has arrived on the queue.
@@ -60,8 +78,8 @@ impl Observer {
                 return Ok(());
             }
             for message in received.messages() {
-                let event: Value = serde_json::from_str(message.body().unwrap_or_default()).unwrap_or_default();
-                self.seen.lock().map_err(|_| "the observer was interrupted")?.push(event["detail"].clone());
+                let body = message.body().unwrap_or_default();
+                self.seen.lock().map_err(|_| "the observer was interrupted")?.take(body);
                 let handle = message.receipt_handle().unwrap_or_default();
                 let deletion = self.sqs.delete_message().queue_url(&self.queue_url).receipt_handle(handle);
                 deletion.send().await.map_err(|error| format!("{error:?}"))?;

@@ -29,6 +29,9 @@ pub struct Stack {
     pub secrets: BTreeMap<String, String>,
     pub sandbox_url: String,
     pub time_scale: u64,
+    pub pids: BTreeMap<String, u32>,
+    pub logs: BTreeMap<String, PathBuf>,
+    pub xtask: PathBuf,
 }
 
 impl Stack {

@@ -1,4 +1,4 @@
-//! Compiles what the local stack runs: the seven functions, the sandbox, the story and the hour.
+//! Compiles what the local stack runs: the seven functions, the sandbox, the story, the hour and the crashes.
 
 use crate::job::Job;
 use crate::project::{PROFILE, Project};
@@ -29,8 +29,8 @@ pub(crate) fn functions(project: &Project) -> Result<Vec<String>> {
 pub(crate) fn everything(project: &Project) -> Result<()> {
     functions_into_lambda(project)?;
     let mut command = project.cargo_local("build");
-    command.args(["--workspace", "--bin", "sandbox", "--bin", "story", "--bin", "hour"]);
-    Job::logged("building the sandbox, the story and the hour", LIMIT, project.log("build-tools")).succeed(command)
+    command.args(["--workspace", "--bin", "sandbox", "--bin", "story", "--bin", "hour", "--bin", "crash"]);
+    Job::logged("building the sandbox and what drives the stack", LIMIT, project.log("build-tools")).succeed(command)
 }
 
 fn functions_into_lambda(project: &Project) -> Result<()> {

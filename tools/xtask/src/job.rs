@@ -3,7 +3,7 @@
 
 use crate::{proc_table, progress::Progress};
 use anyhow::{Context, Result, anyhow, bail};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -151,9 +151,9 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Starts a child that outlives this process: own process group, nothing of the terminal.
+/// Starts a child that outlives this process: own process group, nothing of the terminal. It writes to the log's end.
 pub(crate) fn detach(mut command: Command, log: &Path) -> Result<u32> {
-    let file = create(log)?;
+    let file = open(log, File::options().append(true).create(true))?;
     command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0);
     let program = command.get_program().to_string_lossy().into_owned();
     let child = command.spawn().with_context(|| format!("{program} could not be started"))?;
@@ -195,10 +195,14 @@ fn stop(child: &mut Child) {
 }
 
 fn create(path: &Path) -> Result<File> {
+    open(path, File::options().write(true).create(true).truncate(true))
+}
+
+fn open(path: &Path, how: &OpenOptions) -> Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("{} could not be made", folder.display()))?;
     }
-    File::create(path).with_context(|| format!("{} could not be written", path.display()))
+    how.open(path).with_context(|| format!("{} could not be written", path.display()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! main ─ run ───┐
 //!      ├ stack ─┴ setup: venv ─ build ─ sandbox ─ ministack ─ deploy ─ secrets
 //!      ├ hour            (brings the stack up for random hours)
+//!      ├ crash           (brings the stack up to break it under load)
+//!      ├ restart         (stops the emulator and starts it again)
 //!      ├ simulate        (builds and runs the simulation)
 //!      ├ catch-up        (builds and runs the measurement)
 //!      ├ bench-core      (builds the core path as it ships, and measures it)
@@ -19,6 +21,7 @@
 mod build;
 mod catch_up;
 mod check;
+mod crash;
 mod deploy;
 mod fuzz;
 mod hour;
@@ -70,6 +73,8 @@ enum Command {
     Down,
     /// Say whether the local stack is up and healthy (exit code 0 only then)
     Status,
+    /// Stop the emulator of the stack that is up, and start it again with what it saved
+    Restart,
     /// Run the tests
     Test {
         #[arg(value_enum, default_value_t = test::Suite::All)]
@@ -77,6 +82,8 @@ enum Command {
     },
     /// Play random hours of all four providers on the local stack, and compare the ledger with what happened
     Hour(hour::Hours),
+    /// Kill functions, restart the emulator and refuse the table on the local stack, under load, and compare
+    Crash(crash::Crashes),
     /// Run the flows in a simulated world that goes wrong everywhere, over many seeds
     Simulate(simulate::Seeds),
     /// Measure how soon the reconciler catches up with many debts, for several numbers of runs a minute
@@ -113,8 +120,10 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Up => stack::up(&project),
         Command::Down => stack::down(&project),
         Command::Status => stack::status(&project),
+        Command::Restart => ministack::restart(&project),
         Command::Test { suite } => test::run(&project, suite),
         Command::Hour(hours) => hour::run(&project, &hours),
+        Command::Crash(crashes) => crash::run(&project, &crashes),
         Command::Simulate(seeds) => simulate::run(&project, &seeds),
         Command::CatchUp(wanted) => catch_up::run(&project, &wanted),
         Command::BenchCore => measure::run(&project, measure::CORE_PATH),

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How long processes may take to end when asked.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long one may take that saves what it holds.
+const STOP_LIMIT: Duration = Duration::from_secs(60);
 
 /// One long-running process. It leads a process group, which everything it starts joins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +29,18 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts a program in the background.
+    /// Starts a program in the background, with a log of its own.
     pub(crate) fn start(name: &str, port: u16, command: Command, log: &Path) -> Result<Self> {
+        if let Err(error) = fs::remove_file(log)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(error).with_context(|| format!("{} can't be begun anew", log.display()));
+        }
+        Self::start_again(name, port, command, log)
+    }
+
+    /// Starts it once more: its log goes on.
+    pub(crate) fn start_again(name: &str, port: u16, command: Command, log: &Path) -> Result<Self> {
         let pid = job::detach(command, log)?;
         match proc_table::row(pid) {
             Some(row) => Ok(Self { name: name.to_owned(), pid, started: row.started, port }),
@@ -38,6 +50,27 @@ impl Service {
 
     pub(crate) fn is_alive(&self) -> bool {
         proc_table::row(self.pid).is_some_and(|row| row.started == self.started)
+    }
+
+    /// Asks it to end, then ends what it left behind.
+    pub(crate) fn stop(&self, ours: &Path) -> Result<()> {
+        if self.is_alive() {
+            proc_table::signal_one(self.pid, Signal::Term);
+        }
+        let asked = Instant::now();
+        while self.is_alive() {
+            if asked.elapsed() > STOP_LIMIT {
+                bail!("{} would not end in {STOP_LIMIT:?}", self.name);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        while !self.remains(ours).is_empty() && asked.elapsed() < STOP_LIMIT {
+            for row in self.remains(ours) {
+                proc_table::signal_one(row.pid, Signal::Kill);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// What is left of it: its whole group while it lives, and of its group those that run a program from `ours` when
@@ -62,6 +95,9 @@ pub(crate) struct Record {
     pub(crate) services: Vec<Service>,
     /// A digest of the code and the template that were deployed; empty until they were.
     pub(crate) deployed: String,
+    /// Whether one of them is being stopped to be started again.
+    #[serde(default)]
+    pub(crate) restarting: bool,
 }
 
 impl Record {
@@ -87,7 +123,16 @@ impl Record {
 
     pub(crate) fn save(&self, project: &Project) -> Result<()> {
         fs::create_dir_all(project.local())?;
-        fs::write(Self::file(project), serde_json::to_vec_pretty(self)?).context("the processes can't be recorded")
+        // Whole or not at all, for others read it meanwhile.
+        let (file, unfinished) = (Self::file(project), Self::file(project).with_extension("unfinished"));
+        let written = fs::write(&unfinished, serde_json::to_vec_pretty(self)?);
+        written.and_then(|()| fs::rename(&unfinished, file)).context("the processes can't be recorded")
+    }
+
+    /// A service of the same name takes the place of the one on record.
+    pub(crate) fn replace(&mut self, project: &Project, service: Service) -> Result<()> {
+        self.services.retain(|known| known.name != service.name);
+        self.add(project, service)
     }
 
     pub(crate) fn service(&self, name: &str) -> Option<&Service> {
@@ -162,7 +207,7 @@ mod tests {
         let project = scratch("resist");
         let service = start(&project, "trap '' TERM; sleep 600 & echo ready; while true; do wait; done");
         ready(&project);
-        let record = Record { services: vec![service.clone()], deployed: String::new() };
+        let record = Record { services: vec![service.clone()], deployed: String::new(), restarting: false };
         record.save(&project).unwrap();
         assert!(service.is_alive() && proc_table::group(service.pid).len() >= 2);
         let ended = Record::load(&project).unwrap().end_within(&project, Duration::from_millis(300)).unwrap();
@@ -176,11 +221,11 @@ mod tests {
         let project = scratch("stranger");
         let service = start(&project, "echo ready; exec sleep 600");
         let stale = Service { started: "another moment".to_owned(), ..service.clone() };
-        let record = Record { services: vec![stale], deployed: String::new() };
+        let record = Record { services: vec![stale], deployed: String::new(), restarting: false };
         assert_eq!(record.dead(), Some("a service"));
         assert_eq!(record.end(&project).unwrap(), 0);
         assert!(service.is_alive());
-        let own = Record { services: vec![service], deployed: String::new() };
+        let own = Record { services: vec![service], deployed: String::new(), restarting: false };
         assert_eq!(own.end(&project).unwrap(), 1);
         fs::remove_dir_all(&project.root).unwrap();
     }
@@ -198,7 +243,7 @@ mod tests {
             assert!(asked.elapsed() < Duration::from_secs(10));
             std::thread::yield_now();
         }
-        let record = Record { services: vec![service.clone()], deployed: String::new() };
+        let record = Record { services: vec![service.clone()], deployed: String::new(), restarting: false };
         let ended = record.end(&project);
         let spared = proc_table::group(service.pid);
         proc_table::signal_group(service.pid, Signal::Kill);

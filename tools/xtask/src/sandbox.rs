@@ -35,7 +35,7 @@ pub(crate) fn start(project: &Project, proofs: &Proofs) -> Result<Service> {
             return Ok(service);
         }
         if !service.is_alive() || started.elapsed() > READY_LIMIT {
-            let left = crate::processes::Record { services: vec![service], deployed: String::new() };
+            let left = crate::processes::Record { services: vec![service], ..Default::default() };
             left.end(project)?;
             bail!("the sandbox did not become ready{}", job::tail_of(&log));
         }

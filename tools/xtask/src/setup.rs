@@ -153,8 +153,19 @@ fn stack_file(project: &Project, record: &Record, deployed: &Deployed, proofs: &
         "sandbox_url": ministack::endpoint(port_of("sandbox")),
         "time_scale": TIME_SCALE,
         "pids": each(&|service| json!(service.pid)),
+        "xtask": std::env::current_exe()?,
         "logs": each(&|service| json!(project.shown(&project.log(&service.name)))),
     }))
+}
+
+/// Writes the present pids into what clients read.
+pub(crate) fn name_pids(project: &Project, record: &Record) -> Result<()> {
+    let path = project.local().join("stack.json");
+    let mut stack: Value = serde_json::from_slice(&fs::read(&path)?).context("stack.json is not JSON")?;
+    if let Some(pids) = stack.get_mut("pids") {
+        *pids = record.services.iter().map(|service| (service.name.clone(), json!(service.pid))).collect();
+    }
+    write_private(&path, &stack)
 }
 
 /// The value of each provider's secret, by ARN.
@@ -182,7 +193,9 @@ pub(crate) fn write_private(path: &Path, value: &Value) -> Result<()> {
 
 /// Ends the stack and makes sure that its ports are free again.
 pub(crate) fn take_down(project: &Project, record: &Record) -> Result<usize> {
-    let ended = record.end(project)?;
+    // The emulator may be another process by now.
+    let current = Record::load(project)?;
+    let ended = if current.services.is_empty() { record.end(project)? } else { current.end(project)? };
     let held: Vec<u16> =
         record.services.iter().map(|one| one.port).filter(|port| crate::http::listens(*port)).collect();
     if !held.is_empty() {
