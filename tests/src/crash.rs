@@ -145,8 +145,15 @@ async fn blocks(local: &Local, wanted: Crash, tell: impl Fn(&str)) -> Outcome<Cr
         left -= rounds;
         let seed = wanted.seed.wrapping_add(block);
         let started = Instant::now();
-        one_block(local, seed, rounds, &mut crashed).await.map_err(|error| format!("seed {seed}: {error}"))?;
-        tell(&format!("seed {seed}, {:.0} s; so far {crashed}", started.elapsed().as_secs_f64()));
+        let took =
+            one_block(local, seed, rounds, &mut crashed).await.map_err(|error| format!("seed {seed}: {error}"))?;
+        let (took, waited_for) = took;
+        let [announced, played, at_rest] = took.map(|took| took.as_secs());
+        let emptied = started.elapsed().as_secs().saturating_sub(announced + played + at_rest);
+        tell(&format!(
+            "seed {seed}: announcing beforehand {announced} s, trouble {played} s, until at rest {at_rest} s ({waited_for}), until no \
+             message is left {emptied} s; so far {crashed}"
+        ));
         for (name, things) in [("LOST", &crashed.lost), ("DOUBLED", &crashed.doubled)] {
             things.iter().for_each(|thing| tell(&format!("{name}: {thing}")));
         }
@@ -157,7 +164,7 @@ async fn blocks(local: &Local, wanted: Crash, tell: impl Fn(&str)) -> Outcome<Cr
     Ok(crashed)
 }
 
-async fn one_block(local: &Local, seed: u64, rounds: u32, crashed: &mut Crashed) -> Outcome<()> {
+async fn one_block(local: &Local, seed: u64, rounds: u32, crashed: &mut Crashed) -> Outcome<([Duration; 3], String)> {
     let deliveries = usize::try_from((rounds * DELIVERIES_A_ROUND).max(DELIVERIES_LEAST)).unwrap_or_default();
     let hour = Hour { seed, deliveries, announced: true };
     let mut trouble = Trouble::new(local, seed, rounds)?;
@@ -179,5 +186,5 @@ async fn one_block(local: &Local, seed: u64, rounds: u32, crashed: &mut Crashed)
     done.in_mid_call += in_mid_call;
     done.restarts += restarts;
     done.faults += faults;
-    Ok(())
+    Ok((played.took, played.waited_for.unwrap_or_default()))
 }

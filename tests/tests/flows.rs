@@ -20,6 +20,8 @@ mod every_provider;
 mod finbox;
 #[path = "flows/fynapse.rs"]
 mod fynapse;
+#[path = "flows/operations.rs"]
+mod operations;
 #[path = "flows/runpayments.rs"]
 mod runpayments;
 #[path = "flows/security.rs"]

@@ -37,7 +37,7 @@ pub async fn admit(inbox: &impl Inbox, provider: &dyn Provider, entry: &NewEntry
         Admitted::New => {
             inbox.meter().count(Metric::DeliveriesReceived, Some(id), 1);
             match &entry.start {
-                Start::Open { .. } => enqueue(inbox, id, &Job::entry(key), 0).await,
+                Start::Open { .. } => _ = enqueue(inbox, id, &Job::entry(key), 0).await,
                 Start::Ignored { .. } => {}
                 Start::Parked { .. } => inbox.meter().count(Metric::EntriesParked, Some(id), 1),
             }
@@ -89,9 +89,11 @@ async fn recount(inbox: &impl Inbox, provider: &dyn Provider, what: &OnDuplicate
     }
 }
 
-/// Sends a job; a failure is only logged, since the ledger holds the debt.
-pub(crate) async fn enqueue(inbox: &impl Inbox, provider: ProviderId, job: &Job, delay_secs: u32) {
-    if let Err(error) = inbox.queue().send(job, delay_secs).await {
+/// Sends a job; a failure is only logged, since the ledger holds the debt. False: it failed.
+pub(crate) async fn enqueue(inbox: &impl Inbox, provider: ProviderId, job: &Job, delay_secs: u32) -> bool {
+    let sent = inbox.queue().send(job, delay_secs).await;
+    if let Err(error) = &sent {
         tracing::warn!(provider = provider.0, %error, "not enqueued: the reconciler will take the debt up");
     }
+    sent.is_ok()
 }

@@ -21,10 +21,11 @@ use futures_util::future::join_all;
 use futures_util::stream;
 
 use crate::admit::enqueue;
+use crate::circuit::MAX_SPARED_SECS;
 use crate::debt::{Debt, DueKey, Listing};
 use crate::expect::Asker;
 use crate::job::Job;
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError, WorkQueue};
+use crate::ports::{Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, StoreError, WorkQueue};
 use crate::settings::Timing;
 use crate::time::UnixMs;
 use crate::work::{MAX_ATTEMPTS, park};
@@ -34,6 +35,8 @@ use crate::work::{MAX_ATTEMPTS, park};
 pub const MAX_DEBTS_PER_RUN: usize = 32_000;
 /// Shards looked at, and debts carried out for each provider, at the same time.
 const IN_FLIGHT: usize = 32;
+/// Why an entry is put off that could not be sent to the worker.
+const QUEUE_DOWN: &str = "the queue takes no messages";
 /// A queue this deep is behind already: sending its work again would only make it deeper.
 pub const MAX_QUEUE_DEPTH: u64 = 10_000;
 
@@ -184,11 +187,21 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     }
 
     async fn enqueue_again(&self, debt: &Debt, due: &DueKey, next_due_at: UnixMs) -> Result<(), StoreError> {
-        let provider = provider_name(debt).and_then(|name| self.providers.get(name));
-        if self.inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?
-            && let Some(provider) = provider
+        let inbox = self.inbox;
+        let Some(provider) = provider_name(debt).and_then(|name| self.providers.get(name)) else {
+            inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?;
+            return Ok(());
+        };
+        if inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?
+            && !enqueue(inbox, provider.id(), &Job::claimed(due.key.clone(), next_due_at), 0).await
+            && let Debt::Entry(entry) = debt
+            && inbox.clock().now() < entry.received_at.plus_secs(MAX_SPARED_SECS)
         {
-            enqueue(self.inbox, provider.id(), &Job::claimed(due.key.clone(), next_due_at), 0).await;
+            // Nobody was asked to work, so this claim was no attempt: hours without a queue would otherwise park every
+            // entry that came in meanwhile. The due time stays, for the message may be there all the same.
+            let attempt = Attempt::NotMade(entry.attempts);
+            let postponed = Postponed { due_at: next_due_at, reason: QUEUE_DOWN.into(), attempt };
+            inbox.ledger().postpone(&due.key, &postponed).await?;
         }
         Ok(())
     }

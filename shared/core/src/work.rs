@@ -27,6 +27,7 @@ use crate::ports::{
 };
 use crate::providers::{Ask, Outcome, Provider, Step};
 use crate::receive::{self, UNREADABLE, Unproved};
+use crate::settings::MAX_QUEUE_DELAY_SECS;
 use crate::status::{Effect, take_effect};
 use crate::time::UnixMs;
 
@@ -36,8 +37,6 @@ pub const MAX_ATTEMPTS: u32 = 8;
 const MAX_WORK_PAGES: u32 = 10_000;
 /// How long one entry may ask on before it makes room for the others of its batch.
 const MAX_WORK_MS: u64 = 30_000;
-/// How long a rescued delivery waits before the store is tried again.
-const RESCUE_DELAY_SECS: u32 = 120;
 /// How long a rescued delivery goes round on the queue.
 const MAX_RESCUE_MS: u64 = 3 * 24 * 3600 * 1000;
 /// The longest a provider's `Retry-After` is obeyed.
@@ -373,7 +372,10 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             return Ok(());
         }
         let age_ms = inbox.clock().now().since_ms(received_at);
-        if age_ms < MAX_RESCUE_MS && inbox.queue().send(&again, RESCUE_DELAY_SECS).await.is_ok() {
+        // As long as an entry that nobody worked on has to wait until it is taken up again.
+        let grace_secs = inbox.timing().admit_grace_secs;
+        let delay_secs = u32::try_from(grace_secs).unwrap_or(MAX_QUEUE_DELAY_SECS).min(MAX_QUEUE_DELAY_SECS);
+        if age_ms < MAX_RESCUE_MS && inbox.queue().send(&again, delay_secs).await.is_ok() {
             return Ok(());
         }
         Err(StoreError::Unavailable("the rescued delivery is not stored yet"))

@@ -1,0 +1,310 @@
+//! Operational trouble under load: a table that throttles, a queue that is out of reach, a reconciler that was switched
+//! off. What providers are answered, what is kept, and how soon all is well again. The figures are printed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+
+use hookledger_core::api::{ApiError, ApiRequest, ApiResponse};
+use hookledger_core::debt::{DUE_SHARDS, ExpectationState};
+use hookledger_core::entry::State;
+use hookledger_core::expect::{Asker, announce};
+use hookledger_core::identity::ProviderId;
+use hookledger_core::ports::{Clock, Metric, ProviderApi};
+use hookledger_core::receive::RETRY_AFTER_SECS;
+use hookledger_core::reconcile::Run;
+use hookledger_tests::memory::{Fate, FixedClock, Side, answer, run};
+use hookledger_tests::town::Town;
+
+const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
+
+/// The `n`th event of a provider.
+fn event(provider: &str, n: usize) -> String {
+    match provider {
+        "rightfoot" => format!(r#"{{"event_uuid":"u{n}","type":"BALANCE_BATCH_COMPLETED","batch_id":"b{n}"}}"#),
+        "fynapse" => format!(r#"{{"event_id":"f{n}","type":"balance.extracted","data":{n}}}"#),
+        "finbox" => format!(
+            r#"{{"entity_id":"e{n}","statement_id":"s{n}","link_id":null,"progress":"failed","reason":"no page"}}"#
+        ),
+        _ => format!(
+            r#"{{"event_type":"statement.entered","source_id":"m{n}","timestamp":"2039-12-31T08:00:00.000Z","payload":{{}},"metadata":{{"attempt":1,"idempotency_key":"k{n}"}}}}"#
+        ),
+    }
+}
+
+/// What every provider's API says when asked about those events.
+fn api(url: &str) -> Result<ApiResponse, ApiError> {
+    let between = |start: &str, end: char| url.split(start).nth(1).and_then(|rest| rest.split(end).next());
+    if let Some(batch) = between("batchId=", '&') {
+        return answer(200, format!(r#"{{"batch_id":"{batch}","balances":[],"has_more":false}}"#));
+    }
+    if url.contains("/merchants?") {
+        return answer(200, r#"{"items":[],"hasMore":false}"#);
+    }
+    let entity = url.split('/').find_map(|part| part.strip_prefix('e').filter(|n| n.parse::<usize>().is_ok()));
+    let statement = entity.unwrap_or("?");
+    answer(200, format!(r#"{{"progress":[{{"status":"failed","statement_id":"s{statement}","message":"no page"}}]}}"#))
+}
+
+fn town() -> Town {
+    let town = Town::new();
+    town.inbox.api.answer_with(api);
+    town
+}
+
+/// While it is on, so many calls in a hundred are refused, evenly: what throttling looks like to its callers.
+#[derive(Debug, Default)]
+struct Throttle {
+    percent: Cell<u32>,
+    calls: Cell<u32>,
+    refused: Cell<u32>,
+}
+
+impl Fate for Throttle {
+    fn strikes(&self, _port: &'static str, _call: &'static str) -> Option<Side> {
+        let n = self.calls.replace(self.calls.get() + 1);
+        // 37 and 100 have no common factor, so the share is exact and no kind of call is always the one refused.
+        let refused = n.wrapping_mul(37) % 100 < self.percent.get();
+        self.refused.set(self.refused.get() + u32::from(refused));
+        refused.then_some(Side::Before)
+    }
+
+    fn went(&self, _port: &'static str, _call: &'static str, _how: &'static str) {}
+}
+
+/// By provider and status, how many deliveries.
+type Answers = BTreeMap<(&'static str, u16), usize>;
+
+/// Four providers that deliver, and come again a minute after an answer that is no 2xx; FinBox never comes again.
+struct Load {
+    town: Town,
+    sent: usize,
+    unheard: usize,
+    again: Vec<(&'static str, usize)>,
+    taken: Vec<(&'static str, usize)>,
+    answers: Answers,
+}
+
+impl Load {
+    fn on(town: Town) -> Self {
+        Self { town, sent: 0, unheard: 0, again: Vec::new(), taken: Vec::new(), answers: Answers::new() }
+    }
+
+    /// One minute: so many new events of each provider, what comes again, the reconciler, the worker.
+    fn minute(&mut self, new: usize) {
+        self.town.inbox.clock.advance_secs(60);
+        let mut due = std::mem::take(&mut self.again);
+        for _ in 0..new {
+            due.extend(PROVIDERS.map(|provider| (provider, self.sent)));
+            self.sent += 1;
+        }
+        for (provider, n) in due {
+            let answered = self.town.deliver(provider, &event(provider, n));
+            *self.answers.entry((provider, answered.status)).or_default() += 1;
+            match answered.status {
+                200 => self.taken.push((provider, n)),
+                status => {
+                    assert_eq!((status, answered.retry_after_secs), (503, Some(RETRY_AFTER_SECS)), "{provider}");
+                    match provider {
+                        "finbox" => self.unheard += 1,
+                        _ => self.again.push((provider, n)),
+                    }
+                }
+            }
+        }
+        // A run that can't read fails as a whole, and the schedule makes the next.
+        let _ = run(self.town.asker().reconcile(&self.town.full_run()));
+        self.town.work();
+    }
+
+    /// Minutes without new events until nobody is owed anything.
+    fn drain(&mut self, limit: u32) -> u32 {
+        for minute in 0..limit {
+            let open = self.town.inbox.ledger.entries_in(State::Open).len();
+            if self.again.is_empty() && open == 0 && self.town.inbox.queue.messages().is_empty() {
+                return minute;
+            }
+            self.minute(0);
+        }
+        panic!("not drained after {limit} minutes: {:#?}", self.town.inbox.ledger.entries_in(State::Open));
+    }
+
+    fn assert_all_is_well(&self) {
+        let events = self.sent * PROVIDERS.len() - self.unheard;
+        assert_eq!(self.taken.len(), events, "each was answered 2xx once");
+        assert_eq!(self.town.inbox.ledger.entries_in(State::Parked), []);
+        assert_eq!(self.town.inbox.ledger.entries_in(State::Done).len(), events);
+        assert_eq!(self.town.effects().len(), events);
+    }
+
+    fn answered(&self, provider: &'static str, status: u16) -> usize {
+        self.answers.get(&(provider, status)).copied().unwrap_or_default()
+    }
+}
+
+#[test]
+fn a_throttled_table_is_answered_503_and_drains_within_minutes() {
+    let mut load = Load::on(town());
+    let throttle = Rc::new(Throttle::default());
+    load.town.inbox.ledger.faults.leave_to("ledger", throttle.clone());
+    for minute in 0..30 {
+        throttle.percent.set(if (5..25).contains(&minute) { 50 } else { 0 });
+        load.minute(5);
+    }
+    let waiting = load.again.len();
+    let open = load.town.inbox.ledger.entries_in(State::Open).len();
+    let drained = load.drain(90);
+    println!(
+        "20 minutes with half of the table's calls refused ({} of them): answered {:?}; afterwards {waiting} were still \
+         to come again and {open} were open; drained after {drained} minutes",
+        throttle.refused.get(),
+        load.answers
+    );
+    load.assert_all_is_well();
+    // FinBox sends once, so a delivery of it is taken by the queue while the table refuses it.
+    assert_eq!(load.answered("finbox", 503), 0);
+    assert!(load.town.inbox.meter.total(Metric::Rescued) > 0);
+    for provider in ["rightfoot", "fynapse", "runpayments"] {
+        assert!((20..200).contains(&load.answered(provider, 503)), "{:?}", load.answers);
+    }
+    assert!(drained <= 30, "{drained} minutes");
+}
+
+#[test]
+fn hours_without_a_queue_cost_no_provider_anything_and_park_nothing() {
+    let mut load = Load::on(town());
+    load.town.inbox.queue.faults.down(true);
+    for minute in 0..4 * 60 {
+        load.minute(usize::from(minute % 10 == 0));
+    }
+    let open = load.town.inbox.ledger.entries_in(State::Open).len();
+    assert_eq!(open, load.sent * PROVIDERS.len(), "nothing is lost, nothing parked, nothing worked on");
+    assert!(PROVIDERS.iter().all(|provider| load.answered(provider, 200) == load.sent), "{:?}", load.answers);
+    load.town.inbox.queue.faults.down(false);
+    let drained = load.drain(60);
+    println!("4 hours without a queue: answered {:?}; {open} owed; drained after {drained} minutes", load.answers);
+    load.assert_all_is_well();
+    assert!(drained <= 10, "{drained} minutes");
+}
+
+#[test]
+fn with_neither_table_nor_queue_nobody_is_told_that_it_was_taken() {
+    let mut load = Load::on(town());
+    load.town.inbox.ledger.faults.down(true);
+    load.town.inbox.queue.faults.down(true);
+    for _ in 0..10 {
+        load.minute(3);
+    }
+    assert!(load.answers.keys().all(|(_, status)| *status == 503), "{:?}", load.answers);
+    assert_eq!(load.town.inbox.ledger.entries(), []);
+    load.town.inbox.ledger.faults.down(false);
+    load.town.inbox.queue.faults.down(false);
+    let drained = load.drain(60);
+    println!("10 minutes with neither: answered {:?}; drained after {drained} minutes", load.answers);
+    load.assert_all_is_well();
+    // Nothing but its API brings these: no 2xx was given for them.
+    assert_eq!((load.unheard, load.answered("finbox", 503)), (30, 30));
+    assert!(drained <= 10, "{drained} minutes");
+}
+
+/// Answers after a second, many at a time; counts who is asked, and how many calls are in flight.
+struct Slow {
+    clock: Rc<FixedClock>,
+    in_flight: RefCell<BTreeMap<&'static str, usize>>,
+    most: RefCell<BTreeMap<&'static str, usize>>,
+    calls: Cell<usize>,
+}
+
+/// Turns that a call stays in flight.
+const TURNS: u32 = 8;
+/// The calls that one provider has in flight, as reconcile.rs limits them.
+const IN_FLIGHT: usize = 32;
+const CALL_MS: u64 = 1_000;
+
+impl ProviderApi for Slow {
+    async fn call(&self, provider: ProviderId, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
+        self.calls.set(self.calls.get() + 1);
+        let now = {
+            let mut in_flight = self.in_flight.borrow_mut();
+            let now = in_flight.entry(provider.0).or_default();
+            *now += 1;
+            *now
+        };
+        let mut turns = TURNS;
+        poll_fn(|context| {
+            turns -= 1;
+            context.waker().wake_by_ref();
+            if turns == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        // A full second when alone, and shared by those in flight together.
+        let together: usize = self.in_flight.borrow().values().sum();
+        self.clock.advance_ms(CALL_MS / u64::try_from(together).unwrap());
+        *self.in_flight.borrow_mut().get_mut(provider.0).unwrap() -= 1;
+        let mut most = self.most.borrow_mut();
+        let most = most.entry(provider.0).or_default();
+        *most = (*most).max(now);
+        api(&request.url)
+    }
+}
+
+#[test]
+fn a_day_without_the_reconciler_is_caught_up_with_evenly() {
+    let town = town();
+    let expected = ["rightfoot", "finbox"];
+    // A day in which nothing polls, and the queue brings nothing to anybody.
+    town.inbox.queue.faults.down(true);
+    const DEBTS_AN_HOUR: usize = 40;
+    for hour in 0..24 {
+        for n in 0..DEBTS_AN_HOUR {
+            let n = hour * DEBTS_AN_HOUR + n;
+            town.deliver("fynapse", &event("fynapse", n));
+            run(announce(&town.inbox, town.provider("rightfoot"), &format!("b{n}"))).unwrap();
+            run(announce(&town.inbox, town.provider("finbox"), &format!("entity:e{n}"))).unwrap();
+        }
+        town.inbox.clock.advance_secs(3600);
+    }
+    town.inbox.queue.faults.down(false);
+    let all = 24 * DEBTS_AN_HOUR;
+    let owed = town.inbox.ledger.owed_by(town.inbox.clock.now()).len();
+    assert_eq!(owed, all * 3, "all of them, since the first run makes the lists' debts");
+
+    let clock = town.inbox.clock.clone();
+    let api =
+        Slow { clock: clock.clone(), in_flight: RefCell::default(), most: RefCell::default(), calls: Cell::new(0) };
+    let mut calls_by_run = Vec::new();
+    let mut sent_by_run = Vec::new();
+    while !town.inbox.ledger.owed_by(clock.now()).is_empty() {
+        assert!(calls_by_run.len() < 30, "{calls_by_run:?}");
+        // As the schedule does it: a run a minute, which takes up nothing in the last 22 of its 55 seconds.
+        let started = clock.now();
+        let asker = Asker { inbox: &town.inbox, providers: &town.providers, api: &api, circuits: &town.circuits };
+        let before = api.calls.get();
+        let this = Run { shards: 0..=DUE_SHARDS - 1, deadline: started.plus_secs(33) };
+        let report = run(asker.reconcile(&this)).unwrap();
+        assert_eq!(report.failed, 0);
+        assert!(clock.now() <= started.plus_secs(55), "a run ends in its function's time: {report:?}");
+        calls_by_run.push(api.calls.get() - before);
+        sent_by_run.push(town.inbox.queue.messages().len());
+        town.work();
+        clock.set(clock.now().max(started.plus_secs(60)));
+    }
+    let most = api.most.borrow().clone();
+    println!(
+        "a day of {owed} debts: {} runs, calls of providers by run {calls_by_run:?}, messages by run {sent_by_run:?}, at \
+         most in flight {most:?}",
+        calls_by_run.len()
+    );
+    assert!(
+        expected.iter().all(|provider| most[provider] == IN_FLIGHT),
+        "as many as are allowed, and no more: {most:?}"
+    );
+    assert!(most.values().all(|most| *most <= IN_FLIGHT), "{most:?}");
+    let met = town.inbox.ledger.expectations().iter().filter(|e| e.state == ExpectationState::Met).count();
+    assert_eq!(met, 2 * all, "not one expired, although all were past their deadline");
+    town.pass_minutes(20);
+    assert_eq!(town.inbox.ledger.entries_in(State::Open), []);
+    assert_eq!(town.inbox.ledger.entries_in(State::Parked), []);
+}
