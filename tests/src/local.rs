@@ -8,6 +8,7 @@ mod sandbox;
 mod stack;
 mod table;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hookledger_aws::clients::Clients;
@@ -112,12 +113,23 @@ impl Local {
 
     /// How many messages the work queue holds: waiting, delayed, or in work.
     pub async fn depth(&self) -> Outcome<u64> {
+        Ok(self.depths().await?.into_values().sum())
+    }
+
+    /// How many it holds that wait or are in work. Those that are delayed are for a later time.
+    pub async fn depth_now(&self) -> Outcome<u64> {
+        let depths = self.depths().await?;
+        Ok(depths.into_iter().filter(|(name, _)| !name.ends_with("Delayed")).map(|(_, count)| count).sum())
+    }
+
+    async fn depths(&self) -> Outcome<BTreeMap<String, u64>> {
         use aws_sdk_sqs::types::QueueAttributeName::All;
         let call = self.clients.sqs.get_queue_attributes().queue_url(&self.stack.queue_url).attribute_names(All);
         let attributes = call.send().await.map_err(|error| format!("{error:?}"))?;
         let counts = attributes.attributes().into_iter().flatten();
         let counts = counts.filter(|(name, _)| name.as_str().starts_with("ApproximateNumberOfMessages"));
-        Ok(counts.filter_map(|(_, count)| count.parse::<u64>().ok()).sum())
+        let counts = counts.map(|(name, count)| (name.as_str().to_string(), count.parse().unwrap_or_default()));
+        Ok(counts.collect())
     }
 
     /// Sets how long a message in work stays hidden, in seconds.

@@ -3,6 +3,8 @@
 
 #[path = "e2e/canaries.rs"]
 mod canaries;
+#[path = "e2e/crashes.rs"]
+mod crashes;
 #[path = "e2e/each_provider.rs"]
 mod each_provider;
 #[path = "e2e/finbox.rs"]

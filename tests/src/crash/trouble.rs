@@ -31,26 +31,26 @@ const DECK: [Kind; 20] = [
     Kind::Refused("sqs:SendMessage"),
     Kind::Some,
     Kind::Refused("events:PutEvents"),
-    Kind::Some,
     Kind::All,
     Kind::Some,
+    Kind::All,
     Kind::Refused("dynamodb:*"),
-    Kind::Some,
+    Kind::All,
     Kind::Refused("secretsmanager:GetSecretValue"),
     Kind::Some,
     Kind::All,
     Kind::Some,
     Kind::Refused("sqs:SendMessage"),
-    Kind::Some,
     Kind::All,
     Kind::Some,
-    Kind::Some,
+    Kind::All,
+    Kind::All,
 ];
 
 /// What the emulator writes when a function died on a call.
 const DIED_ON_A_CALL: &str = "Runtime exited before returning a response";
 /// A fault is over after so long at most.
-const FAULT_MS: (u64, u64) = (500, 2_000);
+const FAULT_MS: (u64, u64) = (300, 1_500);
 /// Taking a fault back is tried so often.
 const ALLOW_TRIES: u32 = 20;
 
@@ -82,7 +82,7 @@ impl<'a> Trouble<'a> {
     pub(super) async fn make(&mut self) -> Outcome<()> {
         for kind in self.kinds.clone() {
             let over = tokio::time::Instant::now() + ROUND;
-            self.sleep(0, 1_000).await;
+            self.sleep(0, 500).await;
             match kind {
                 Kind::Some => {
                     for _ in 0..self.dice.between(1, 4) {

@@ -239,9 +239,8 @@ impl ProviderApi for Slow {
             if turns == 0 { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        // A full second when alone, and shared by those in flight together.
-        let together: usize = self.in_flight.borrow().values().sum();
-        self.clock.advance_ms(CALL_MS / u64::try_from(together).unwrap());
+        // Two providers have all their calls in flight at once here, and those take their second together.
+        self.clock.advance_ms(CALL_MS / u64::try_from(2 * IN_FLIGHT).unwrap());
         *self.in_flight.borrow_mut().get_mut(provider.0).unwrap() -= 1;
         let mut most = self.most.borrow_mut();
         let most = most.entry(provider.0).or_default();
@@ -256,7 +255,7 @@ fn a_day_without_the_reconciler_is_caught_up_with_evenly() {
     let expected = ["rightfoot", "finbox"];
     // A day in which nothing polls, and the queue brings nothing to anybody.
     town.inbox.queue.faults.down(true);
-    const DEBTS_AN_HOUR: usize = 40;
+    const DEBTS_AN_HOUR: usize = 80;
     for hour in 0..24 {
         for n in 0..DEBTS_AN_HOUR {
             let n = hour * DEBTS_AN_HOUR + n;
@@ -302,6 +301,11 @@ fn a_day_without_the_reconciler_is_caught_up_with_evenly() {
         "as many as are allowed, and no more: {most:?}"
     );
     assert!(most.values().all(|most| *most <= IN_FLIGHT), "{most:?}");
+    // What fits into a run's 33 seconds, what was in flight at their end, and a little for rounded milliseconds.
+    let fits = 2 * IN_FLIGHT * 36;
+    assert!(calls_by_run.len() > 1 && calls_by_run.iter().all(|calls| *calls <= fits), "{calls_by_run:?}");
+    let calls: usize = calls_by_run.iter().sum();
+    assert!((2 * all..2 * all + 10).contains(&calls), "each was asked about once, and the lists walked: {calls}");
     let met = town.inbox.ledger.expectations().iter().filter(|e| e.state == ExpectationState::Met).count();
     assert_eq!(met, 2 * all, "not one expired, although all were past their deadline");
     town.pass_minutes(20);

@@ -1,0 +1,29 @@
+//! A few rounds of `cargo xtask crash`: kills, a restart, refusals under load, and a hundred of the same at once.
+
+use hookledger_tests::crash::identical::identical;
+use hookledger_tests::crash::{Crash, crash};
+
+use super::scene;
+
+#[tokio::test]
+async fn crashes_under_load_lose_nothing_and_double_nothing() {
+    let (_guard, scene) = scene("crash").await;
+    let crashed = crash(&scene.local, Crash { seed: 1, rounds: 6 }, |line| println!("{line}")).await;
+    let crashed = crashed.unwrap_or_else(|error| panic!("{error}"));
+    println!("{crashed}");
+    assert!(crashed.is_as_it_should_be(), "lost {:#?}, doubled {:#?}", crashed.lost, crashed.doubled);
+    // Trouble that meets nobody would show nothing.
+    let done = crashed.done;
+    assert!((done.rounds, done.restarts, done.faults) == (6, 1, 3) && done.in_mid_call > 0, "{crashed}");
+    assert!(crashed.deliveries >= crashed.events / 2 && crashed.events >= 40, "{crashed}");
+}
+
+#[tokio::test]
+async fn a_hundred_at_once_of_each_provider_are_one() {
+    let (_guard, scene) = scene("same").await;
+    let seen = identical(&scene.local, &scene.id("same"), 2, |line| println!("{line}")).await;
+    let seen = seen.unwrap_or_else(|error| panic!("{error}"));
+    println!("{seen}");
+    assert!(seen.wrong.is_empty(), "{seen}: {:#?}", seen.wrong);
+    assert_eq!((seen.deliveries, seen.entries, seen.effects), (200, 2, 2));
+}
