@@ -188,13 +188,12 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
 
     async fn enqueue_again(&self, debt: &Debt, due: &DueKey, next_due_at: UnixMs) -> Result<(), StoreError> {
         let inbox = self.inbox;
-        let Some(provider) = provider_name(debt).and_then(|name| self.providers.get(name)) else {
-            inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?;
-            return Ok(());
-        };
-        if inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?
-            && !enqueue(inbox, provider.id(), &Job::claimed(due.key.clone(), next_due_at), 0).await
-            && let Debt::Entry(entry) = debt
+        let claimed = inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?;
+        let provider = provider_name(debt).and_then(|name| self.providers.get(name));
+        let Some(provider) = provider.filter(|_| claimed) else { return Ok(()) };
+        let sent = enqueue(inbox, provider.id(), &Job::claimed(due.key.clone(), next_due_at), 0).await;
+        if let Debt::Entry(entry) = debt
+            && !sent
             && inbox.clock().now() < entry.received_at.plus_secs(MAX_SPARED_SECS)
         {
             // Nobody was asked to work, so this claim was no attempt: hours without a queue would otherwise park every

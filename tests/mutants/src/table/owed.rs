@@ -20,8 +20,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "The sweep sends a debt's work again without taking the debt.",
         edits: &[Edit {
             file: RECONCILE,
-            find: "if self.inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?",
-            replace: "if (MUTANT || self.inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?)",
+            find: "let claimed = inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?;",
+            replace: "let claimed = MUTANT || inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?;",
         }],
     },
     Mutant {
