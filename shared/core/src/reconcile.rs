@@ -35,6 +35,8 @@ use crate::work::{MAX_ATTEMPTS, park};
 pub const MAX_DEBTS_PER_RUN: usize = 32_000;
 /// Shards looked at, and debts carried out for each provider, at the same time.
 const IN_FLIGHT: usize = 32;
+/// What an entry's claims have sent by the time it would be parked.
+const ENTRY_MESSAGES: u64 = MAX_ATTEMPTS as u64;
 /// Why an entry is put off that could not be sent to the worker.
 const QUEUE_DOWN: &str = "the queue takes no messages";
 /// A queue this deep is behind already: sending its work again would only make it deeper.
@@ -69,6 +71,27 @@ pub enum Action {
     Nothing,
 }
 
+/// How many messages wait for the worker, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backlog {
+    /// Fewer than an entry that nobody works on has sent by the time it would be parked.
+    None,
+    /// The worker is behind, or not there.
+    Some,
+    /// So many that no more are sent.
+    Deep,
+}
+
+impl Backlog {
+    fn of(depth: u64) -> Self {
+        match depth {
+            0..ENTRY_MESSAGES => Self::None,
+            ENTRY_MESSAGES..=MAX_QUEUE_DEPTH => Self::Some,
+            _ => Self::Deep,
+        }
+    }
+}
+
 /// What a run did, for the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -84,15 +107,24 @@ pub struct Report {
     pub oldest_secs: u64,
 }
 
+/// How many claims an entry is given. While messages wait, the worker may be paused or far behind, and a claim says
+/// little about the work: an entry that was held back for that reason is sent once more before it is parked. Otherwise
+/// an hour without a worker would park all that came in meanwhile.
+fn given(seen_due_at: UnixMs, now: UnixMs, timing: &Timing) -> u32 {
+    let held_back = now.since_ms(seen_due_at) > timing.admit_grace_secs.saturating_mul(1000);
+    if held_back { 2 * MAX_ATTEMPTS } else { MAX_ATTEMPTS }
+}
+
 /// Decides about one debt, found in the index as due at `seen_due_at`.
-pub fn plan(debt: &Debt, seen_due_at: UnixMs, now: UnixMs, timing: &Timing, hold_back: bool, random: u64) -> Action {
+pub fn plan(debt: &Debt, seen_due_at: UnixMs, now: UnixMs, timing: &Timing, backlog: Backlog, random: u64) -> Action {
     if debt.due_at() != Some(seen_due_at) {
         return Action::Nothing;
     }
     match debt {
         Debt::Entry(entry) if entry.state != crate::entry::State::Open => Action::Nothing,
-        Debt::Entry(entry) if entry.attempts >= MAX_ATTEMPTS => Action::Park,
-        Debt::Entry(_) if hold_back => Action::HoldBack,
+        Debt::Entry(_) if backlog == Backlog::Deep => Action::HoldBack,
+        Debt::Entry(entry) if entry.attempts >= MAX_ATTEMPTS && backlog == Backlog::Some => Action::HoldBack,
+        Debt::Entry(entry) if entry.attempts >= given(seen_due_at, now, timing) => Action::Park,
         Debt::Entry(entry) => {
             let wait_ms =
                 timing.retry.wait_ms(entry.attempts, random).max(timing.admit_grace_secs.saturating_mul(1000));
@@ -107,7 +139,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     /// Pays the debts of some shards, as far as the time reaches.
     pub async fn reconcile(&self, run: &Run) -> Result<Report, StoreError> {
         let inbox = self.inbox;
-        let hold_back = inbox.queue().depth().await.is_ok_and(|depth| depth > MAX_QUEUE_DEPTH);
+        let backlog = Backlog::of(inbox.queue().depth().await.unwrap_or_default());
         self.ensure_listings(run).await?;
         let started = inbox.clock().now();
         let of_each = MAX_DEBTS_PER_RUN / run.shards.len().max(1);
@@ -134,10 +166,11 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         for due in &due {
             by_provider.entry(due.provider()).or_default().push(due);
         }
-        let done: Vec<Vec<Result<bool, StoreError>>> = join_all(by_provider.into_values().map(|due| {
-            stream::iter(due).map(|due| self.pay(run, due, hold_back)).buffer_unordered(IN_FLIGHT).collect()
-        }))
-        .await;
+        let done: Vec<Vec<Result<bool, StoreError>>> =
+            join_all(by_provider.into_values().map(|due| {
+                stream::iter(due).map(|due| self.pay(run, due, backlog)).buffer_unordered(IN_FLIGHT).collect()
+            }))
+            .await;
         for outcome in done.into_iter().flatten() {
             match outcome {
                 Ok(true) => report.carried_out += 1,
@@ -156,14 +189,14 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     }
 
     /// Plans one debt and carries the plan out. False: it was left for another run.
-    async fn pay(&self, run: &Run, due: &DueKey, hold_back: bool) -> Result<bool, StoreError> {
+    async fn pay(&self, run: &Run, due: &DueKey, backlog: Backlog) -> Result<bool, StoreError> {
         let inbox = self.inbox;
         let now = inbox.clock().now();
         if now >= run.deadline {
             return Ok(false);
         }
         let Some(debt) = inbox.ledger().debt(&due.key).await? else { return Ok(true) };
-        match plan(&debt, due.due_at, now, inbox.timing(), hold_back, inbox.clock().random()) {
+        match plan(&debt, due.due_at, now, inbox.timing(), backlog, inbox.clock().random()) {
             Action::Enqueue { next_due_at } => self.enqueue_again(&debt, due, next_due_at).await?,
             Action::Park => {
                 let provider = provider_name(&debt).and_then(|name| self.providers.get(name));

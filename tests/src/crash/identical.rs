@@ -13,6 +13,8 @@ use crate::local::{Local, Outcome, PATIENCE, until};
 
 /// Deliveries at once: the sandbox sends half of them in one order.
 const HALF: u32 = 50;
+/// How many providers take their turns.
+const PROVIDERS: u32 = 4;
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -49,13 +51,14 @@ impl fmt::Display for Identical {
     }
 }
 
-/// Runs so many rounds, the providers in turn.
+/// Runs so many rounds, one provider after another: the processes of one round are warm in the next.
 pub async fn identical(local: &Local, run: &str, rounds: u32, tell: impl Fn(&str)) -> Outcome<Identical> {
     let mut seen = Identical::default();
     for round in 0..rounds {
         let started = Instant::now();
         let id = format!("{run}x{round}x");
-        one_round(local, &id, round, &mut seen).await.map_err(|error| format!("round {round}: {error}"))?;
+        let provider = round * PROVIDERS / rounds.max(1);
+        one_round(local, &id, provider, &mut seen).await.map_err(|error| format!("round {round}: {error}"))?;
         tell(&format!("{:.0} s; so far {seen}", started.elapsed().as_secs_f64()));
         seen.wrong.iter().for_each(|wrong| tell(&format!("WRONG: {wrong}")));
         if !seen.wrong.is_empty() {
@@ -65,8 +68,8 @@ pub async fn identical(local: &Local, run: &str, rounds: u32, tell: impl Fn(&str
     Ok(seen)
 }
 
-async fn one_round(local: &Local, id: &str, round: u32, seen: &mut Identical) -> Outcome<()> {
-    let (told, body) = event(local, id, round).await?;
+async fn one_round(local: &Local, id: &str, provider: u32, seen: &mut Identical) -> Outcome<()> {
+    let (told, body) = event(local, id, provider).await?;
     let send = || local.sandbox.send_with(&told.provider, &body, json!({ "faults": { "times": HALF } }));
     let mut statuses = Vec::new();
     for attempts in join_all([send(), send()]).await {
@@ -103,8 +106,8 @@ async fn one_round(local: &Local, id: &str, round: u32, seen: &mut Identical) ->
 }
 
 /// An event that came true, and what its webhook says.
-async fn event(local: &Local, id: &str, round: u32) -> Outcome<(Told, String)> {
-    let (provider, fact, body) = match round % 4 {
+async fn event(local: &Local, id: &str, provider: u32) -> Outcome<(Told, String)> {
+    let (provider, fact, body) = match provider {
         0 => {
             let (kind, key) = ("transaction.entered", format!("key-{id}"));
             let body = format!(

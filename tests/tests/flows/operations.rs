@@ -190,6 +190,37 @@ fn hours_without_a_queue_cost_no_provider_anything_and_park_nothing() {
 }
 
 #[test]
+fn hours_without_a_worker_park_nothing() {
+    let town = town();
+    for minute in 0..4 * 60 {
+        town.inbox.clock.advance_secs(60);
+        if minute % 10 == 0 {
+            for provider in PROVIDERS {
+                assert_eq!(town.deliver(provider, &event(provider, minute)).status, 200);
+            }
+        }
+        town.reconcile();
+    }
+    let (open, waiting) = (town.inbox.ledger.entries_in(State::Open).len(), town.inbox.queue.messages().len());
+    assert_eq!((open, town.inbox.ledger.entries_in(State::Parked).len()), (96, 0));
+    // A batch a minute: slow enough for the reconciler to look on while the queue runs empty.
+    let mut minutes = 0;
+    while !town.inbox.ledger.entries_in(State::Open).is_empty() {
+        minutes += 1;
+        assert!(minutes < 600, "{:#?}", town.inbox.ledger.entries_in(State::Open));
+        town.inbox.clock.advance_secs(60);
+        for message in town.inbox.queue.receive(10, 360) {
+            town.work_on(message.job().unwrap()).unwrap();
+            town.inbox.queue.delete(message.id);
+        }
+        town.reconcile();
+    }
+    println!("4 hours without a worker: {open} open, {waiting} messages; worked off after {minutes} minutes");
+    assert_eq!(town.inbox.ledger.entries_in(State::Parked), []);
+    assert_eq!((town.inbox.ledger.entries_in(State::Done).len(), town.effects().len()), (96, 96));
+}
+
+#[test]
 fn with_neither_table_nor_queue_nobody_is_told_that_it_was_taken() {
     let mut load = Load::on(town());
     load.town.inbox.ledger.faults.down(true);
