@@ -78,6 +78,8 @@ async fn all_rounds(local: &Local, run: &str, rounds: u32, tell: impl Fn(&str)) 
 }
 
 async fn one_round(local: &Local, id: &str, provider: u32, seen: &mut Identical) -> Outcome<()> {
+    // What others left on the queue is not ours to wait for.
+    let before = local.depth().await?;
     let (told, body) = event(local, id, provider).await?;
     let send = || local.sandbox.send_with(&told.provider, &body, json!({ "faults": { "times": HALF } }));
     let mut statuses = Vec::new();
@@ -97,7 +99,7 @@ async fn one_round(local: &Local, id: &str, provider: u32, seen: &mut Identical)
     let started = Instant::now();
     loop {
         // Emptied before it is judged: a late message must change nothing.
-        let depth = local.depth().await?;
+        let depth = local.depth().await?.saturating_sub(before);
         let held = Held::read(local, id).await?;
         let judgement = judge(std::slice::from_ref(&told), &held);
         let wrong: Vec<String> = judgement.missing.into_iter().chain(judgement.extra).collect();
