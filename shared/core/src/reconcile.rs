@@ -23,6 +23,7 @@ use futures_util::stream;
 use crate::admit::enqueue;
 use crate::circuit::MAX_SPARED_SECS;
 use crate::debt::{Debt, DueKey, Listing};
+use crate::entry::{Entry, State};
 use crate::expect::Asker;
 use crate::job::Job;
 use crate::ports::{Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, StoreError, WorkQueue};
@@ -107,9 +108,14 @@ pub struct Report {
     pub oldest_secs: u64,
 }
 
-/// How many claims an entry is given. While messages wait, the worker may be paused or far behind, and a claim says
-/// little about the work: an entry that was held back for that reason is sent once more before it is parked. Otherwise
-/// an hour without a worker would park all that came in meanwhile.
+/// Whether an entry that was claimed often enough to be parked is left alone. While messages wait, the worker may be
+/// paused or far behind, and a claim says little about the work: an hour without a worker would park all that came in
+/// meanwhile. After a week what kills its worker is a person's, on the busiest queue too.
+fn is_spared(entry: &Entry, now: UnixMs, backlog: Backlog) -> bool {
+    backlog == Backlog::Some && now < entry.received_at.plus_secs(MAX_SPARED_SECS)
+}
+
+/// How many claims an entry is given. One that was spared is sent again before it is parked.
 fn given(seen_due_at: UnixMs, now: UnixMs, timing: &Timing) -> u32 {
     let held_back = now.since_ms(seen_due_at) > timing.admit_grace_secs.saturating_mul(1000);
     if held_back { 2 * MAX_ATTEMPTS } else { MAX_ATTEMPTS }
@@ -121,9 +127,9 @@ pub fn plan(debt: &Debt, seen_due_at: UnixMs, now: UnixMs, timing: &Timing, back
         return Action::Nothing;
     }
     match debt {
-        Debt::Entry(entry) if entry.state != crate::entry::State::Open => Action::Nothing,
+        Debt::Entry(entry) if entry.state != State::Open => Action::Nothing,
         Debt::Entry(_) if backlog == Backlog::Deep => Action::HoldBack,
-        Debt::Entry(entry) if entry.attempts >= MAX_ATTEMPTS && backlog == Backlog::Some => Action::HoldBack,
+        Debt::Entry(entry) if entry.attempts >= MAX_ATTEMPTS && is_spared(entry, now, backlog) => Action::HoldBack,
         Debt::Entry(entry) if entry.attempts >= given(seen_due_at, now, timing) => Action::Park,
         Debt::Entry(entry) => {
             let wait_ms =

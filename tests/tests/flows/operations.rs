@@ -221,6 +221,23 @@ fn hours_without_a_worker_park_nothing() {
 }
 
 #[test]
+fn what_nobody_works_on_is_a_persons_after_a_week_on_the_busiest_queue() {
+    let town = town();
+    assert_eq!(town.deliver("fynapse", &event("fynapse", 1)).status, 200);
+    let parked_by_day: Vec<usize> = (0..9)
+        .map(|_| {
+            for _ in 0..24 * 6 {
+                town.inbox.clock.advance_secs(600);
+                town.reconcile();
+            }
+            town.inbox.ledger.entries_in(State::Parked).len()
+        })
+        .collect();
+    assert!(town.inbox.queue.messages().len() >= 8, "the queue was never empty");
+    assert_eq!(parked_by_day, [0, 0, 0, 0, 0, 0, 0, 1, 1]);
+}
+
+#[test]
 fn with_neither_table_nor_queue_nobody_is_told_that_it_was_taken() {
     let mut load = Load::on(town());
     load.town.inbox.ledger.faults.down(true);
