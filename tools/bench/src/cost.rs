@@ -176,7 +176,7 @@ mod tests {
             log_bytes: 1000.0,
             cpu_ms: 0.0,
         };
-        let path = Path { provider: "runpayments".into(), path: "new", steps: vec![step] };
+        let path = Path { provider: "runpayments".into(), path: "new".into(), steps: vec![step] };
         let bill = bill(&path, &prices, template).unwrap();
         let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         near(bill.gateway, 1.0);

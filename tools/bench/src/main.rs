@@ -30,11 +30,11 @@ mod targets;
 mod tls;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use serde_json::json;
 
 use crate::aws::Aws;
@@ -47,40 +47,66 @@ use crate::tls::Tls;
 /// Measures the functions.
 #[derive(Parser)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure, and write down what was seen.
+    Run(Wanted),
+    /// Print what a million events cost.
+    Cost {
+        /// What a run wrote down.
+        #[arg(long)]
+        results: PathBuf,
+        /// The template with the functions' memory.
+        #[arg(long)]
+        template: PathBuf,
+    },
+}
+
+/// What to measure.
+#[derive(clap::Args)]
+struct Wanted {
     /// The folder of the release binaries.
     #[arg(long)]
     release: PathBuf,
     /// The folder for environments, logs and results.
     #[arg(long)]
     folder: PathBuf,
-    /// The folder of the peers' sources.
-    #[arg(long)]
-    peers: PathBuf,
     /// Fewer runs.
     #[arg(long)]
     quick: bool,
     /// Only these subjects.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Only count what the paths ask for, and print what a million events cost; this is the template with the memory.
-    #[arg(long)]
-    cost: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let Arguments { release, folder, peers, quick, only, cost } = Arguments::parse();
+    match Arguments::parse().command {
+        Command::Run(wanted) => run(wanted).await,
+        Command::Cost { results, template } => {
+            let read = |path: &Path| {
+                std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
+            };
+            let report: Report = serde_json::from_str(&read(&results)?)
+                .with_context(|| format!("{} can't be read: run the bench again", results.display()))?;
+            let within = cost::print(&report.paths, &read(&template)?)?;
+            Ok(ExitCode::from(u8::from(!within)))
+        }
+    }
+}
+
+async fn run(wanted: Wanted) -> Result<ExitCode> {
+    let Wanted { release, folder, quick, only } = wanted;
     std::fs::create_dir_all(&folder)?;
     let tls = Tls::make(&folder)?;
     let aws = Aws::start(&tls).await?;
     set_secrets(&aws);
-    let places = Places { release, bench: folder.clone(), peers };
+    let places = Places { release, bench: folder.clone() };
     let mut bench = Bench::new(&places, &aws, &tls).await?;
-    if let Some(template) = cost {
-        let paths = paths::count(&mut bench).await?;
-        let within = cost::print(&paths, &std::fs::read_to_string(template)?)?;
-        return Ok(ExitCode::from(u8::from(!within)));
-    }
     let wanted = |subject: &Subject| only.is_empty() || only.iter().any(|name| name == subject.name);
     let subjects: Vec<Subject> =
         places.subjects().into_iter().filter(|subject| wanted(subject) && subject.work != Work::Orders).collect();

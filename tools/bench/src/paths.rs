@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::aws::Counts;
@@ -13,7 +13,7 @@ use crate::measure::{BATCH, Bench, status, subject};
 use crate::process::Process;
 
 /// What one event asks for on one path, at one function.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Step {
     /// The function.
     pub(crate) function: String,
@@ -34,10 +34,10 @@ pub(crate) struct Step {
 }
 
 /// One path of one provider.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Path {
     pub(crate) provider: String,
-    pub(crate) path: &'static str,
+    pub(crate) path: String,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -90,7 +90,7 @@ impl Town {
         let settled = self.receive(bench, provider, &deliveries, 200).await?;
         ensure!(bench.aws.take_messages().is_empty(), "a settled duplicate of {} was enqueued", provider.name());
         let refused = self.receive(bench, provider, &forged, 403).await?;
-        let path = |path, steps| Path { provider: provider.name().into(), path, steps };
+        let path = |path: &str, steps| Path { provider: provider.name().into(), path: path.into(), steps };
         let mut paths = vec![
             path("new", vec![received, worked]),
             path("duplicate, open", vec![open]),

@@ -5,14 +5,14 @@ use std::path::Path as FilePath;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::aws::Counts;
 use crate::measure::Sample;
 use crate::paths::Path;
 
 /// A median and how far the middle half of the runs lies apart.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) low: f64,
@@ -38,7 +38,7 @@ fn at(sorted: &[f64], share: f64) -> f64 {
 }
 
 /// All runs of one subject in one mode.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Row {
     pub(crate) subject: String,
     pub(crate) tls: bool,
@@ -99,7 +99,7 @@ pub(crate) fn sum_up(subject: &str, tls: bool, samples: &[Sample], sizes: (u64, 
 }
 
 /// Everything, as it is written down.
-#[derive(Serialize)]
+#[derive(Deserialize, Serialize)]
 pub(crate) struct Report {
     pub(crate) quick: bool,
     pub(crate) machine: String,
@@ -109,7 +109,7 @@ pub(crate) struct Report {
 }
 
 /// A target, what was measured, and whether that meets it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Target {
     pub(crate) what: String,
     pub(crate) target: String,

@@ -42,8 +42,6 @@ pub(crate) struct Places {
     pub(crate) release: PathBuf,
     /// The bench's own folder, with the peers' environments and the logs.
     pub(crate) bench: PathBuf,
-    /// The sources of the peers.
-    pub(crate) peers: PathBuf,
 }
 
 impl Places {
@@ -81,7 +79,7 @@ impl Places {
 
     fn python(&self, name: &'static str, module: &str) -> Subject {
         let venv = self.bench.join("python");
-        let sources = self.peers.join("python");
+        let sources = venv.join("app");
         Subject {
             name,
             work: Work::Deliveries(Provider::RunPayments),
@@ -89,7 +87,6 @@ impl Places {
             parcel: vec![venv.join("lib"), sources.clone()],
             program: venv.join("bin/python"),
             arguments: vec!["-m".into(), "awslambdaric".into(), format!("{module}.handler")],
-            // Compiled once, as a deployed package is.
             env: vec![("PYTHONPATH".into(), text(&sources)), ("HOME".into(), text(&self.bench))],
         }
     }

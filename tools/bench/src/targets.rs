@@ -49,7 +49,7 @@ pub(crate) fn judge(results: &[Row], paths: &[Path]) -> Vec<Target> {
     at_most("worker: zip".into(), of("worker", true).map_or(f64::NAN, |r| r.zip_bytes as f64 / 1e6), 3.0, " MB");
     for path in paths {
         let calls: f64 = path.steps.first().map_or(f64::NAN, |step| step.calls.values().sum());
-        match path.path {
+        match path.path.as_str() {
             "new" => at_most(format!("{}: AWS calls for a new event", path.provider), calls, 2.0, ""),
             "duplicate, settled" => {
                 at_most(format!("{}: AWS calls for a settled duplicate", path.provider), calls, 1.0, "")

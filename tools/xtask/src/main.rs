@@ -11,6 +11,7 @@
 //!      ├ bench-core      (builds the core path as it ships, and measures it)
 //!      ├ skew            (builds and runs the count of events on partitions)
 //!      ├ fuzz            (builds and runs the fuzz targets)
+//!      ├ bench, cost     (builds the functions as they ship, and measures them; what a million events cost)
 //!      ├ test            (brings the stack up for the end-to-end suite)
 //!      └ check           fmt clippy doc layering inventory abilities template supply-chain
 //! ```
@@ -18,6 +19,7 @@
 //! Every child runs in a process group of its own, under a time limit, so that nothing hangs and nothing is left
 //! behind.
 
+mod bench;
 mod build;
 mod catch_up;
 mod check;
@@ -94,6 +96,10 @@ enum Command {
     Skew,
     /// Feed everything that reads what others write with inputs nobody should send
     Fuzz(fuzz::Fuzz),
+    /// Measure the functions as they ship, beside the least they could take and beside Python and Node.js
+    Bench(bench::Wanted),
+    /// Say what a million events cost, by the template and the last bench (exit code 1 above the target)
+    Cost,
     /// Run the checks that need no stack
     Check {
         /// One check alone; all of them when left out
@@ -129,6 +135,8 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::BenchCore => measure::run(&project, measure::CORE_PATH),
         Command::Skew => measure::run(&project, measure::SHARD_SKEW),
         Command::Fuzz(fuzz) => fuzz::run(&project, &fuzz),
+        Command::Bench(wanted) => bench::run(&project, &wanted),
+        Command::Cost => bench::cost(&project),
         Command::Check { part } => check::run(&project, part),
     }
 }
