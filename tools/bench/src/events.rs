@@ -10,7 +10,7 @@ use sha2::Sha256;
 /// The signing key and URL token of every provider here.
 pub(crate) const SECRET: &str = "bench-secret-0123456789abcdefghijklmnopqrstuvwxyz";
 /// The reference event: a card transaction as Run Payments reports it, 0.4 KB.
-const REFERENCE: &str = include_str!("../../floor/src/reference-body.json");
+const REFERENCE: &str = include_str!("../../floor-sdk/src/reference-body.json");
 /// What stands for the event's own number in it.
 const NUMBER: &str = "00000000-0000-4000-8000-000000000000";
 

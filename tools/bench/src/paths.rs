@@ -41,6 +41,9 @@ pub(crate) struct Path {
     pub(crate) steps: Vec<Step>,
 }
 
+/// The path on which nothing happens: a run of the reconciler that finds nothing due.
+pub(crate) const TICK: &str = "nothing due";
+
 /// How many events a path is averaged over.
 const EVENTS: usize = 3 * BATCH;
 
@@ -68,6 +71,8 @@ pub(crate) async fn count(bench: &mut Bench<'_>) -> Result<Vec<Path>> {
     for provider in Provider::ALL {
         paths.extend(town.provider(bench, provider).await?);
     }
+    // Last, because the first run of all walks the providers' lists.
+    paths.push(town.idle(bench).await?);
     bench.aws.count_units(false);
     for process in town.receivers.into_values().chain([town.worker, town.expectations, town.reconciler]) {
         process.end().await?;
@@ -148,10 +153,17 @@ impl Town {
         Ok(vec![announced, polled, worked])
     }
 
+    /// A run that finds nothing due.
+    async fn idle(&mut self, bench: &Bench<'_>) -> Result<Path> {
+        let ticks = [events::tick()];
+        let step = run(bench, "reconciler", &mut self.reconciler, &ticks, 1, |answer| told(answer, "due", 0)).await?;
+        Ok(Path { provider: "any".into(), path: TICK.into(), steps: vec![step] })
+    }
+
     /// Merchants that only the list tells of.
     async fn listed(&mut self, bench: &mut Bench<'_>) -> Result<Vec<Step>> {
         bench.aws.take_messages();
-        let fine = |answer: &[u8]| String::from_utf8_lossy(answer).contains(r#""failed":0"#);
+        let fine = |answer: &[u8]| told(answer, "failed", 0);
         let walked =
             run(bench, "reconciler", &mut self.reconciler, &[events::tick()], crate::aws::MERCHANTS, fine).await?;
         let found = bench.aws.take_messages();
@@ -159,6 +171,12 @@ impl Town {
         let worked = self.work(bench, &found).await?;
         Ok(vec![walked, worked])
     }
+}
+
+/// Whether an answer tells this number under this name.
+fn told(answer: &[u8], name: &str, number: u64) -> bool {
+    let answer: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
+    answer.get(name).and_then(serde_json::Value::as_u64) == Some(number)
 }
 
 /// Hands a process these events, and divides what it asked for by the number of things it dealt with.

@@ -121,7 +121,6 @@ impl Places {
             ("PATH", "/usr/bin:/bin"),
             ("HOOKLEDGER_TABLE", TABLE),
             ("HOOKLEDGER_STACK", "bench"),
-            ("HOOKLEDGER_QUEUE_URL", "https://sqs.us-east-1.amazonaws.com/000000000000/work"),
             ("HOOKLEDGER_BUS", "bench"),
             ("IDEMPOTENCY_TABLE", IDEMPOTENCY_TABLE),
             ("POWERTOOLS_SERVICE_NAME", "bench"),
@@ -139,10 +138,14 @@ impl Places {
         }
         let endpoint = if tls.is_some() { &aws.tls_url } else { &aws.plain_url };
         env.push(("AWS_ENDPOINT_URL".into(), endpoint.clone()));
+        // Node.js takes the queue's URL for the endpoint.
+        env.push(("HOOKLEDGER_QUEUE_URL".into(), format!("{endpoint}/000000000000/work")));
         if let Some(tls) = tls {
-            // The same roots, under the name each runtime reads.
-            for name in ["SSL_CERT_FILE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
-                env.push((name.into(), text(&tls.roots)));
+            // Under the name each runtime reads. Node.js carries its roots with it and is given ours on top.
+            for (name, file) in
+                [("SSL_CERT_FILE", &tls.roots), ("AWS_CA_BUNDLE", &tls.roots), ("NODE_EXTRA_CA_CERTS", &tls.authority)]
+            {
+                env.push((name.into(), text(file)));
             }
         }
         for name in ["RIGHTFOOT_API_BASE_URL", "FINBOX_API_BASE_URL", "RUNPAYMENTS_API_BASE_URL"] {

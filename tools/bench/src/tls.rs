@@ -8,10 +8,16 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// A server's certificate, and the file that says whom to trust for it.
+/// Where Linux distributions keep whom they trust; Lambda's own keeps it in the last.
+const BUNDLES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt"];
+
+/// A server's certificate, and the files that say whom to trust for it.
 pub(crate) struct Tls {
     config: Arc<rustls::ServerConfig>,
-    /// What the subjects are given as their only root.
+    /// Our authority alone.
+    pub(crate) authority: PathBuf,
+    /// Our authority and all that this machine trusts: as many as a function on Lambda reads.
     pub(crate) roots: PathBuf,
 }
 
@@ -22,8 +28,12 @@ impl Tls {
         let mut authority = CertificateParams::new(Vec::new())?;
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = authority.self_signed(&authority_key)?;
-        let roots = folder.join("roots.pem");
-        std::fs::write(&roots, certificate.pem()).context("the roots could not be written")?;
+        let machine = BUNDLES.iter().find_map(|bundle| std::fs::read_to_string(bundle).ok()).unwrap_or_default();
+        let files = [("authority.pem", certificate.pem()), ("roots.pem", format!("{}\n{machine}", certificate.pem()))];
+        let [authority_file, roots] = files.each_ref().map(|(name, _)| folder.join(name));
+        for (name, text) in files {
+            std::fs::write(folder.join(name), text).with_context(|| format!("{name} can't be written"))?;
+        }
         let key = KeyPair::generate()?;
         let issuer = Issuer::new(authority, authority_key);
         let server = CertificateParams::new(vec!["localhost".into()])?.signed_by(&key, &issuer)?;
@@ -33,7 +43,7 @@ impl Tls {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(vec![server.der().clone()], key)?;
-        Ok(Self { config: Arc::new(config), roots })
+        Ok(Self { config: Arc::new(config), authority: authority_file, roots })
     }
 
     /// What turns a connection into a secure one.

@@ -75,14 +75,14 @@ fn peers(project: &Project) -> PathBuf {
     project.root.join("tools/bench/peers")
 }
 
-/// The functions and the floor, in the profile that ships.
+/// The functions and the floors, in the profile that ships.
 ///
-/// Two builds: in one, cargo would give the functions the features that the floor asks of what both use, and they would
-/// not be the binaries that are deployed.
+/// The floor with the SDK asks for nothing that the functions don't, so it can be built with them. The bare one asks for
+/// more of what they share, and in one build they would get it too, and not be the binaries that are deployed.
 fn release(project: &Project) -> Result<()> {
-    let functions = build::functions(project)?;
-    let packages: [(&str, Vec<String>); 2] = [("functions", functions), ("floor", vec!["floor".into()])];
-    for (what, packages) in packages {
+    let mut shipped = build::functions(project)?;
+    shipped.push("floor-sdk".into());
+    for (what, packages) in [("functions", shipped), ("floor", vec!["floor-bare".into()])] {
         let mut command = project.cargo("build");
         command.arg("--release").args(packages.iter().flat_map(|package| ["--package", package.as_str()]));
         let log = project.log(&format!("build-release-{what}"));

@@ -27,7 +27,7 @@ def keys():
 keys()
 
 
-def answer(status, **body):
+def answer(status, body):
     return {"statusCode": status, "headers": {"content-type": "application/json"}, "body": json.dumps(body)}
 
 

@@ -8,9 +8,9 @@ from common import QUEUE, TABLE, answer, body_of, dynamodb, genuine, identity, s
 def handler(event, context):
     body = body_of(event)
     if body is None:
-        return answer(503, status="unreadable")
+        return answer(503, {"status": "unreadable"})
     if not genuine(event, body):
-        return answer(403, status="refused")
+        return answer(403, {"status": "refused"})
     key = identity(body)
     state = "open" if key else "parked"
     key = key or "unreadable#" + hashlib.sha256(body).hexdigest()
@@ -18,7 +18,7 @@ def handler(event, context):
     try:
         dynamodb.put_item(TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(pk)")
     except dynamodb.exceptions.ConditionalCheckFailedException:
-        return answer(200, status="duplicate")
+        return answer(200, {"status": "duplicate"})
     if state == "open":
         sqs.send_message(QueueUrl=QUEUE, MessageBody='{"pk":"event#' + key + '"}')
-    return answer(200, status="received")
+    return answer(200, {"status": "received"})

@@ -28,10 +28,10 @@ def handler(event, context):
     config.register_lambda_context(context)
     body = body_of(event)
     if body is None:
-        return answer(503, status="unreadable")
+        return answer(503, {"status": "unreadable"})
     if not genuine(event, body):
-        return answer(403, status="refused")
+        return answer(403, {"status": "refused"})
     key = identity(body)
     state = "open" if key else "parked"
     key = key or "unreadable#" + hashlib.sha256(body).hexdigest()
-    return answer(200, **receive(key=key, state=state, body=body))
+    return answer(200, receive(key=key, state=state, body=body))

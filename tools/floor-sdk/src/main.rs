@@ -5,10 +5,11 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
-use lambda_http::{Body, Error, Request, Response, run, service_fn};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::{Value, json};
 
 /// As long as the reference event.
-const BODY: &str = include_str!("../reference-body.json");
+const BODY: &str = include_str!("reference-body.json");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -35,12 +36,12 @@ async fn main() -> Result<(), Error> {
         .build();
     let sqs = aws_sdk_sqs::Client::from_conf(config);
     let (dynamodb, sqs, table, queue) = (&dynamodb, &sqs, table.as_str(), queue.as_str());
-    run(service_fn(async |_: Request| {
+    run(service_fn(async |_: LambdaEvent<Value>| {
         let text = |text: &str| AttributeValue::S(text.into());
         let put = dynamodb.put_item().table_name(table).item("pk", text("floor")).item("sk", text("floor"));
         put.item("body", text(BODY)).send().await?;
         sqs.send_message().queue_url(queue).message_body(BODY).send().await?;
-        Ok::<_, Error>(Response::new(Body::from("{}")))
+        Ok::<_, Error>(json!({ "statusCode": 200, "body": "{}" }))
     }))
     .await
 }
