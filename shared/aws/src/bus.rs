@@ -5,6 +5,7 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use hookledger_core::entry::Announcement;
 use hookledger_core::ports::{PublishError, Publisher};
 
+use crate::clients;
 use crate::failure::Failure;
 
 /// An event bus.
@@ -18,6 +19,12 @@ impl EventBus {
     /// The bus of this name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
         Self { client, name: name.into() }
+    }
+
+    /// Opens a connection, so that the first announcement does not wait for one.
+    pub async fn connect(&self) {
+        let call = self.client.describe_event_bus().name(&self.name);
+        clients::log("events", call.send().await.err().as_ref().map(Failure::of));
     }
 }
 
@@ -63,7 +70,7 @@ mod tests {
             Announcement { source: "hookledger.fynapse".into(), detail_type: "x".into(), detail: "{}".into() };
         for (name, body, published) in rows {
             let (url, asked) = server(vec![answer("200 OK", body)]).await;
-            let outcome = EventBus::new(clients(url).events, "b1").publish(&announcement).await;
+            let outcome = EventBus::new(clients(url).events(), "b1").publish(&announcement).await;
             assert_eq!(outcome.is_ok(), published, "{name}");
             assert!(asked.await.unwrap()[0].contains(r#""EventBusName":"b1""#), "{name}");
         }

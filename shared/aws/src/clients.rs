@@ -31,7 +31,7 @@ const ATTEMPTS: u32 = 2;
 /// The wait before the second try is drawn up to this.
 const RETRY_WAIT: Duration = Duration::from_millis(100);
 
-/// The clients of all four services. They share one HTTP client and its connections.
+/// The clients of the services. They share one HTTP client and its connections.
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// The table.
@@ -40,8 +40,7 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
     /// The secrets.
     pub secrets: aws_sdk_secretsmanager::Client,
-    /// The bus.
-    pub events: aws_sdk_eventbridge::Client,
+    config: SdkConfig,
 }
 
 impl Clients {
@@ -57,16 +56,21 @@ impl Clients {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             secrets: aws_sdk_secretsmanager::Client::new(&config),
-            events: aws_sdk_eventbridge::Client::new(&config),
+            config,
         }
     }
 
-    /// Opens a connection to every service this function was given something of, all at the same time, with one cheap
-    /// call each. Done while the function starts, so that no provider waits for a TLS handshake.
+    /// A client of the bus. Only the worker publishes; a receiver that never calls this does not carry its code.
+    pub fn events(&self) -> aws_sdk_eventbridge::Client {
+        aws_sdk_eventbridge::Client::new(&self.config)
+    }
+
+    /// Opens a connection to the table and one to the queue with one cheap call each, and does at the same time what
+    /// else this function has to reach. Done while the function starts, so that no provider waits for a TLS handshake.
     ///
     /// A call that is not permitted opens its connection all the same, and no failure here keeps a function from
-    /// starting.
-    pub async fn connect(&self, env: &Env) {
+    /// starting: what fails now is tried again, and told, when it is needed.
+    pub async fn connect<T>(&self, env: &Env, also: impl Future<Output = T>) {
         let table = async {
             let key = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.into());
             let call = self.dynamodb.get_item().table_name(&env.table).key("pk", key("connect"));
@@ -77,23 +81,20 @@ impl Clients {
                 log("sqs", self.sqs.get_queue_attributes().queue_url(url).send().await.err().as_ref().map(Failure::of));
             }
         };
-        let secret = async {
-            if let Some(arn) = env.secret_arns().into_values().next() {
-                let call = self.secrets.get_secret_value().secret_id(arn);
-                log("secretsmanager", call.send().await.err().as_ref().map(Failure::of));
-            }
-        };
-        let bus = async {
-            if let Ok(name) = env.bus() {
-                let call = self.events.describe_event_bus().name(name);
-                log("events", call.send().await.err().as_ref().map(Failure::of));
-            }
-        };
-        tokio::join!(table, queue, secret, bus);
+        tokio::join!(table, queue, also);
+    }
+
+    /// Opens a connection to the secrets, for a function that does not know yet whose it will need.
+    pub async fn connect_secrets(&self, env: &Env) {
+        if let Some(arn) = env.secret_arns().into_values().next() {
+            let call = self.secrets.get_secret_value().secret_id(arn);
+            log("secretsmanager", call.send().await.err().as_ref().map(Failure::of));
+        }
     }
 }
 
-fn log(service: &'static str, failure: Option<Failure>) {
+/// Says that a service could not be reached while the function started.
+pub(crate) fn log(service: &'static str, failure: Option<Failure>) {
     match failure {
         Some(Failure::Unavailable(words)) => tracing::warn!(service, words, "no connection yet"),
         // The service answered, so the connection stands, and that was all that was wanted.

@@ -1,5 +1,7 @@
 //! The functions. Each `main.rs` names one of these and nothing else: read the environment, build the clients, connect
 //! them while the function still starts, and run the flow for every event.
+//!
+//! What an event needs is connected, and its secret read, before the first event is asked for, all at the same time.
 
 mod expectations;
 mod receiver;
@@ -33,14 +35,13 @@ struct Start {
 }
 
 impl Start {
-    /// Reads the environment and connects. A function whose environment is incomplete stops here and says what is
+    /// Reads the environment and builds the clients. A function whose environment is incomplete stops here and says what is
     /// missing: nothing is accepted by half a configuration.
-    async fn now() -> Result<Self, Error> {
+    fn now() -> Result<Self, Error> {
         crate::telemetry::init_logs();
         let env = Env::read().inspect_err(|error| tracing::error!(%error, "this function cannot start"))?;
         let clients = Clients::from_env(&env)?;
         let inbox = AwsInbox::new(&env, &clients)?;
-        clients.connect(&env).await;
         Ok(Self { env, clients, inbox })
     }
 }

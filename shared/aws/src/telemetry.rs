@@ -1,7 +1,9 @@
 //! What is told to the outside: log lines and counts, both as JSON on standard output, and the clock.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hookledger_core::identity::ProviderId;
@@ -9,7 +11,7 @@ use hookledger_core::ports::{Clock, Meter, Metric};
 use hookledger_core::time::UnixMs;
 use serde_json::{Value, json};
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, filter_fn};
+use tracing_subscriber::filter::{Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -19,13 +21,17 @@ use tracing_subscriber::{Layer as _, fmt};
 const NAMESPACE: &str = "Hookledger";
 
 /// Sends log lines to standard output as JSON, from the level in `RUST_LOG` (default `info`). Called once, first thing.
+///
+/// **Rationale.** `Targets` knows levels and modules, which is all that is wanted. `EnvFilter` also looks into fields, and
+/// brings a regular expression engine into every function for it.
 pub fn init_logs() {
-    let wanted = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse().ok());
+    let wanted = wanted.unwrap_or_else(|| Targets::new().with_default(Level::INFO));
     // A second call would find a subscriber in place: it is the same one.
     let _ = subscriber(wanted, std::io::stdout).try_init();
 }
 
-fn subscriber<W>(wanted: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+fn subscriber<W>(wanted: Targets, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -42,15 +48,39 @@ fn may_speak(line: &Metadata<'_>) -> bool {
 }
 
 /// Counts as CloudWatch's embedded metric format: one line of JSON on standard output for each count.
-#[derive(Clone, Debug)]
+///
+/// A batch's settled entries share a line for each provider. Log lines are paid by the byte, and this one every event
+/// would have.
+#[derive(Debug)]
 pub struct EmfMeter {
     stack: String,
+    /// What was settled in the batch that is being worked on; `None` outside of a batch.
+    settled: Mutex<Option<BTreeMap<ProviderId, u64>>>,
 }
 
 impl EmfMeter {
     /// Counts for the stack of this name.
     pub fn new(stack: impl Into<String>) -> Self {
-        Self { stack: stack.into() }
+        Self { stack: stack.into(), settled: Mutex::new(None) }
+    }
+
+    /// From here on settled entries are added up. Only they: a process that dies loses the sum, and what is parked,
+    /// refused or failed must not wait for that.
+    pub fn begin_batch(&self) {
+        *self.settled() = Some(BTreeMap::new());
+    }
+
+    /// Tells the sums since `begin_batch`.
+    pub fn end_batch(&self) {
+        let settled = self.settled().take().unwrap_or_default();
+        for (provider, value) in settled {
+            self.count(Metric::EntriesSettled, Some(provider), value);
+        }
+    }
+
+    fn settled(&self) -> MutexGuard<'_, Option<BTreeMap<ProviderId, u64>>> {
+        // Poisoned would mean a panic in an addition. The sums are still sums.
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Alarms are on the stack as a whole; the second dimension set tells the providers apart.
@@ -89,6 +119,12 @@ fn unit(metric: Metric) -> &'static str {
 
 impl Meter for EmfMeter {
     fn count(&self, metric: Metric, provider: Option<ProviderId>, value: u64) {
+        if let (Metric::EntriesSettled, Some(provider)) = (metric, provider)
+            && let Some(settled) = self.settled().as_mut()
+        {
+            *settled.entry(provider).or_default() += value;
+            return;
+        }
         let line = self.line(metric, provider, value, now());
         // One call, so that lines don't mix. A closed standard output is nothing a count could help with.
         let _ = writeln!(std::io::stdout().lock(), "{line}");
@@ -144,7 +180,7 @@ impl Clock for SystemClock {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
 
@@ -166,7 +202,7 @@ mod tests {
     fn no_setting_makes_other_crates_tell_what_they_carry() {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = subscriber(EnvFilter::new("trace,lambda_runtime=trace"), move || writer.clone());
+        let subscriber = subscriber("trace,lambda_runtime=trace".parse().unwrap(), move || writer.clone());
         tracing::subscriber::with_default(subscriber, || {
             tracing::trace!(target: "lambda_runtime::layers::api_response", body = "hunter2", "raw event");
             tracing::debug!(target: "aws_smithy_runtime::client", request = "hunter2", "transmitting");
@@ -193,6 +229,22 @@ mod tests {
             "Stack": "hookledger-local", "Provider": "finbox", "EntriesParked": 2,
         });
         assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_batch_adds_up_what_it_settled_and_nothing_else() {
+        let meter = EmfMeter::new("s");
+        meter.count(Metric::EntriesSettled, Some(ProviderId("finbox")), 1);
+        assert_eq!(*meter.settled(), None);
+        meter.begin_batch();
+        for provider in ["finbox", "fynapse", "finbox"] {
+            meter.count(Metric::EntriesSettled, Some(ProviderId(provider)), 1);
+        }
+        meter.count(Metric::EntriesParked, Some(ProviderId("finbox")), 1);
+        let sums = BTreeMap::from([(ProviderId("finbox"), 2), (ProviderId("fynapse"), 1)]);
+        assert_eq!(*meter.settled(), Some(sums));
+        meter.end_batch();
+        assert_eq!(*meter.settled(), None);
     }
 
     #[test]

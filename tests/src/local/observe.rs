@@ -46,10 +46,10 @@ impl Observer {
         let attributes = attributes.map_err(|error| format!("{error:?}"))?;
         let arn = attributes.attributes().and_then(|all| all.get(&name)).ok_or("the observer's queue has no ARN")?;
         let pattern = r#"{"source":[{"prefix":"hookledger."}]}"#;
-        let rule = clients.events.put_rule().name(NAME).event_bus_name(&stack.bus).event_pattern(pattern);
+        let rule = clients.events().put_rule().name(NAME).event_bus_name(&stack.bus).event_pattern(pattern);
         rule.send().await.map_err(|error| format!("{error:?}"))?;
         let target = Target::builder().id("queue").arn(arn).build().map_err(|error| error.to_string())?;
-        let targets = clients.events.put_targets().rule(NAME).event_bus_name(&stack.bus).targets(target);
+        let targets = clients.events().put_targets().rule(NAME).event_bus_name(&stack.bus).targets(target);
         targets.send().await.map_err(|error| format!("{error:?}"))?;
         Ok(Self { sqs, queue_url, seen: Mutex::default() })
     }

@@ -204,7 +204,7 @@ impl Try {
                     .detail_type("t")
                     .detail("{}")
                     .build();
-                failed(clients.events.put_events().entries(entry).send().await)
+                failed(clients.events().put_events().entries(entry).send().await)
             }
             Self::Secret(of) => failed(clients.secrets.get_secret_value().secret_id(&stack.secrets[of]).send().await),
             Self::WriteSecret(of) => failed(

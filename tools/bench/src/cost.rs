@@ -19,7 +19,7 @@ const TARGET_UNPUBLISHED: f64 = 5.00;
 /// How many messages one call of the event source takes from the queue, or deletes.
 const QUEUE_BATCH: f64 = 10.0;
 /// What the gateway writes for a request, by the template's format with values of usual length.
-const ACCESS_LINE_BYTES: f64 = 330.0;
+const ACCESS_LINE_BYTES: f64 = 260.0;
 /// What Lambda itself writes for an invocation: its lines START, END and REPORT.
 const PLATFORM_LINES_BYTES: f64 = 265.0;
 /// Minutes of a month, each of which runs the reconciler.
@@ -126,7 +126,9 @@ pub(crate) fn print(paths: &[Path], template: &str) -> Result<bool> {
     let reference = reference.context("the reference event was not counted")?;
     let (total, unpublished) = (reference.total(), reference.total() - reference.bus);
     println!("\nwithout publishing: {unpublished:.2} $ for a million (target {TARGET_UNPUBLISHED:.2})");
-    println!("reference event (Run Payments, new, worker batch of 10): {total:.2} $ for a million (target {TARGET:.2})");
+    println!(
+        "reference event (Run Payments, new, worker batch of 10): {total:.2} $ for a million (target {TARGET:.2})"
+    );
     Ok(total <= TARGET && unpublished <= TARGET_UNPUBLISHED)
 }
 
@@ -154,8 +156,8 @@ fn bill(path: &Path, prices: &Prices, template: &str) -> Result<Bill> {
         bill.lambda += 1e6 * step.invocations * gb_seconds * prices.lambda_gb_second.each;
         bill.writes += step.write_units.values().sum::<f64>() * prices.write_unit.per_million;
         bill.reads += step.read_units * prices.read_unit.per_million;
-        bill.queue += (calls("AmazonSQS.SendMessage") + calls("AmazonSQS.GetQueueAttributes"))
-            * prices.sqs_request.per_million;
+        bill.queue +=
+            (calls("AmazonSQS.SendMessage") + calls("AmazonSQS.GetQueueAttributes")) * prices.sqs_request.per_million;
         if step.function == "worker" {
             // The event source receives and deletes whole batches.
             bill.queue += 2.0 / QUEUE_BATCH * prices.sqs_request.per_million;

@@ -115,6 +115,7 @@ async fn run(wanted: Wanted) -> Result<ExitCode> {
         eprintln!("{} does the whole job", subject.name);
     }
     let paths = paths::count(&mut bench).await?;
+    eprintln!("the paths are counted");
     let samples = measure_all(&mut bench, &subjects, quick).await?;
     let mut results = Vec::new();
     for tls in [false, true] {

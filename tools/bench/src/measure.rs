@@ -19,6 +19,8 @@ pub(crate) const BATCH: usize = 10;
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) init: Duration,
+    /// Processor time until then.
+    pub(crate) init_cpu: Duration,
     pub(crate) first: Duration,
     /// Each warm invocation's time.
     pub(crate) warm: Vec<Duration>,
@@ -55,13 +57,13 @@ pub(crate) struct Bench<'a> {
 impl<'a> Bench<'a> {
     pub(crate) async fn new(places: &'a Places, aws: &'a Aws, tls: &'a Tls) -> Result<Self> {
         let feeder = subject(places, "runpayments")?;
-        let feeder = Process::start(&places.start(&feeder, aws, None)).await?;
+        let feeder = Process::start(&places.start(&feeder, aws, tls, false)).await?;
         Ok(Self { places, aws, tls, numbers: Numbers::default(), feeder })
     }
 
     /// Starts a subject, plain or over TLS.
     pub(crate) async fn start(&self, subject: &Subject, secure: bool) -> Result<Process> {
-        Process::start(&self.places.start(subject, self.aws, secure.then_some(self.tls))).await
+        Process::start(&self.places.start(subject, self.aws, self.tls, secure)).await
     }
 
     /// Runs a subject once.
@@ -72,6 +74,7 @@ impl<'a> Bench<'a> {
         }
         self.aws.take_counts();
         let mut process = self.start(subject, secure).await?;
+        let init_cpu = process.cpu()?;
         let init_counts = self.aws.take_counts();
         let mut events = events.into_iter();
         let first = process.runtime.invoke(events.next().context("no event")?).await?;
@@ -87,6 +90,7 @@ impl<'a> Bench<'a> {
         let cpu = process.cpu()?.saturating_sub(before) / u32::try_from(warm.max(1))?;
         let sample = Sample {
             init: process.init,
+            init_cpu,
             first: first.took,
             warm: times,
             cpu,

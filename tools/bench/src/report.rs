@@ -44,6 +44,7 @@ pub(crate) struct Row {
     pub(crate) tls: bool,
     pub(crate) runs: usize,
     pub(crate) init_ms: Spread,
+    pub(crate) init_cpu_ms: Spread,
     pub(crate) first_ms: Spread,
     pub(crate) warm_p50_ms: Spread,
     pub(crate) warm_p99_ms: Spread,
@@ -78,6 +79,7 @@ pub(crate) fn sum_up(subject: &str, tls: bool, samples: &[Sample], sizes: (u64, 
         tls,
         runs: samples.len(),
         init_ms: spread(&|sample| ms(sample.init)),
+        init_cpu_ms: spread(&|sample| ms(sample.init_cpu)),
         first_ms: spread(&|sample| ms(sample.first)),
         warm_p50_ms: spread(&|sample| warm(sample, 0.5)),
         warm_p99_ms: spread(&|sample| warm(sample, 0.99)),
@@ -126,17 +128,29 @@ impl Report {
 
     /// Prints the tables.
     pub(crate) fn print(&self) {
+        self.print_times();
+        self.print_calls();
+        self.print_paths();
+        println!("\nTargets");
+        for Target { what, target, measured, met } in &self.targets {
+            println!("{} {what} ({target}): {measured}", if *met { "met   " } else { "MISSED" });
+        }
+    }
+
+    fn print_times(&self) {
         for tls in [false, true] {
             let results: Vec<&Row> = self.results.iter().filter(|result| result.tls == tls).collect();
             let Some(first) = results.first() else { continue };
-            println!("\n{}: medians of {} runs (middle half)", if tls { "Over TLS" } else { "Plain" }, first.runs);
+            let mode = if tls { "Over TLS" } else { "Plain" };
+            println!("\n{mode}, {}: medians of {} runs (middle half)", self.machine, first.runs);
             println!(
-                "{:<18} {:>22} {:>22} {:>20} {:>9} {:>9} {:>22} {:>7} {:>9} {:>9}",
+                "{:<18} {:>24} {:>8} {:>21} {:>20} {:>7} {:>8} {:>20} {:>6} {:>7} {:>6}",
                 "subject",
                 "init ms",
+                "its CPU",
                 "first ms",
                 "warm p50 ms",
-                "p99 ms",
+                "p99",
                 "events/s",
                 "CPU ms per event",
                 "RSS MB",
@@ -144,58 +158,85 @@ impl Report {
                 "zip MB"
             );
             for result in results {
-                let mb = |bytes: u64| format!("{:.2}", bytes as f64 / 1e6);
                 println!(
-                    "{:<18} {:>22} {:>22} {:>20} {:>9.2} {:>9.0} {:>22} {:>7.1} {:>9} {:>9}",
+                    "{:<18} {:>24} {:>8.1} {:>21} {:>20} {:>7.2} {:>8.0} {:>20} {:>6.1} {:>7.2} {:>6.2}",
                     result.subject,
                     result.init_ms.shown(1),
+                    result.init_cpu_ms.median,
                     result.first_ms.shown(2),
                     result.warm_p50_ms.shown(2),
                     result.warm_p99_ms.median,
                     result.per_second.median,
                     result.cpu_ms.shown(3),
                     result.peak_rss_mb.median,
-                    mb(result.binary_bytes),
-                    mb(result.zip_bytes),
+                    result.binary_bytes as f64 / 1e6,
+                    result.zip_bytes as f64 / 1e6,
                 );
             }
         }
+    }
+
+    fn print_calls(&self) {
         println!("\nAWS calls and connections: in init / for the first event / for a warm event");
-        for result in self.results.iter().filter(|result| !result.tls) {
+        for result in self.results.iter().filter(|result| result.tls) {
             let all = |calls: &BTreeMap<String, u64>| calls.values().sum::<u64>();
             println!(
                 "{:<18} calls {} / {} / {:.2}   connections {} / {} / {}   {:.0} bytes sent for a warm event",
                 result.subject,
                 all(&result.calls_init),
                 all(&result.calls_first),
-                result.calls_warm.values().sum::<f64>(),
+                // Begun at a positive zero: a sum over nothing is a negative one.
+                result.calls_warm.values().fold(0.0, |sum, calls| sum + calls),
                 result.connections_init,
                 result.connections_first,
                 result.connections_warm,
                 result.bytes_warm,
             );
         }
+    }
+
+    fn print_paths(&self) {
         println!("\nPer event on each path: AWS calls, write units (table + indexes), read units, log bytes");
         for path in &self.paths {
             for step in &path.steps {
                 let units: Vec<String> =
-                    step.write_units.iter().map(|(name, units)| format!("{name} {units:.1}")).collect();
+                    step.write_units.iter().map(|(name, units)| format!("{name} {units:.2}")).collect();
                 println!(
-                    "{:<12} {:<20} {:<13} calls {:>5.2}  writes {:>5.2} ({})  reads {:>4.2}  log {:>5.0}",
+                    "{:<12} {:<20} {:<13} calls {:>5.2}  writes {:>5.2} ({})  reads {:>5.2}  log {:>5.0}",
                     path.provider,
                     path.path,
                     step.function,
                     step.calls.values().sum::<f64>(),
-                    step.write_units.values().sum::<f64>(),
+                    step.write_units.values().fold(0.0, |sum, units| sum + units),
                     units.join(", "),
                     step.read_units,
                     step.log_bytes,
                 );
             }
         }
-        println!("\nTargets");
-        for Target { what, target, measured, met } in &self.targets {
-            println!("{} {what}: {measured} (target {target})", if *met { "met   " } else { "MISSED" });
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_the_middle_half_and_its_median() {
+        let spread = Spread::of(vec![9.0, 1.0, 5.0, 3.0, 7.0]);
+        assert_eq!((spread.low, spread.median, spread.high), (3.0, 5.0, 7.0));
+        assert_eq!(spread.shown(1), "5.0 (3.0–7.0)");
+        let one = Spread::of(vec![2.0]);
+        assert_eq!((one.low, one.median, one.high), (2.0, 2.0, 2.0));
+        assert!(Spread::of(Vec::new()).median.is_nan());
+    }
+
+    #[test]
+    fn a_share_of_sorted_figures() {
+        let figures: Vec<f64> = (0..=100).map(f64::from).collect();
+        assert_eq!(
+            (at(&figures, 0.0), at(&figures, 0.5), at(&figures, 0.99), at(&figures, 1.0)),
+            (0.0, 50.0, 99.0, 100.0)
+        );
     }
 }

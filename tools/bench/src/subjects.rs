@@ -105,7 +105,7 @@ impl Places {
     }
 
     /// How a subject is started against this endpoint.
-    pub(crate) fn start(&self, subject: &Subject, aws: &Aws, tls: Option<&Tls>) -> Start {
+    pub(crate) fn start(&self, subject: &Subject, aws: &Aws, tls: &Tls, secure: bool) -> Start {
         let mut env: Vec<(String, String)> = [
             ("AWS_REGION", "us-east-1"),
             ("AWS_DEFAULT_REGION", "us-east-1"),
@@ -121,7 +121,6 @@ impl Places {
             ("PATH", "/usr/bin:/bin"),
             ("HOOKLEDGER_TABLE", TABLE),
             ("HOOKLEDGER_STACK", "bench"),
-            ("HOOKLEDGER_BUS", "bench"),
             ("IDEMPOTENCY_TABLE", IDEMPOTENCY_TABLE),
             ("POWERTOOLS_SERVICE_NAME", "bench"),
         ]
@@ -136,17 +135,19 @@ impl Places {
                 env.push((format!("HOOKLEDGER_SECRET_{}", provider.name().to_uppercase()), secret_arn(provider)));
             }
         }
-        let endpoint = if tls.is_some() { &aws.tls_url } else { &aws.plain_url };
+        if subject.work == Work::Batches {
+            env.push(("HOOKLEDGER_BUS".into(), "bench".into()));
+        }
+        let endpoint = if secure { &aws.tls_url } else { &aws.plain_url };
         env.push(("AWS_ENDPOINT_URL".into(), endpoint.clone()));
         // Node.js takes the queue's URL for the endpoint.
         env.push(("HOOKLEDGER_QUEUE_URL".into(), format!("{endpoint}/000000000000/work")));
-        if let Some(tls) = tls {
-            // Under the name each runtime reads. Node.js carries its roots with it and is given ours on top.
-            for (name, file) in
-                [("SSL_CERT_FILE", &tls.roots), ("AWS_CA_BUNDLE", &tls.roots), ("NODE_EXTRA_CA_CERTS", &tls.authority)]
-            {
-                env.push((name.into(), text(file)));
-            }
+        // One file of roots, as Lambda's image has it, under the name each runtime reads; Debian's folder of links would
+        // be read link by link. Node.js carries its roots with it and is given ours on top.
+        for (name, file) in
+            [("SSL_CERT_FILE", &tls.roots), ("AWS_CA_BUNDLE", &tls.roots), ("NODE_EXTRA_CA_CERTS", &tls.authority)]
+        {
+            env.push((name.into(), text(file)));
         }
         for name in ["RIGHTFOOT_API_BASE_URL", "FINBOX_API_BASE_URL", "RUNPAYMENTS_API_BASE_URL"] {
             env.push((name.into(), format!("{}/provider", aws.plain_url)));

@@ -58,7 +58,8 @@ type AwsSubmitter<'a> = Submitter<'a, AwsInbox, HttpProviderApi<SecretsManager>,
 
 /// Runs the expectations function.
 pub async fn expectations() -> Result<(), Error> {
-    let Start { env, clients, inbox } = Start::now().await?;
+    let Start { env, clients, inbox } = Start::now()?;
+    clients.connect(&env, clients.connect_secrets(&env)).await;
     let providers = Providers::read(&|setting| env.lookup(setting))?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets.clone())?;

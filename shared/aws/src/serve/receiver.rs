@@ -12,12 +12,12 @@ use crate::secrets::SecretsManager;
 
 /// Runs the receiver of the provider of this name.
 pub async fn receiver(name: &'static str) -> Result<(), Error> {
-    let Start { env, clients, inbox } = Start::now().await?;
+    let Start { env, clients, inbox } = Start::now()?;
     let provider = providers::build(name, &|setting| env.lookup(setting))?.ok_or("no provider of this name")?;
     env.secret_arn(provider.id())?;
     let secrets = SecretsManager::from_env(&env, clients.secrets.clone());
-    // The first request should not wait for them. If they can't be read now, it will be told so then.
-    let _ = secrets.get(provider.id()).await;
+    // The first request should not wait for the secrets. If they can't be read now, it will be told so then.
+    clients.connect(&env, secrets.get(provider.id())).await;
     let (inbox, secrets, provider) = (&inbox, &secrets, provider.as_ref());
     let handler = move |event: RawEvent| async move { Ok::<_, Error>(answer(inbox, secrets, provider, event).await) };
     lambda_runtime::run(service_fn(handler)).await

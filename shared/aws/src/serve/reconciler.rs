@@ -29,7 +29,8 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(22);
 
 /// Runs the reconciler.
 pub async fn reconciler() -> Result<(), Error> {
-    let Start { env, clients, inbox } = Start::now().await?;
+    let Start { env, clients, inbox } = Start::now()?;
+    clients.connect(&env, clients.connect_secrets(&env)).await;
     let providers = Providers::read(&|setting| env.lookup(setting))?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets)?;

@@ -26,11 +26,12 @@ type LambdaWorker<'a> = Worker<'a, AwsInbox, HttpProviderApi<SecretsManager>, Ev
 
 /// Runs the worker.
 pub async fn worker() -> Result<(), Error> {
-    let Start { env, clients, inbox } = Start::now().await?;
+    let Start { env, clients, inbox } = Start::now()?;
     let providers = Providers::read(&|setting| env.lookup(setting))?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets.clone())?;
-    let bus = EventBus::new(clients.events.clone(), env.bus()?);
+    let bus = EventBus::new(clients.events(), env.bus()?);
+    clients.connect(&env, async { tokio::join!(clients.connect_secrets(&env), bus.connect()) }).await;
     let circuits = Circuits::default();
     let asker = Asker { inbox: &inbox, providers: &providers, api: &api, circuits: &circuits };
     let worker = Worker { asker, publisher: &bus, secrets: secrets.as_ref() };
@@ -42,7 +43,10 @@ pub async fn worker() -> Result<(), Error> {
 async fn batch(worker: &LambdaWorker<'_>, event: RawEvent) -> Result<BatchResponse, Error> {
     let records = parse(&event.payload)?;
     let limit = time_left(&event.context, &worker.asker.inbox.clock, ANSWER_MARGIN);
+    let meter = &worker.asker.inbox.meter;
+    meter.begin_batch();
     let done = join_all(records.iter().map(|record| one(worker, record, limit))).await;
+    meter.end_batch();
     Ok(BatchResponse::of(&records, done)?)
 }
 
