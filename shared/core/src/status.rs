@@ -9,6 +9,7 @@ use crate::debt::{Fact, Status};
 use crate::entry::{Entry, Origin};
 use crate::ports::{Clock, Inbox, Ledger, StoreError};
 use crate::providers::StatusMove;
+use crate::walk::CLOCK_SKEW_SECS;
 
 /// How often a fact or a move is tried against others doing the same at once.
 const MAX_RACES: u32 = 16;
@@ -107,10 +108,11 @@ fn decide(facts: &[Fact], entry: &Entry, moved: &StatusMove) -> Decision {
 }
 
 /// Whether the subject left the status between the polled fact and the pushed event: then the push tells of another
-/// time, not of the one that was polled.
+/// time, not of the one that was polled. The polled one has the time of looking, by a clock that may be behind.
 fn left_between(facts: &[Fact], polled: &Fact, pushed: &StatusMove) -> bool {
+    let looked_at = polled.occurred_at.plus_secs(CLOCK_SKEW_SECS);
     facts.iter().any(|fact| {
-        fact.status != polled.status && fact.occurred_at > polled.occurred_at && fact.occurred_at < pushed.occurred_at
+        fact.status != polled.status && fact.occurred_at > looked_at && fact.occurred_at < pushed.occurred_at
     })
 }
 
@@ -154,14 +156,14 @@ async fn follows(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status
     };
     if moved.n.is_some() {
         // And the other way round: the clock that the page was asked for by may be behind the provider's.
-        let abreast = moved.occurred_at.plus_secs(crate::walk::CLOCK_SKEW_SECS) >= current.occurred_at;
+        let abreast = moved.occurred_at.plus_secs(CLOCK_SKEW_SECS) >= current.occurred_at;
         return Ok(moved.rank > current.rank && abreast);
     }
     let facts = inbox.ledger().facts(&moved.subject).await?;
     let polled = facts.iter().any(|fact| {
         fact.origin == Origin::Poll && fact.status == current.status && fact.occurred_at == current.occurred_at
     });
-    let clearly = moved.occurred_at > current.occurred_at.plus_secs(crate::walk::CLOCK_SKEW_SECS);
+    let clearly = moved.occurred_at > current.occurred_at.plus_secs(CLOCK_SKEW_SECS);
     Ok(if polled { moved.rank > current.rank || clearly } else { later })
 }
 
@@ -213,8 +215,11 @@ mod tests {
         matched.matched_by = Some(subject().item("event#other"));
         assert_eq!(put_n(decide(&[matched], &pushed(), &moved("live", 90, None))), Some(2));
         // Live was polled, then the merchant was declined, and is live again.
-        let left = [fact("live", 1, Origin::Poll, 50), fact("declined", 1, Origin::Push, 70)];
-        assert_eq!(put_n(decide(&left, &pushed(), &moved("live", 90, None))), Some(2));
+        let left = [fact("live", 1, Origin::Poll, 50), fact("declined", 1, Origin::Push, 60_000)];
+        assert_eq!(put_n(decide(&left, &pushed(), &moved("live", 90_000, None))), Some(2));
+        // Looked at by a clock that was four seconds behind: it became live after `boarded`, and once.
+        let slow = [fact("live", 1, Origin::Poll, 1_000), fact("boarded", 1, Origin::Push, 4_000)];
+        assert_eq!(decide(&slow, &pushed(), &moved("live", 4_500, None)), Decision::Match(1));
     }
 
     #[test]
