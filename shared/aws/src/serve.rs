@@ -35,8 +35,8 @@ struct Start {
 }
 
 impl Start {
-    /// Reads the environment and builds the clients. A function whose environment is incomplete stops here and says what is
-    /// missing: nothing is accepted by half a configuration.
+    /// Reads the environment and builds the clients. A function whose environment is incomplete stops here and says what
+    /// is missing: nothing is accepted by half a configuration.
     fn now() -> Result<Self, Error> {
         crate::telemetry::init_logs();
         let env = Env::read().inspect_err(|error| tracing::error!(%error, "this function cannot start"))?;

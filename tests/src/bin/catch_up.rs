@@ -1,10 +1,10 @@
 //! Measures how soon the reconciler catches up with many debts that fell due at once.
 //!
-//! `catch_up [--expectations N] [--shards 1,2,4,8] [--answer-ms 50]`: for each number of runs a minute, N expectations are
-//! due, and the provider takes so long for each answer. What runs is what ships: the reconciler's flow, DynamoDB's adapter on an engine
-//! in this process, HTTPS' client on loopback. Each run has a thread and clients of its own, and the deadline that its
-//! schedule would give it; only the rest of the minute between two rounds of runs is left out. The exit code is 1 if
-//! anything stays due.
+//! `catch_up [--expectations N] [--shards 1,2,4,8] [--answer-ms 50]`: for each number of runs a minute, N expectations
+//! are due, and the provider takes so long for each answer. What runs is what ships: the reconciler's flow, DynamoDB's
+//! adapter on an engine in this process, HTTPS' client on loopback. Each run has a thread and clients of its own, and
+//! the deadline that its schedule would give it; only the rest of the minute between two rounds of runs is left out. The
+//! exit code is 1 if anything stays due.
 
 use std::cell::Cell;
 use std::process::ExitCode;

@@ -20,8 +20,8 @@ const ASK_LIMIT: Duration = Duration::from_secs(5);
 const ASK_EVERY: Duration = Duration::from_secs(5);
 /// Saving and loading take seconds, and a busy machine has others to serve.
 const RESTART_LIMIT: Duration = Duration::from_secs(120);
-/// Two busy cores make it slow to answer; a whole minute of silence is more than that.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+/// Calls that hold each other up in it are let go after a minute, when the functions that made them run out of time.
+const SILENCE_LIMIT: Duration = Duration::from_secs(180);
 
 /// Starts the emulator empty, on a free port of this machine.
 pub(crate) fn start(project: &Project) -> Result<Service> {
