@@ -20,7 +20,7 @@ use std::time::Duration;
 const BUILD_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 /// The peers' packages come from their registries.
 const INSTALL_LIMIT: Duration = Duration::from_secs(20 * 60);
-/// A full run takes a third of this on a quiet machine of two cores.
+/// Three times as long as a full run may take.
 const RUN_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// Node's module loader for what the AWS SDK still asks for by `require`.
 const NODE_BANNER: &str =
@@ -29,7 +29,7 @@ const NODE_BANNER: &str =
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Wanted {
-    /// Fewer runs: three minutes instead of twenty, and a wider spread
+    /// Fewer runs: three minutes, and a wider spread
     #[arg(long)]
     quick: bool,
     /// Only these subjects, with commas between them
