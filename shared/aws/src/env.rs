@@ -6,6 +6,8 @@ use hookledger_core::identity::ProviderId;
 use hookledger_core::secret::Secret;
 use hookledger_core::settings::{self, SettingError, Timing};
 
+use crate::dynamo::Recent;
+
 /// The start of the names of variables that hold a secret's ARN; the provider's name in upper case follows.
 const SECRET_PREFIX: &str = "HOOKLEDGER_SECRET_";
 
@@ -32,6 +34,8 @@ pub struct Env {
     pub timing: Timing,
     /// How long secrets are cached, in seconds.
     pub secrets_ttl_secs: u64,
+    /// Which entries are listed in the index `recent`.
+    pub recent: Recent,
 }
 
 impl Env {
@@ -47,9 +51,12 @@ impl Env {
         let lookup = |name: &str| vars.get(name).cloned();
         let timing = Timing::read(&lookup)?;
         let secrets_ttl_secs = settings::number(&lookup, "SECRETS_TTL_SECS", 300)?;
+        let recent = settings::text(&lookup, "RECENT_ENTRIES", "all");
+        let recent =
+            Recent::from_word(&recent).ok_or_else(|| SettingError::new("RECENT_ENTRIES", "must be all or unworked"))?;
         let table = required(&vars, "HOOKLEDGER_TABLE")?;
         let stack = required(&vars, "HOOKLEDGER_STACK")?;
-        Ok(Self { vars, table, stack, timing, secrets_ttl_secs })
+        Ok(Self { vars, table, stack, timing, secrets_ttl_secs, recent })
     }
 
     /// A variable, for settings that a provider's file reads itself.
@@ -159,6 +166,15 @@ mod tests {
         assert_eq!(address(&[local, ("HOOKLEDGER_API_ID", "a1")]).unwrap(), "http://127.0.0.1:1/a1/$default");
         assert_eq!(address(&[local]).err(), Some(EnvError::Missing("HOOKLEDGER_API_ID".into())));
         assert!(address(&[("WEBHOOK_BASE_URL", "http://hooks.example")]).is_err());
+    }
+
+    #[test]
+    fn what_is_listed_is_one_of_two_words() {
+        let recent = |more: &[(&str, &str)]| env(more).map(|env| env.recent);
+        assert_eq!(recent(&[]), Ok(Recent::All));
+        assert_eq!(recent(&[("RECENT_ENTRIES", "unworked")]), Ok(Recent::Unworked));
+        let error = recent(&[("RECENT_ENTRIES", "none")]).unwrap_err();
+        assert!(error.to_string().contains("RECENT_ENTRIES"), "{error}");
     }
 
     #[test]

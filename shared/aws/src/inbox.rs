@@ -27,7 +27,8 @@ impl AwsInbox {
     /// The inbox that the environment describes.
     pub fn new(env: &Env, clients: &Clients) -> Result<Self, EnvError> {
         Ok(Self {
-            ledger: DynamoLedger::new(clients.dynamodb.clone(), &env.table, env.timing.retention_days),
+            ledger: DynamoLedger::new(clients.dynamodb.clone(), &env.table, env.timing.retention_days)
+                .listing(env.recent),
             queue: SqsQueue::new(clients.sqs.clone(), env.queue_url()?),
             clock: SystemClock::new(),
             meter: EmfMeter::new(&env.stack),

@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemO
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemInput, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 use dynoxide::Database;
-use hookledger_aws::dynamo::{DynamoLedger, schema};
+use hookledger_aws::dynamo::{DynamoLedger, Recent, schema};
 use hookledger_core::debt::{Expectation, ExpectationState};
 use hookledger_core::entry::{
     Admitted, Event, NewEntry, OnDuplicate, Origin, QUARANTINE_SECS, Refused, Row, Start, State,
@@ -142,6 +142,10 @@ async fn admitted(ledger: &DynamoLedger, entry: &NewEntry) -> ItemKey {
 
 /// Runs a case on an empty table; the units of each of its steps.
 fn billed(case: impl AsyncFnOnce(&DynamoLedger, &mut dyn FnMut())) -> Vec<Units> {
+    billed_listing(Recent::All, case)
+}
+
+fn billed_listing(recent: Recent, case: impl AsyncFnOnce(&DynamoLedger, &mut dyn FnMut())) -> Vec<Units> {
     let bill = Bill::default();
     let mut steps = Vec::new();
     runtime().block_on(async {
@@ -152,7 +156,7 @@ fn billed(case: impl AsyncFnOnce(&DynamoLedger, &mut dyn FnMut())) -> Vec<Units>
         schema::create_table(&plain, "ledger").await.expect("a table");
         let client = Client::from_conf(plain.config().to_builder().interceptor(bill.clone()).build());
         let mut step = || steps.push(bill.take());
-        case(&DynamoLedger::new(client, "ledger", RETENTION_DAYS), &mut step).await;
+        case(&DynamoLedger::new(client, "ledger", RETENTION_DAYS).listing(recent), &mut step).await;
     });
     steps
 }
@@ -169,6 +173,25 @@ fn an_event_costs_five_units_and_its_duplicate_one() {
         step();
     });
     assert_eq!(steps, [(1, 1, 1), (1, 1, 0), (1, 0, 0)]);
+}
+
+#[test]
+fn what_is_not_listed_costs_a_unit_less() {
+    let steps = billed_listing(Recent::Unworked, async |ledger, step| {
+        let worked = entry(Origin::Push, BODY_BYTES);
+        let key = admitted(ledger, &worked).await;
+        step();
+        assert_eq!(ledger.settle(&key, &settled()).await, Ok(true));
+        step();
+        let start = Start::Ignored { expires_at: NOW.plus_secs(QUARANTINE_SECS) };
+        let mut ignored = NewEntry { start, ..worked };
+        ignored.event.identity = Identity::new(&["another"]);
+        admitted(ledger, &ignored).await;
+        step();
+        let listed = ledger.list_recent(&NOW.day(), 10).await.expect("a list");
+        assert_eq!(listed.into_iter().map(|listed| listed.key).collect::<Vec<_>>(), [ignored.event.key()]);
+    });
+    assert_eq!(steps, [(1, 1, 0), (1, 1, 0), (1, 0, 1)]);
 }
 
 #[test]

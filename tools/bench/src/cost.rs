@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use crate::paths::{Path, Step, TICK};
+use crate::paths::{Path, Step, TICK, UNLISTED};
 
 /// The price list, as it is kept beside the sources.
 const PRICES: &str = include_str!("../prices.json");
 /// An event of the whole journey must not cost more, in dollars for a million.
 const TARGET: f64 = 6.50;
-/// The same without publishing.
-const TARGET_UNPUBLISHED: f64 = 5.00;
+/// The least setup must not cost more: nothing is published, and what is worked is not listed.
+const TARGET_LEAST: f64 = 5.00;
 /// How many messages one call of the event source takes from the queue, or deletes.
 const QUEUE_BATCH: f64 = 10.0;
 /// What the gateway writes for a request, by the template's format with values of usual length.
@@ -96,6 +96,7 @@ pub(crate) fn print(paths: &[Path], template: &str) -> Result<bool> {
         "provider", "path", "gateway", "lambda", "writes", "reads", "queue", "bus", "logs", "total"
     );
     let mut reference = None;
+    let mut unlisted = None;
     let mut idle = Bill::default();
     for path in paths {
         let bill = bill(path, &prices, template)?;
@@ -112,8 +113,10 @@ pub(crate) fn print(paths: &[Path], template: &str) -> Result<bool> {
             bill.total(),
             units(path)
         );
-        if path.provider == "runpayments" && path.path == "new" {
-            reference = Some(bill);
+        match (path.provider.as_str(), path.path.as_str()) {
+            ("runpayments", "new") => reference = Some(bill),
+            ("runpayments", UNLISTED) => unlisted = Some(bill),
+            _ => {}
         }
     }
     let month = standing(&idle, &prices, template);
@@ -124,12 +127,14 @@ pub(crate) fn print(paths: &[Path], template: &str) -> Result<bool> {
         println!("To compare: {name}: {price} ({source})");
     }
     let reference = reference.context("the reference event was not counted")?;
-    let (total, unpublished) = (reference.total(), reference.total() - reference.bus);
-    println!("\nwithout publishing: {unpublished:.2} $ for a million (target {TARGET_UNPUBLISHED:.2})");
+    let unlisted = unlisted.context("the unlisted event was not counted: run the bench again")?;
+    let (total, least) = (reference.total(), unlisted.total() - unlisted.bus);
+    println!("\nwithout publishing: {:.2} $ for a million", total - reference.bus);
+    println!("without publishing, RecentEntries=unworked: {least:.2} $ for a million (target {TARGET_LEAST:.2})");
     println!(
         "reference event (Run Payments, new, worker batch of 10): {total:.2} $ for a million (target {TARGET:.2})"
     );
-    Ok(total <= TARGET && unpublished <= TARGET_UNPUBLISHED)
+    Ok(total <= TARGET && least <= TARGET_LEAST)
 }
 
 /// The units of each write request, step by step: `runpayments: due 1, recent 1, table 1`.

@@ -41,6 +41,9 @@ pub(crate) struct Path {
     pub(crate) steps: Vec<Step>,
 }
 
+/// The path of an event that the list of what came in leaves out.
+pub(crate) const UNLISTED: &str = "new, unlisted";
+
 /// The path on which nothing happens: a run of the reconciler that finds nothing due.
 pub(crate) const TICK: &str = "nothing due";
 
@@ -71,6 +74,7 @@ pub(crate) async fn count(bench: &mut Bench<'_>) -> Result<Vec<Path>> {
     for provider in Provider::ALL {
         paths.extend(town.provider(bench, provider).await?);
     }
+    paths.push(town.unlisted(bench).await?);
     // Last, because the first run of all walks the providers' lists.
     paths.push(town.idle(bench).await?);
     bench.aws.count_units(false);
@@ -151,6 +155,24 @@ impl Town {
         ensure!(found.len() == EVENTS, "{} of {EVENTS} polls of {} found something", found.len(), provider.name());
         let worked = self.work(bench, &found).await?;
         Ok(vec![announced, polled, worked])
+    }
+
+    /// The reference event again, where `RecentEntries` is `unworked`.
+    async fn unlisted(&mut self, bench: &mut Bench<'_>) -> Result<Path> {
+        let provider = Provider::RunPayments;
+        let name = provider.name();
+        let deliveries: Vec<Bytes> =
+            (0..EVENTS).map(|_| provider.event(provider.body(bench.numbers.next()).as_bytes(), false)).collect();
+        let receiver = subject(bench.places, name)?.told("RECENT_ENTRIES", "unworked");
+        let mut receiver = bench.start(&receiver, false).await?;
+        bench.aws.take_messages();
+        let fine = |answer: &[u8]| status(answer) == Some(200);
+        let received = run(bench, name, &mut receiver, &deliveries, EVENTS, fine).await?;
+        receiver.end().await?;
+        let messages = bench.aws.take_messages();
+        ensure!(messages.len() == EVENTS, "{} messages for {EVENTS} events", messages.len());
+        let worked = self.work(bench, &messages).await?;
+        Ok(Path { provider: name.into(), path: UNLISTED.into(), steps: vec![received, worked] })
     }
 
     /// A run that finds nothing due.

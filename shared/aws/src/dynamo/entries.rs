@@ -22,7 +22,7 @@ impl DynamoLedger {
         };
         // Delivery against delivery, and push against poll: of any number that race with the same event, one writes
         // the entry. The others are shown it, and learn its state without a read that could be late.
-        match put_if(&self.table, entry_item(entry, body), "attribute_not_exists(#pk)", &[]).await? {
+        match put_if(&self.table, entry_item(entry, body, self.recent), "attribute_not_exists(#pk)", &[]).await? {
             Written::Lost(item) => Ok(Admitted::Duplicate(Reader::new(&item, &key).word("state", State::from_stored)?)),
             Written::Done(_) => {
                 // Only now: chunks without an end, of an entry that was never written, would stay for ever.

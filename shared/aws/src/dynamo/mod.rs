@@ -23,6 +23,7 @@ mod refusals;
 mod results;
 mod write;
 
+pub use item::Recent;
 pub use operator::{Pointer, StoredRow, StoryLine};
 
 use aws_sdk_dynamodb::Client;
@@ -48,6 +49,7 @@ pub(crate) struct Table {
 pub struct DynamoLedger {
     table: Table,
     retention_secs: u64,
+    recent: Recent,
     slots: refusals::Slots,
 }
 
@@ -58,8 +60,14 @@ impl DynamoLedger {
         Self {
             table: Table { client, name: name.into() },
             retention_secs: retention_days.saturating_mul(24 * 3600),
+            recent: Recent::All,
             slots: refusals::Slots::default(),
         }
+    }
+
+    /// Lists only these new entries in the index `recent`; all, unless told otherwise.
+    pub fn listing(self, recent: Recent) -> Self {
+        Self { recent, ..self }
     }
 }
 

@@ -7,6 +7,32 @@ use hookledger_core::ports::StoreError;
 
 use super::{Item, RECENT_SHARDS, Reader, Stored, key_attributes, ms, n, put, recent_shard_name, s, texts, ttl};
 
+/// Which entries the index `recent` lists. It costs each of them a write unit, and holds nothing that another index does
+/// not hold while something is owed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recent {
+    /// All that came in.
+    #[default]
+    All,
+    /// Those that nobody works on: ignored or parked when they came in.
+    Unworked,
+}
+
+impl Recent {
+    /// Reads the word that a setting holds.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "all" => Some(Self::All),
+            "unworked" => Some(Self::Unworked),
+            _ => None,
+        }
+    }
+
+    fn lists(self, start: &Start) -> bool {
+        self == Self::All || !matches!(start, Start::Open { .. })
+    }
+}
+
 /// What is read of an entry when its body is not wanted. Up to 256 KB stay where they are.
 pub(crate) const ENTRY_ATTRIBUTES: &[&str] = &[
     "pk",
@@ -28,7 +54,7 @@ pub(crate) const ENTRY_ATTRIBUTES: &[&str] = &[
 ];
 
 /// A new entry's item.
-pub(crate) fn entry_item(entry: &NewEntry, body: Stored) -> Item {
+pub(crate) fn entry_item(entry: &NewEntry, body: Stored, recent: Recent) -> Item {
     let key = entry.event.key();
     let mut item = key_attributes(&key);
     put(&mut item, "provider", s(entry.provider.0));
@@ -39,7 +65,9 @@ pub(crate) fn entry_item(entry: &NewEntry, body: Stored) -> Item {
     put(&mut item, "waits", n(0));
     put(&mut item, "reopened", n(0));
     // Written once: settling must not cost a second write to this index.
-    put(&mut item, "recent_shard", s(recent_shard_name(&entry.received_at.day(), key.shard(RECENT_SHARDS))));
+    if recent.lists(&entry.start) {
+        put(&mut item, "recent_shard", s(recent_shard_name(&entry.received_at.day(), key.shard(RECENT_SHARDS))));
+    }
     if let Some(occurred_at) = entry.event.occurred_at {
         put(&mut item, "occurred_at", ms(occurred_at));
     }
@@ -149,7 +177,7 @@ mod tests {
         ];
         for (name, start, state, due_at, indexed, expires) in rows {
             let new = new_entry(start);
-            let item = entry_item(&new, inline(b"{}"));
+            let item = entry_item(&new, inline(b"{}"), Recent::All);
             let entry = entry_from(&item, &new.event.key()).unwrap();
             assert_eq!((entry.state, entry.due_at), (state, due_at), "{name}");
             assert_eq!((entry.received_at, entry.occurred_at), (new.received_at, Some(UnixMs(1_000))), "{name}");
@@ -162,16 +190,32 @@ mod tests {
 
     #[test]
     fn ttl_is_in_seconds_and_the_recent_partition_names_the_day() {
-        let item = entry_item(&new_entry(Start::Ignored { expires_at: UnixMs(9_999) }), inline(b"{}"));
+        let item = entry_item(&new_entry(Start::Ignored { expires_at: UnixMs(9_999) }), inline(b"{}"), Recent::All);
         assert_eq!(item["expires_at"], n(9));
         assert!(item["recent_shard"].as_s().unwrap().starts_with("2023-11-14#"), "{item:?}");
+    }
+
+    #[test]
+    fn what_is_worked_can_stay_out_of_the_list() {
+        let rows = [
+            (Start::Open { due_at: UnixMs(5_000) }, false),
+            (Start::Ignored { expires_at: UnixMs(9_999) }, true),
+            (Start::Parked { reason: "why".into() }, true),
+        ];
+        for (start, listed) in rows {
+            let entry = new_entry(start);
+            let has = |recent| entry_item(&entry, inline(b"{}"), recent).contains_key("recent_shard");
+            assert_eq!((has(Recent::All), has(Recent::Unworked)), (true, listed), "{:?}", entry.start);
+        }
+        let words = ["all", "unworked", "", "none"].map(Recent::from_word);
+        assert_eq!(words, [Some(Recent::All), Some(Recent::Unworked), None, None]);
     }
 
     #[test]
     fn what_is_missing_is_named_and_what_is_unknown_is_left_alone() {
         let new = new_entry(Start::Open { due_at: UnixMs(5_000) });
         let key = new.event.key();
-        let mut item = entry_item(&new, inline(b"{}"));
+        let mut item = entry_item(&new, inline(b"{}"), Recent::All);
         put(&mut item, "from_the_future", n(1));
         assert!(entry_from(&item, &key).is_ok());
         for what in ["provider", "event_type", "state", "origin", "received_at", "due_at", "attempts"] {
@@ -185,7 +229,7 @@ mod tests {
 
     #[test]
     fn everything_an_entry_is_read_from_is_fetched() {
-        let mut item = entry_item(&new_entry(Start::Open { due_at: UnixMs(5_000) }), inline(b"{}"));
+        let mut item = entry_item(&new_entry(Start::Open { due_at: UnixMs(5_000) }), inline(b"{}"), Recent::All);
         put(&mut item, "reason", s("why"));
         put(&mut item, "frozen_detail", s("{}"));
         let key = super::super::key_of(&item).unwrap();
@@ -204,7 +248,7 @@ mod tests {
             let mut new = new_entry(Start::Open { due_at: UnixMs(5_000) });
             new.event.event_type = event_type.clone();
             new.event.identity = Identity::new(&[&id]);
-            let item = entry_item(&new, inline(&body));
+            let item = entry_item(&new, inline(&body), Recent::All);
             let entry = entry_from(&item, &new.event.key()).unwrap();
             prop_assert_eq!(entry.event_type, event_type);
             prop_assert_eq!(super::super::key_of(&item), Some(entry.key.clone()));
