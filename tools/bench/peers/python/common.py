@@ -58,3 +58,24 @@ def identity(body):
     except (ValueError, KeyError, TypeError):
         return None
     return key if isinstance(key, str) and key else None
+
+
+def received(event, receive):
+    """What a delivery is answered; `receive` stores and enqueues one that is genuine."""
+    body = body_of(event)
+    if body is None:
+        return answer(503, {"status": "unreadable"})
+    if not genuine(event, body):
+        return answer(403, {"status": "refused"})
+    key = identity(body)
+    state = "open" if key else "parked"
+    key = key or "unreadable#" + hashlib.sha256(body).hexdigest()
+    return answer(200, receive(key=key, state=state, body=body))
+
+
+def item_of(key, state, body):
+    return {"pk": {"S": "event#" + key}, "sk": {"S": "event"}, "state": {"S": state}, "body": {"B": body}}
+
+
+def enqueue(key):
+    sqs.send_message(QueueUrl=QUEUE, MessageBody='{"pk":"event#' + key + '"}')

@@ -1,24 +1,18 @@
 """The receiver with boto3 alone: verify, put unless it is there, enqueue."""
 
-import hashlib
-
-from common import QUEUE, TABLE, answer, body_of, dynamodb, genuine, identity, sqs
+from common import TABLE, dynamodb, enqueue, item_of, received
 
 
-def handler(event, context):
-    body = body_of(event)
-    if body is None:
-        return answer(503, {"status": "unreadable"})
-    if not genuine(event, body):
-        return answer(403, {"status": "refused"})
-    key = identity(body)
-    state = "open" if key else "parked"
-    key = key or "unreadable#" + hashlib.sha256(body).hexdigest()
-    item = {"pk": {"S": "event#" + key}, "sk": {"S": "event"}, "state": {"S": state}, "body": {"B": body}}
+def receive(key, state, body):
+    item = item_of(key, state, body)
     try:
         dynamodb.put_item(TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(pk)")
     except dynamodb.exceptions.ConditionalCheckFailedException:
-        return answer(200, {"status": "duplicate"})
+        return {"status": "duplicate"}
     if state == "open":
-        sqs.send_message(QueueUrl=QUEUE, MessageBody='{"pk":"event#' + key + '"}')
-    return answer(200, {"status": "received"})
+        enqueue(key)
+    return {"status": "received"}
+
+
+def handler(event, context):
+    return received(event, receive)
