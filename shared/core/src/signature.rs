@@ -43,7 +43,11 @@ impl Encoding {
     fn decode(self, text: &str) -> Option<Vec<u8>> {
         match self {
             Self::Utf8 => Some(text.as_bytes().to_vec()),
-            Self::Hex => hex::decode(text).ok(),
+            Self::Hex => {
+                // Into a place of the right size, not digit by digit into one that grows.
+                let mut bytes = vec![0; text.len() / 2];
+                hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
+            }
             Self::Base64 => BASE64_STANDARD.decode(text).ok(),
         }
     }
