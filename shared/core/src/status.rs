@@ -35,7 +35,14 @@ pub(crate) async fn take_effect(
     moved: Option<&StatusMove>,
 ) -> Result<Effect, StoreError> {
     let Some(moved) = moved else { return Ok(Effect::Own { id: entry.key.stable_id(), applied: None }) };
-    let Some(fact) = take_fact(inbox, entry, moved).await? else { return Ok(Effect::Another) };
+    let Some(fact) = take_fact(inbox, entry, moved).await? else {
+        // What a list has shown may be a status that the subject came back to, and this push the one that says when. What
+        // happened before that, and comes after it, must not move the status any more.
+        if moved.n.is_none() {
+            move_status(inbox, moved).await?;
+        }
+        return Ok(Effect::Another);
+    };
     let applied = move_status(inbox, moved).await?;
     Ok(Effect::Own { id: moved.subject.item(Fact::sk(&fact.status, fact.n)).stable_id(), applied: Some(applied) })
 }
@@ -160,11 +167,24 @@ async fn follows(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status
         return Ok(moved.rank > current.rank && abreast);
     }
     let facts = inbox.ledger().facts(&moved.subject).await?;
-    let polled = facts.iter().any(|fact| {
-        fact.origin == Origin::Poll && fact.status == current.status && fact.occurred_at == current.occurred_at
-    });
-    let clearly = moved.occurred_at > current.occurred_at.plus_secs(CLOCK_SKEW_SECS);
-    Ok(if polled { moved.rank > current.rank || clearly } else { later })
+    let Some(listed) = listed(&facts, current) else { return Ok(later) };
+    if moved.rank <= current.rank {
+        return Ok(moved.occurred_at > current.occurred_at.plus_secs(CLOCK_SKEW_SECS));
+    }
+    // Among pushes the times decide: whatever happened before another one is no news, on either side of it.
+    if facts.iter().any(|fact| fact.origin == Origin::Push && fact.occurred_at > moved.occurred_at) {
+        return Ok(false);
+    }
+    let Some(pushed) = &listed.matched_by else { return Ok(true) };
+    let pushed = inbox.ledger().entry(pushed).await?.and_then(|(entry, _)| entry.occurred_at);
+    Ok(pushed.is_none_or(|pushed_at| pushed_at <= moved.occurred_at))
+}
+
+/// The fact that a status is, if a list has shown it and nothing else has said since when it is so.
+pub(crate) fn listed<'f>(facts: &'f [Fact], status: &Status) -> Option<&'f Fact> {
+    facts.iter().find(|fact| {
+        fact.origin == Origin::Poll && fact.status == status.status && fact.occurred_at == status.occurred_at
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::expect::Asker;
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
 use crate::providers::{Found, Listed, ListedRow, Lists, Provider, StatusRow};
 use crate::reconcile::Run;
+use crate::status::listed;
 use crate::time::UnixMs;
 use crate::work::MAX_RETRY_AFTER_SECS;
 
@@ -113,7 +114,8 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     /// Lets in what a row shows, if it is later than what we hold.
     async fn compare(&self, provider: &dyn Provider, row: &StatusRow, requested_at: UnixMs) -> Result<(), StoreError> {
         let ledger = self.inbox.ledger();
-        if let Some(held) = ledger.status(&row.subject).await? {
+        let held = ledger.status(&row.subject).await?;
+        if let Some(held) = &held {
             // A row may only advance a status, and only one that stood when the page was asked for: what was pushed
             // since then is newer than the page.
             let stood = held.moved_at.plus_secs(CLOCK_SKEW_SECS) < requested_at;
@@ -122,6 +124,8 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             }
         }
         let facts = ledger.facts(&row.subject).await?;
+        // A push that was taken for what a list had shown has no fact of its own: the status has its time.
+        let held = held.filter(|held| held.status != row.status && listed(&facts, held).is_none());
         // The fact may stand although the status does not yet: whoever wrote it is still at work, or died there and will
         // be back. Only a status that was left since can be reached another time.
         let stands = |known: &Fact| {
@@ -129,7 +133,8 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             let left_at = known.occurred_at.plus_secs(slack_secs);
             // Only a push leads back: what a list shows may be older than what was pushed.
             let leaves = |f: &Fact| f.origin == Origin::Push && f.status != row.status && f.occurred_at > left_at;
-            known.status == row.status && !facts.iter().any(leaves)
+            let left = facts.iter().any(leaves) || held.as_ref().is_some_and(|held| held.occurred_at > left_at);
+            known.status == row.status && !left
         };
         if facts.iter().any(stands) {
             return Ok(());

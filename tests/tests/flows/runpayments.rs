@@ -136,6 +136,59 @@ fn a_merchant_may_come_back_to_an_earlier_status() {
     assert!(found.key.sk.ends_with("listing#7#live#2"), "{}", found.key);
 }
 
+/// Two days later than [`merchant`] has it, when the list was looked at long ago.
+fn later(status: &str, at: &str) -> String {
+    merchant(status, at).replace("2039-12-31", "2040-01-02")
+}
+
+/// A merchant that a list showed first. Then come its webhooks, one after the other.
+fn listed_then_pushed(status: &'static str, pushes: &[String]) -> Town {
+    let town = Town::new();
+    listing(&town, &[(7, status)]);
+    town.pass_minutes(1);
+    assert_eq!(status_of(&town, 7), status);
+    for push in pushes {
+        town.deliver("runpayments", push);
+        town.work();
+    }
+    town
+}
+
+#[test]
+fn a_listed_status_is_followed_by_what_happened_after_it_and_by_nothing_else() {
+    // It came back to what the list had shown; the step that it came back from is told last.
+    let town = listed_then_pushed("live", &[later("live", "12:00"), later("declined", "11:00")]);
+    assert_eq!((status_of(&town, 7), town.effects().len()), ("live".into(), 2));
+    assert_eq!(details(&town)[1]["applied"], false);
+    // It went back before the list was looked at; where it went back from is told last.
+    let town = listed_then_pushed("signed", &[merchant("signed", "12:00"), merchant("live", "11:00")]);
+    assert_eq!((status_of(&town, 7), town.effects().len()), ("signed".into(), 2));
+    // The same, and the webhook of what the list shows got lost: another one is later, too.
+    let town = listed_then_pushed("signed", &[merchant("new", "12:00"), merchant("live", "11:00")]);
+    assert_eq!((status_of(&town, 7), town.effects().len()), ("signed".into(), 3));
+    // Without any later one the provider's order decides: the page may have been older than it looked.
+    let town = listed_then_pushed("signed", &[merchant("live", "11:00")]);
+    assert_eq!(status_of(&town, 7), "live");
+}
+
+#[test]
+fn a_list_brings_back_a_status_that_was_left_by_a_matched_push() {
+    let town = Town::new();
+    let listing = listing(&town, &[(7, "new")]);
+    town.pass_minutes(1);
+    town.inbox.clock.advance_secs(3 * 24 * 3600);
+    // One push is taken for what the list showed. The step before it is told last, and was left by it.
+    for push in [later("new", "12:00"), later("declined", "11:00")] {
+        town.deliver("runpayments", &push);
+        town.work();
+    }
+    assert_eq!((status_of(&town, 7), facts(&town)), ("new".into(), vec!["declined#1".into(), "new#1".into()]));
+    listing.borrow_mut()[0].1 = "declined";
+    town.pass_minutes(20);
+    assert_eq!((status_of(&town, 7), town.effects().len()), ("declined".into(), 3));
+    assert_eq!(facts(&town), ["declined#1", "declined#2", "new#1"]);
+}
+
 fn facts(town: &Town) -> Vec<String> {
     let subject = town.inbox.ledger.entries()[0].key.subject();
     let facts = run(town.inbox.ledger.facts(&subject)).unwrap();
