@@ -31,7 +31,7 @@ use hookledger_core::settings::Timing;
 pub use clock::FixedClock;
 pub use faults::{Fate, Faults, LOST, Side};
 pub use ledger::MemoryLedger;
-pub use outside::{MemorySecrets, RecordingMeter, RecordingPublisher, ScriptedApi, answer};
+pub use outside::{MemorySecrets, RecordingMeter, RecordingPublisher, ScriptedApi, Told, answer};
 pub use queue::{MemoryQueue, Message};
 pub use table::StoredEntry;
 pub use turn::{killed_after, run};

@@ -69,6 +69,23 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "return-is-a-redelivery",
+        story: "A push of a status that the subject once had is taken for that time, and nobody hears that it came back.",
+        edits: &[Edit {
+            file: STATUS,
+            find: "Some(n) => n,
+        None => {",
+            replace: "Some(n) => n,
+        None if MUTANT && same().next().is_some() => return Decision::Known,
+        None => {",
+        }],
+    },
+    Mutant {
+        name: "listed-return-without-its-time",
+        story: "A push that a list was faster than does not say since when, and what was before it moves the status back.",
+        edits: &[Edit { file: STATUS, find: "if moved.n.is_none() {", replace: "if moved.n.is_none() && !MUTANT {" }],
+    },
+    Mutant {
         name: "walk-blind-to-facts",
         story: "A walk looks at the current status alone, and finds a status anew while its push is still in work.",
         edits: &[Edit {

@@ -149,6 +149,16 @@ pub struct ScriptedApi {
     pub faults: Faults,
     script: RefCell<Option<Script>>,
     requests: RefCell<Vec<(ProviderId, ApiRequest)>>,
+    told: RefCell<Vec<Told>>,
+}
+
+/// What the caller of an API was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Whose API it was.
+    pub provider: ProviderId,
+    /// Whether anybody was there.
+    pub answered: bool,
 }
 
 impl ScriptedApi {
@@ -160,6 +170,11 @@ impl ScriptedApi {
     /// The requests that reached a provider, in order.
     pub fn requests(&self) -> Vec<(ProviderId, ApiRequest)> {
         self.requests.borrow().clone()
+    }
+
+    /// What callers were told since this was asked last.
+    pub fn take_told(&self) -> Vec<Told> {
+        self.told.take()
     }
 
     /// Their URLs.
@@ -175,7 +190,13 @@ impl ProviderApi for ScriptedApi {
             let mut script = self.script.borrow_mut();
             script.as_mut().map_or(Err(ApiError::Unreachable), |answer| answer(&request.url))
         };
-        self.faults.call("call", ApiError::Unreachable, effect).await
+        let outcome = self.faults.call("call", ApiError::Unreachable, effect).await;
+        let answered = match &outcome {
+            Ok(response) => response.status < 500,
+            Err(error) => !matches!(error, ApiError::Unreachable | ApiError::TimedOut),
+        };
+        self.told.borrow_mut().push(Told { provider, answered });
+        outcome
     }
 }
 

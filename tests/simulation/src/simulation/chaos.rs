@@ -39,12 +39,17 @@ pub(super) struct Chaos {
     unheard_ends: Cell<u64>,
     status_moved: Cell<bool>,
     cursor_moved: Cell<bool>,
+    circuit_moved: Cell<bool>,
+    expectation_ended: Cell<bool>,
     claimed: Cell<bool>,
     fact_put: Cell<bool>,
+    fact_matched: Cell<bool>,
     /// A provider's answer got lost on its way.
     answer_lost: Cell<bool>,
     /// The invocations that a fault struck.
     struck: RefCell<BTreeSet<u32>>,
+    /// Those of them whose table it was.
+    blinded: RefCell<BTreeSet<u32>>,
     /// The invocation that is being polled.
     who: Cell<u32>,
     history: RefCell<Option<Vec<String>>>,
@@ -78,10 +83,14 @@ impl Chaos {
             unheard_ends: Cell::default(),
             status_moved: Cell::default(),
             cursor_moved: Cell::default(),
+            circuit_moved: Cell::default(),
+            expectation_ended: Cell::default(),
             claimed: Cell::default(),
             fact_put: Cell::default(),
+            fact_matched: Cell::default(),
             answer_lost: Cell::default(),
             struck: RefCell::default(),
+            blinded: RefCell::default(),
             who: Cell::default(),
             history: RefCell::new(keep_history.then(Vec::new)),
         }
@@ -138,6 +147,16 @@ impl Chaos {
         self.cursor_moved.take()
     }
 
+    /// Whether a circuit was moved since this was asked last.
+    pub(super) fn take_circuit_moved(&self) -> bool {
+        self.circuit_moved.take()
+    }
+
+    /// Whether an expectation was ended since this was asked last.
+    pub(super) fn take_expectation_ended(&self) -> bool {
+        self.expectation_ended.take()
+    }
+
     /// Whether a debt was claimed since this was asked last.
     pub(super) fn take_claimed(&self) -> bool {
         self.claimed.take()
@@ -148,6 +167,11 @@ impl Chaos {
         self.fact_put.take()
     }
 
+    /// Whether a status fact was found to be what a push says, since this was asked last.
+    pub(super) fn take_fact_matched(&self) -> bool {
+        self.fact_matched.take()
+    }
+
     /// Whether a provider's answer got lost since this was asked last.
     pub(super) fn take_answer_lost(&self) -> bool {
         self.answer_lost.take()
@@ -156,6 +180,11 @@ impl Chaos {
     /// Whether any call of this invocation failed.
     pub(super) fn struck(&self, who: u32) -> bool {
         self.struck.borrow().contains(&who)
+    }
+
+    /// Whether any call of this invocation to its table failed.
+    pub(super) fn blinded(&self, who: u32) -> bool {
+        self.blinded.borrow().contains(&who)
     }
 
     /// Writes a line of the history, if one is kept.
@@ -188,15 +217,21 @@ impl Fate for Chaos {
             return None;
         }
         self.struck.borrow_mut().insert(self.who.get());
+        if port == "ledger" {
+            self.blinded.borrow_mut().insert(self.who.get());
+        }
         Some(if thrown < before { Side::Before } else { Side::After })
     }
 
     fn went(&self, port: &'static str, call: &'static str, how: &'static str) {
         match call {
             "move_status" => self.status_moved.set(true),
+            "move_circuit" => self.circuit_moved.set(true),
+            "end_expectation" => self.expectation_ended.set(true),
             "advance_listing" => self.cursor_moved.set(true),
             "claim" => self.claimed.set(true),
             "put_fact" => self.fact_put.set(true),
+            "match_fact" => self.fact_matched.set(true),
             "call" if how == LOST => self.answer_lost.set(true),
             _ => {}
         }

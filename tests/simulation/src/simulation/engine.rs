@@ -3,7 +3,9 @@
 //! Time is simulated. While something is in flight it creeps; when nothing is, it jumps to the next thing that happens.
 
 mod end;
+mod outage;
 mod start;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -11,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use hookledger_core::debt::{Expectation, Listing};
 use hookledger_core::entry::State;
-use hookledger_core::identity::ItemKey;
+use hookledger_core::identity::{ItemKey, ProviderId};
 use hookledger_core::ports::Clock as _;
 use hookledger_core::receive::Answer;
 use hookledger_core::time::UnixMs;
@@ -20,11 +22,17 @@ use super::dice::Dice;
 use super::send::PROVIDERS;
 use super::world::{Glass, World};
 use crate::memory::Message;
+use outage::Line;
+use watch::{Held, Known};
 
 /// The clocks of two invocations are at most twice this apart.
 const MAX_SKEW_MS: u64 = 2_400;
+/// More than two clocks are ever apart.
+pub(super) const CLOCKS_APART_SECS: u64 = 5;
 /// When everything is healed, all must be quiet within a day: the longest wait left is a provider's next attempt.
 const QUIET_WITHIN_SECS: u64 = 24 * 3600;
+/// How long a worker or a reconciler lives.
+const WORKER_LIMIT_MS: u64 = 60_000;
 /// More turns than any seed needs.
 const MAX_TURNS: u64 = 2_000_000;
 
@@ -111,9 +119,16 @@ pub(super) struct Engine<'w, L> {
     quiet_by: UnixMs,
     /// Until then secrets are not read again, however much a signature asks for it.
     stubborn_until: UnixMs,
-    ranks: BTreeMap<String, usize>,
-    /// Whose effect each status fact is.
-    owners: BTreeMap<ItemKey, ItemKey>,
+    /// The status of each merchant, by its subject.
+    held: BTreeMap<String, Held>,
+    /// The status facts.
+    facts: BTreeMap<ItemKey, Known>,
+    /// What is known of the providers' circuits.
+    lines: BTreeMap<ProviderId, Line>,
+    /// The expectations that expired, each with the time it was announced.
+    expired: BTreeSet<(ItemKey, UnixMs)>,
+    /// When somebody died of a provider's answer last.
+    deadly_at: Option<UnixMs>,
     /// How the cursor of the merchants' list stood last.
     cursor: Option<Listing>,
     pub(super) seen: Seen,
@@ -136,8 +151,11 @@ impl<'w, L: Glass> Engine<'w, L> {
             heal_at,
             quiet_by: heal_at.plus_secs(QUIET_WITHIN_SECS),
             stubborn_until: world.start,
-            ranks: BTreeMap::new(),
-            owners: BTreeMap::new(),
+            held: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            expired: BTreeSet::new(),
+            deadly_at: None,
             cursor: None,
             seen: Seen::default(),
         };
@@ -198,9 +216,10 @@ impl<'w, L: Glass> Engine<'w, L> {
             self.tick();
             if self.invocations.is_empty() {
                 if self.quiet() {
-                    return;
+                    return self.watch_closed();
                 }
                 if self.now() > self.quiet_by {
+                    self.watch_closed();
                     return self.restless();
                 }
                 self.jump();
@@ -302,22 +321,9 @@ impl<'w, L: Glass> Engine<'w, L> {
         } else if self.world.truth.take_deadly() {
             // Out of memory: it dies at its next turn, now and whenever it comes back to this.
             self.invocations[index].turns_left = Some(0);
+            self.deadly_at = Some(now);
         }
-        if self.world.chaos.take_answer_lost() {
-            self.world.truth.runpayments.take_served();
-        }
-        if self.world.chaos.take_fact_put() {
-            self.watch_facts();
-        }
-        if self.world.chaos.take_claimed() {
-            self.cursor = self.merchants_cursor();
-        }
-        if self.world.chaos.take_cursor_moved() {
-            self.watch_cursor();
-        }
-        if self.world.chaos.take_status_moved() {
-            self.watch_statuses();
-        }
+        self.watch(past);
     }
 
     /// Long after, when no identity is remembered any more, somebody sends captured deliveries again.

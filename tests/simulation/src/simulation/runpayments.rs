@@ -3,17 +3,25 @@
 use std::cell::RefCell;
 
 use hookledger_core::api::{ApiError, ApiResponse};
+use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::time::UnixMs;
 
+use super::dice::Dice;
 use super::truth::{ATTEMPT, Author, Effect, FORGED, Forgery, Forging, Plot, key, parameter};
 use crate::memory::answer;
 
 const NAME: &str = "runpayments";
 
+/// Merchants that return to an earlier status, of a hundred.
+const RETURNING_PERCENT: u64 = 25;
+/// How far they come again at most.
+const MAX_STEPS_AGAIN: usize = 3;
+
 /// A merchant's way, in order; one of the last two may end it at any step.
 pub(super) const WAY: [&str; 6] = ["new", "sent_for_signature", "signed", "in_underwriting", "boarded", "live"];
 
-/// A merchant and what it became, each status with the moment.
+/// A merchant and what it became, each status with the moment. It may return to a status, later than it left it: at the
+/// same instant nobody could tell which of two came last.
 pub(super) struct Merchant {
     pub(super) id: String,
     pub(super) statuses: Vec<(&'static str, UnixMs)>,
@@ -24,19 +32,56 @@ pub(super) struct RunPayments {
     pub(super) merchants: Vec<Merchant>,
     /// The page answered last.
     served: RefCell<Option<Served>>,
+    /// Every row that ever was shown.
+    shown: RefCell<Vec<Shown>>,
 }
 
 /// A page of the merchants' list, as it was answered.
 pub(super) struct Served {
-    pub(super) at: UnixMs,
     pub(super) offset: usize,
-    /// Merchants by their index, each with the status shown.
-    pub(super) rows: Vec<(usize, &'static str)>,
+    pub(super) rows: Vec<Shown>,
+}
+
+/// A row of the merchants' list.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    /// The merchant, by its index.
+    pub(super) merchant: usize,
+    /// Its status, by its place on this merchant's way.
+    pub(super) step: usize,
+    /// When the page was asked for. A replica that lags behind shows what was true before.
+    pub(super) asked_at: UnixMs,
 }
 
 /// The place of a status in the order.
 pub(super) fn place(status: &str) -> usize {
     WAY.iter().position(|step| *step == status).unwrap_or(WAY.len())
+}
+
+impl Merchant {
+    pub(super) fn subject(&self) -> Subject {
+        Subject::new(ProviderId(NAME), "merchant", &self.id)
+    }
+
+    /// The status of a step, and since when it was true.
+    pub(super) fn step(&self, step: usize) -> (&'static str, UnixMs) {
+        self.statuses[step]
+    }
+
+    /// The entry of the webhook that tells of a step.
+    pub(super) fn pushed(&self, step: usize) -> ItemKey {
+        key(NAME, "merchant", &self.id, &[&idempotency_key(&self.id, step, self.statuses[step].0)])
+    }
+
+    /// The entry of the list's row that shows a status for the `n`th time.
+    pub(super) fn listed(&self, status: &str, n: usize) -> ItemKey {
+        key(NAME, "merchant", &self.id, &["listing", &self.id, status, &n.to_string()])
+    }
+
+    /// How often it came to a status.
+    pub(super) fn times(&self, status: &str) -> usize {
+        self.statuses.iter().filter(|(step, _)| *step == status).count()
+    }
 }
 
 impl RunPayments {
@@ -77,26 +122,28 @@ impl RunPayments {
                 plot.forgeries.push(Forgery { provider: NAME, at: at.plus_ms(n * 500), how: Forging::Guessed, body });
             }
         }
-        Self { merchants, served: RefCell::default() }
+        Self { merchants, served: RefCell::default(), shown: RefCell::default() }
     }
 
-    /// `GET /relay/api/boarding/v1/merchants`.
-    pub(super) fn answer(&self, query: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
+    /// `GET /relay/api/boarding/v1/merchants`, as things stood at `seen_at`.
+    pub(super) fn answer(&self, query: &str, seen_at: UnixMs, asked_at: UnixMs) -> Result<ApiResponse, ApiError> {
         let number = |name| parameter(query, name).and_then(|text| text.parse::<usize>().ok());
         let (limit, offset) = (number("limit").unwrap_or(1), number("offset").unwrap_or(0));
-        let shown = |(index, merchant): (usize, &Merchant)| {
-            let (status, _) = merchant.statuses.iter().rev().find(|(_, at)| *at <= now)?;
-            Some((index, *status))
+        let shown = |(merchant, of): (usize, &Merchant)| {
+            let step = of.statuses.iter().rposition(|(_, at)| *at <= seen_at)?;
+            Some(Shown { merchant, step, asked_at })
         };
-        let listed: Vec<(usize, &'static str)> = self.merchants.iter().enumerate().filter_map(shown).collect();
-        let rows: Vec<(usize, &'static str)> = listed.iter().skip(offset).take(limit).copied().collect();
+        let listed: Vec<Shown> = self.merchants.iter().enumerate().filter_map(shown).collect();
+        let rows: Vec<Shown> = listed.iter().skip(offset).take(limit).copied().collect();
         let more = offset + rows.len() < listed.len();
-        let row = |(index, status): &(usize, &'static str)| {
-            let (id, shown) = (&self.merchants[*index].id, status.replace('_', " "));
-            format!(r#"{{"merchant_id":"{id}","merchant_status":"{shown}","dba_name":"x"}}"#)
+        let row = |shown: &Shown| {
+            let merchant = &self.merchants[shown.merchant];
+            let (id, status) = (&merchant.id, merchant.step(shown.step).0.replace('_', " "));
+            format!(r#"{{"merchant_id":"{id}","merchant_status":"{status}","dba_name":"x"}}"#)
         };
         let page: Vec<String> = rows.iter().map(row).collect();
-        *self.served.borrow_mut() = Some(Served { at: now, offset, rows });
+        self.shown.borrow_mut().extend(&rows);
+        *self.served.borrow_mut() = Some(Served { offset, rows });
         answer(200, format!(r#"{{"items":[{}],"hasMore":{more},"limit":{limit},"offset":{offset}}}"#, page.join(",")))
     }
 }
@@ -106,6 +153,11 @@ impl RunPayments {
     pub(super) fn take_served(&self) -> Option<Served> {
         self.served.take()
     }
+
+    /// The rows that were shown of a merchant.
+    pub(super) fn shown_of(&self, merchant: usize) -> Vec<Shown> {
+        self.shown.borrow().iter().filter(|shown| shown.merchant == merchant).copied().collect()
+    }
 }
 
 fn body(event_type: &str, id: &str, at: UnixMs, payload: &str, idempotency_key: &str) -> String {
@@ -114,23 +166,46 @@ fn body(event_type: &str, id: &str, at: UnixMs, payload: &str, idempotency_key: 
     )
 }
 
-fn merchant(author: &Author<'_>, plot: &mut Plot, n: u64) -> Merchant {
-    let dice = author.dice;
-    let id = format!("m{n}");
+fn idempotency_key(id: &str, step: usize, status: &str) -> String {
+    format!("k-{id}-{step}-{status}")
+}
+
+/// A way through the statuses: forward, or with a return or two.
+fn way(dice: &Dice) -> Vec<&'static str> {
     let mut way: Vec<&'static str> = WAY[..dice.index(WAY.len()) + 1].to_vec();
     if dice.percent(25) {
         way.push(dice.pick(&["cancelled", "declined"]));
+        way.extend(dice.percent(10).then_some("declined"));
+        way.dedup();
     }
+    if way.len() > 1 && dice.percent(RETURNING_PERCENT) {
+        for _ in 0..dice.between(1, 2) {
+            // Back to any status but the last, and on again for a while.
+            let back = dice.index(way.len() - 1);
+            let again = way[back..].iter().take(dice.index(MAX_STEPS_AGAIN) + 1).copied().collect::<Vec<_>>();
+            way.extend(again);
+            way.dedup();
+        }
+    }
+    way
+}
+
+fn merchant(author: &Author<'_>, plot: &mut Plot, n: u64) -> Merchant {
+    let dice = author.dice;
+    let id = format!("m{n}");
     let mut at = author.moment();
-    let mut statuses = Vec::new();
+    let mut statuses: Vec<(&'static str, UnixMs)> = Vec::new();
     let end = author.start.plus_secs(author.span_secs);
-    // What happens later than that is another history's.
-    for status in way {
+    for (step, status) in way(dice).into_iter().enumerate() {
+        if statuses.last().is_some_and(|(left, left_at)| place(left) >= place(status) && *left_at == at) {
+            at = at.plus_ms(1);
+        }
+        // What happens later than that is another history's.
         if at > end {
             break;
         }
         let payload = format!(r#"{{"merchant_id":"{id}"}}"#);
-        let idempotency_key = format!("k-{id}-{status}");
+        let idempotency_key = idempotency_key(&id, step, status);
         let body = body(&format!("merchant.{status}"), &id, at, &payload, &idempotency_key);
         author.tell(plot, NAME, key(NAME, "merchant", &id, &[&idempotency_key]), at, body, Effect::Status(status));
         statuses.push((status, at));

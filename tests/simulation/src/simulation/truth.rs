@@ -215,7 +215,7 @@ impl Truth {
             return self.rightfoot.answer(query, seen_at);
         }
         if let Some((_, query)) = url.split_once("/merchants?") {
-            return self.runpayments.answer(query, seen_at);
+            return self.runpayments.answer(query, seen_at, now);
         }
         match url.split_once("/bank-connect/v1/") {
             Some((_, path)) => self.finbox.answer(path, seen_at),

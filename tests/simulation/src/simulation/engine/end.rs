@@ -1,19 +1,14 @@
 //! What an invocation's end means to whoever waits for it, and the invariants that must hold at that very moment.
 
-use hookledger_core::debt::{Fact, Listing, MAX_REOPENED, Status};
-use hookledger_core::identity::{ProviderId, Subject};
+use hookledger_core::debt::MAX_REOPENED;
 use hookledger_core::receive::Answer;
 use hookledger_core::time::UnixMs;
 
-use super::super::runpayments::place;
 use super::super::send::{Next, next};
-use super::super::truth::{Effect, Forging, key};
+use super::super::truth::{Effect, Forging};
 use super::super::world::Glass;
-use super::{Act, Ending, Engine, Past, Role};
+use super::{Act, CLOCKS_APART_SECS, Ending, Engine, Past, Role};
 use crate::memory::Message;
-
-/// More than two clocks are ever apart.
-const CLOCKS_APART_SECS: u64 = 5;
 
 impl<L: Glass> Engine<'_, L> {
     /// What an ending, or none, means to whoever waits for it.
@@ -94,55 +89,6 @@ impl<L: Glass> Engine<'_, L> {
         }
     }
 
-    /// An effect is the one entry's that took it first.
-    pub(super) fn watch_facts(&mut self) {
-        for (subject, fact) in self.world.memory().all_facts() {
-            let key = subject.item(Fact::sk(&fact.status, fact.n));
-            let owner = self.owners.entry(key).or_insert_with(|| fact.owner.clone());
-            if *owner != fact.owner {
-                let what = format!("{subject} {} was {owner}'s, and is {}'s now", fact.status, fact.owner);
-                return self.violated("one effect, one owner", what);
-            }
-        }
-    }
-
-    pub(super) fn merchants_cursor(&self) -> Option<Listing> {
-        self.world.memory().listings().into_iter().find(|listing| listing.provider == "runpayments")
-    }
-
-    /// When a cursor moves beyond a page, all that the page shows is known: as a status, as a fact, or as an entry.
-    pub(super) fn watch_cursor(&mut self) {
-        let cursor = self.merchants_cursor();
-        // Another provider's list was walked.
-        if cursor == self.cursor {
-            return;
-        }
-        self.cursor = cursor;
-        let truth = &self.world.truth;
-        let Some(served) = truth.runpayments.take_served() else { return };
-        let memory = self.world.memory();
-        let reached = self.cursor.as_ref().and_then(|cursor| cursor.position.as_ref()?.parse::<usize>().ok());
-        if reached.is_some_and(|reached| reached <= served.offset) {
-            return;
-        }
-        for (index, status) in &served.rows {
-            let merchant = &truth.runpayments.merchants[*index].id;
-            let subject = Subject::new(ProviderId("runpayments"), "merchant", merchant);
-            let listed = key("runpayments", "merchant", merchant, &["listing", merchant, status, "1"]);
-            let ahead = |held: &Status| {
-                // What was pushed since the page was asked for is newer than the page.
-                place(&held.status) >= place(status) || held.moved_at.plus_secs(2 * CLOCKS_APART_SECS) >= served.at
-            };
-            let known = memory.holds(&listed)
-                || memory.statuses().iter().any(|(of, held)| *of == subject && ahead(held))
-                || memory.all_facts().iter().any(|(of, fact)| *of == subject && fact.status == *status);
-            if !known {
-                let what = format!("the cursor moved on, and nobody knows yet that {merchant} is {status}");
-                return self.violated("a cursor moves after its page", what);
-            }
-        }
-    }
-
     /// Whether a delivery waits on the queue, dead or alive.
     pub(super) fn rescued(&self) -> bool {
         let is_rescue = |message: &Message| message.body.contains(r#""job":"rescue""#);
@@ -171,17 +117,6 @@ impl<L: Glass> Engine<'_, L> {
         // Unproved deliveries wait on the queue while the secrets are out of reach; the worker refuses them.
         if taken && (forgery.provider != "finbox" || self.calm()) {
             self.violated("nothing forged gets in", format!("forgery {index} was answered {}", answer.status));
-        }
-    }
-
-    /// A status moves forward only, and never ahead of the truth.
-    pub(super) fn watch_statuses(&mut self) {
-        for (subject, status) in self.world.memory().statuses() {
-            let place = place(&status.status);
-            let before = self.ranks.insert(subject.to_string(), place);
-            if before.is_some_and(|before| before > place) {
-                self.violated("statuses move forward", format!("{subject} went back to {}", status.status));
-            }
         }
     }
 }

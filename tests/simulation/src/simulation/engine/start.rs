@@ -13,7 +13,7 @@ use hookledger_core::work::Worker;
 use super::super::send::Sent;
 use super::super::truth::Forging;
 use super::super::world::{Glass, Sight};
-use super::{Ending, Engine, Invocation, MAX_SKEW_MS, Role};
+use super::{Ending, Engine, Invocation, MAX_SKEW_MS, Role, WORKER_LIMIT_MS};
 
 /// As in the template.
 const VISIBILITY_MS: u64 = 360_000;
@@ -21,7 +21,6 @@ const MAX_RECEIVES: u32 = 5;
 const BATCH: u64 = 10;
 const MAX_WORKERS: usize = 4;
 const RECEIVER_LIMIT_MS: u64 = 10_000;
-const WORKER_LIMIT_MS: u64 = 60_000;
 const RECONCILER_LIMIT_MS: u64 = 55_000;
 /// How long before its limit a reconciler takes no new debt.
 const MARGIN_MS: u64 = 10_000;

@@ -1,0 +1,104 @@
+//! The merchants, when all is quiet: each status that was reached is one effect, and each merchant stands where it stands.
+//!
+//! A merchant may return to a status. Its webhooks have a key each, so a return that is pushed is told from a redelivery,
+//! always, and so is the list's row from the second time on. What can't be told apart are a row and a push of the same
+//! status, where nothing that is known says that the merchant was elsewhere in between: the two are one effect then
+//! (`watch_matches`). And two things a list can't do: it shows the present alone, and it may only advance a status.
+
+use hookledger_core::debt::Fact;
+use hookledger_core::entry::{Origin, State};
+use hookledger_core::identity::ItemKey;
+
+use super::super::engine::CLOCKS_APART_SECS;
+use super::super::runpayments::{Merchant, place};
+use super::super::world::Glass;
+use super::Check;
+
+impl<L: Glass> Check<'_, L> {
+    /// The list was walked after everything healed: every merchant stands where it really stands, and its effects are
+    /// out, each once.
+    pub(super) fn merchants(&mut self) {
+        let all_facts = self.world.memory().all_facts();
+        let mut found = Vec::new();
+        for (index, merchant) in self.world.truth.runpayments.merchants.iter().enumerate() {
+            let subject = merchant.subject();
+            let facts: Vec<&Fact> = all_facts.iter().filter(|(of, _)| *of == subject).map(|(_, fact)| fact).collect();
+            found.extend(self.final_status(index, merchant, &facts));
+            for fact in &facts {
+                let (status, n) = (&fact.status, usize::try_from(fact.n).unwrap());
+                let numbered = n == 1 || facts.iter().any(|before| before.status == *status && before.n + 1 == fact.n);
+                // A page that lags behind shows again what was left before.
+                if !numbered || n > merchant.times(status) + self.shown_late(index, merchant, status) {
+                    found.push(("one effect once", format!("{subject} has a fact {status} {n}")));
+                }
+                let event_type = format!("merchant.{status}");
+                let told = self.published.iter().any(|told| told.entry == fact.owner && told.event_type == event_type);
+                if self.state(&fact.owner) == Some(State::Done) && !told {
+                    found.push(("what is done was published", format!("{subject} became {status}")));
+                }
+            }
+            for (step, (status, _)) in merchant.statuses.iter().enumerate() {
+                let entry = merchant.pushed(step);
+                let says = |fact: &&&Fact| fact.owner == entry || fact.matched_by.as_ref() == Some(&entry);
+                let times = facts.iter().filter(says).count();
+                if self.state(&entry) == Some(State::Done) && times != 1 {
+                    found.push(("one effect once", format!("{subject} became {status} by {entry}, in {times} facts")));
+                }
+            }
+        }
+        self.violations.extend(found);
+    }
+
+    /// How often a page showed a status that had been left by the time the page was asked for.
+    fn shown_late(&self, index: usize, merchant: &Merchant, status: &str) -> usize {
+        let left = |step: usize| merchant.statuses.get(step + 1).map(|(_, at)| *at);
+        let shown = self.world.truth.runpayments.shown_of(index);
+        let late = shown.iter().filter(|shown| merchant.step(shown.step).0 == status);
+        late.filter(|shown| left(shown.step).is_some_and(|left| left <= shown.asked_at)).count()
+    }
+
+    /// The status that is held is the last one, but for three cases.
+    fn final_status(&self, index: usize, merchant: &Merchant, facts: &[&Fact]) -> Option<(&'static str, String)> {
+        let steps = &merchant.statuses;
+        let (step, (last, at)) = (steps.len().checked_sub(1)?, *steps.last()?);
+        let statuses = self.world.memory().statuses();
+        let subject = merchant.subject();
+        let held = statuses.iter().find(|(of, _)| *of == subject).map(|(_, status)| status.status.as_str());
+        if held == Some(last) {
+            return None;
+        }
+        let broken = ("the final status is the true one", format!("{subject} is {last:?}, and held as {held:?}"));
+        // Its entry was given to a person before it could move the status.
+        let parked = |key: &ItemKey| self.state(key) == Some(State::Parked);
+        let since = at.minus_secs(CLOCKS_APART_SECS);
+        let with_a_person = |fact: &&Fact| fact.status == last && fact.occurred_at >= since && parked(&fact.owner);
+        if parked(&merchant.pushed(step)) || facts.iter().copied().any(|fact| with_a_person(&fact)) {
+            return None;
+        }
+        let Some(held) = held.filter(|held| place(held) >= place(last)) else { return Some(broken) };
+        // A return whose webhook was lost: the list may only advance a status.
+        let lost = !self.entries.contains_key(&merchant.pushed(step));
+        if lost && self.heard_last(merchant, held, facts) {
+            return None;
+        }
+        // A return while the list was looked at: the page showed the status before.
+        let looked = at.minus_secs(2 * CLOCKS_APART_SECS);
+        let shown = self.world.truth.runpayments.shown_of(index);
+        let showed = shown.iter().any(|shown| merchant.step(shown.step).0 == held && shown.asked_at >= looked);
+        (!showed).then_some(broken)
+    }
+
+    /// Whether nothing was pushed that is later than this status: it was pushed itself, or the list has shown it since.
+    fn heard_last(&self, merchant: &Merchant, held: &str, facts: &[&Fact]) -> bool {
+        let steps = || merchant.statuses.iter().enumerate().rev();
+        let heard =
+            |entry: ItemKey| facts.iter().any(|fact| fact.owner == entry || fact.matched_by.as_ref() == Some(&entry));
+        let pushed = steps().find(|(step, _)| heard(merchant.pushed(*step)));
+        let Some((_, (pushed, pushed_at))) = pushed else { return true };
+        let listed = |fact: &&Fact| {
+            let since = fact.occurred_at.plus_secs(CLOCKS_APART_SECS);
+            fact.status == held && fact.origin == Origin::Poll && since >= *pushed_at
+        };
+        *pushed == held || facts.iter().copied().any(|fact| listed(&fact))
+    }
+}
