@@ -134,50 +134,66 @@ async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, Sto
         {
             return Ok(true);
         }
-        // What a list shows may only advance: its page may be older than what was pushed meanwhile.
-        let behind = moved.n.is_some() && current.as_ref().is_some_and(|current| moved.rank <= current.rank);
-        if behind || !follows(inbox, moved, current.as_ref()).await? {
-            return Ok(false);
-        }
-        let status = Status {
-            status: moved.status.clone(),
-            rank: moved.rank,
-            occurred_at: moved.occurred_at,
-            moved_at: inbox.clock().now(),
-            version: current.as_ref().map_or(1, |current| current.version.saturating_add(1)),
+        let order = order(inbox, moved, current.as_ref()).await?;
+        let next = match (order, &current) {
+            (Order::Before, _) => return Ok(false),
+            // As it is, but for its version: a push that was weighed before this one was known has to be weighed again.
+            (Order::Weighed, Some(current)) => current.clone(),
+            (Order::After | Order::Weighed, _) => {
+                let (status, rank, occurred_at) = (moved.status.clone(), moved.rank, moved.occurred_at);
+                Status { status, rank, occurred_at, moved_at: inbox.clock().now(), version: 0 }
+            }
         };
-        if ledger.move_status(&moved.subject, current.map(|current| current.version), &status).await? {
-            return Ok(true);
+        let version = current.map(|current| current.version);
+        let next = Status { version: version.map_or(1, |version| version.saturating_add(1)), ..next };
+        if ledger.move_status(&moved.subject, version, &next).await? {
+            return Ok(order == Order::After);
         }
     }
     Err(StoreError::Unavailable("too many entries move the same subject's status at once"))
 }
 
-/// Whether a status follows the current one. One that was only seen in a list carries the time of looking, by a clock of
-/// ours: the change came before it, perhaps by much, and the two clocks disagree. So against such a status the
-/// provider's order decides, unless the push is later by more than clocks disagree.
-async fn follows(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>) -> Result<bool, StoreError> {
+/// How a status stands to the current one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// It is the current one from now on.
+    After,
+    /// It was over before the current one began.
+    Before,
+    /// The same, but the current one is known from a list alone, and this one counts when other pushes are held against it.
+    Weighed,
+}
+
+/// One that was only seen in a list carries the time of looking, by a clock of ours: the change came before it, perhaps by
+/// much, and the two clocks disagree. So against such a status the provider's order decides, unless the push is later by
+/// more than clocks disagree.
+async fn order(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>) -> Result<Order, StoreError> {
+    let after = |after| if after { Order::After } else { Order::Before };
     let later = moved.moves(current);
-    let Some(current) = current.filter(|current| (moved.rank > current.rank) != later) else {
-        return Ok(later);
-    };
+    let Some(current) = current else { return Ok(after(later)) };
     if moved.n.is_some() {
-        // And the other way round: the clock that the page was asked for by may be behind the provider's.
+        // What a list shows may only advance: its page may be older than what was pushed meanwhile. And the clock that the
+        // page was asked for by may be behind the provider's.
         let abreast = moved.occurred_at.plus_secs(CLOCK_SKEW_SECS) >= current.occurred_at;
-        return Ok(moved.rank > current.rank && abreast);
+        return Ok(after(moved.rank > current.rank && abreast));
+    }
+    if later && moved.rank > current.rank {
+        return Ok(Order::After);
     }
     let facts = inbox.ledger().facts(&moved.subject).await?;
-    let Some(listed) = listed(&facts, current) else { return Ok(later) };
-    if moved.rank <= current.rank {
-        return Ok(moved.occurred_at > current.occurred_at.plus_secs(CLOCK_SKEW_SECS));
-    }
-    // Among pushes the times decide: whatever happened before another one is no news, on either side of it.
-    if facts.iter().any(|fact| fact.origin == Origin::Push && fact.occurred_at > moved.occurred_at) {
-        return Ok(false);
-    }
-    let Some(pushed) = &listed.matched_by else { return Ok(true) };
-    let pushed = inbox.ledger().entry(pushed).await?.and_then(|(entry, _)| entry.occurred_at);
-    Ok(pushed.is_none_or(|pushed_at| pushed_at <= moved.occurred_at))
+    let Some(listed) = listed(&facts, current) else { return Ok(after(later)) };
+    let pushed_after = |fact: &Fact| fact.origin == Origin::Push && fact.occurred_at > moved.occurred_at;
+    let follows = match &listed.matched_by {
+        _ if moved.rank <= current.rank => moved.occurred_at > current.occurred_at.plus_secs(CLOCK_SKEW_SECS),
+        // Among pushes the times decide: whatever happened before another one is no news, on either side of it.
+        _ if facts.iter().any(pushed_after) => false,
+        None => true,
+        Some(pushed) => {
+            let pushed = inbox.ledger().entry(pushed).await?.and_then(|(entry, _)| entry.occurred_at);
+            pushed.is_none_or(|pushed_at| pushed_at <= moved.occurred_at)
+        }
+    };
+    Ok(if follows { Order::After } else { Order::Weighed })
 }
 
 /// The fact that a status is, if a list has shown it and nothing else has said since when it is so.

@@ -1,6 +1,7 @@
 //! Run Payments: merchants found by walking their list, and events that are looked up in its reports.
 
 use std::cell::RefCell;
+use std::pin::pin;
 use std::rc::Rc;
 
 use hookledger_core::api::{ApiError, ApiResponse};
@@ -169,6 +170,32 @@ fn a_listed_status_is_followed_by_what_happened_after_it_and_by_nothing_else() {
     // Without any later one the provider's order decides: the page may have been older than it looked.
     let town = listed_then_pushed("signed", &[merchant("live", "11:00")]);
     assert_eq!(status_of(&town, 7), "live");
+}
+
+#[test]
+fn two_webhooks_worked_side_by_side_end_at_the_later_one() {
+    let (left, back) = (merchant("declined", "11:00"), merchant("new", "12:00"));
+    for (slow, fast) in [(&left, &back), (&back, &left)] {
+        // The slow one stands still after so many turns, and the other one overtakes it.
+        for turns in 0.. {
+            let town = listed_then_pushed("new", &[merchant("new", "10:00")]);
+            let jobs = [slow, fast].map(|push| {
+                town.deliver("runpayments", push);
+                town.inbox.queue.receive(1, 360).remove(0).job().unwrap()
+            });
+            let [slow_job, fast_job] = jobs;
+            let worker = town.worker();
+            let mut slow_work = pin!(worker.work(slow_job));
+            let ended = killed_after(turns, slow_work.as_mut()).is_some();
+            run(worker.work(fast_job)).unwrap();
+            if ended {
+                assert!(turns > 10, "it takes more than {turns} turns");
+                break;
+            }
+            run(slow_work).unwrap();
+            assert_eq!((status_of(&town, 7), town.effects().len()), ("new".into(), 3), "after {turns} turns: {slow}");
+        }
+    }
 }
 
 #[test]

@@ -55,8 +55,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "The status is the one that was handled last, not the one that happened last.",
         edits: &[Edit {
             file: STATUS,
-            find: "if behind || !follows(inbox, moved, current.as_ref()).await? {",
-            replace: "if !MUTANT && (behind || !follows(inbox, moved, current.as_ref()).await?) {",
+            find: "let order = order(inbox, moved, current.as_ref()).await?;",
+            replace: "let order = if MUTANT { Order::After } else { order(inbox, moved, current.as_ref()).await? };",
         }],
     },
     Mutant {
