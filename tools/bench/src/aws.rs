@@ -97,6 +97,14 @@ impl Aws {
         Ok(aws)
     }
 
+    /// Empties the tables.
+    pub(crate) async fn start_anew(&self) -> Result<()> {
+        for table in [TABLE, IDEMPOTENCY_TABLE] {
+            self.dynamodb("DeleteTable", &json!({ "TableName": table })).await?;
+        }
+        self.create_tables().await
+    }
+
     async fn create_tables(&self) -> Result<()> {
         let text = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
         let number = |name: &str| json!({ "AttributeName": name, "AttributeType": "N" });
