@@ -135,18 +135,18 @@ async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, Sto
             return Ok(true);
         }
         let order = order(inbox, moved, current.as_ref()).await?;
-        let next = match (order, &current) {
+        let held = current.as_ref().map(|current| current.version);
+        let version = held.map_or(1, |version| version.saturating_add(1));
+        let next = match (order, current) {
             (Order::Before, _) => return Ok(false),
             // As it is, but for its version: a push that was weighed before this one was known has to be weighed again.
-            (Order::Weighed, Some(current)) => current.clone(),
+            (Order::Weighed, Some(current)) => Status { version, ..current },
             (Order::After | Order::Weighed, _) => {
                 let (status, rank, occurred_at) = (moved.status.clone(), moved.rank, moved.occurred_at);
-                Status { status, rank, occurred_at, moved_at: inbox.clock().now(), version: 0 }
+                Status { status, rank, occurred_at, moved_at: inbox.clock().now(), version }
             }
         };
-        let version = current.map(|current| current.version);
-        let next = Status { version: version.map_or(1, |version| version.saturating_add(1)), ..next };
-        if ledger.move_status(&moved.subject, version, &next).await? {
+        if ledger.move_status(&moved.subject, held, &next).await? {
             return Ok(order == Order::After);
         }
     }
@@ -164,6 +164,8 @@ enum Order {
     Weighed,
 }
 
+/// How a status stands to the current one: the later one follows.
+///
 /// One that was only seen in a list carries the time of looking, by a clock of ours: the change came before it, perhaps by
 /// much, and the two clocks disagree. So against such a status the provider's order decides, unless the push is later by
 /// more than clocks disagree.
@@ -182,18 +184,17 @@ async fn order(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>)
     }
     let facts = inbox.ledger().facts(&moved.subject).await?;
     let Some(listed) = listed(&facts, current) else { return Ok(after(later)) };
-    let pushed_after = |fact: &Fact| fact.origin == Origin::Push && fact.occurred_at > moved.occurred_at;
-    let follows = match &listed.matched_by {
-        _ if moved.rank <= current.rank => moved.occurred_at > current.occurred_at.plus_secs(CLOCK_SKEW_SECS),
-        // Among pushes the times decide: whatever happened before another one is no news, on either side of it.
-        _ if facts.iter().any(pushed_after) => false,
-        None => true,
-        Some(pushed) => {
-            let pushed = inbox.ledger().entry(pushed).await?.and_then(|(entry, _)| entry.occurred_at);
-            pushed.is_none_or(|pushed_at| pushed_at <= moved.occurred_at)
-        }
-    };
-    Ok(if follows { Order::After } else { Order::Weighed })
+    let weighed = |follows| if follows { Order::After } else { Order::Weighed };
+    if moved.rank <= current.rank {
+        return Ok(weighed(moved.occurred_at > current.occurred_at.plus_secs(CLOCK_SKEW_SECS)));
+    }
+    // Among pushes the times decide: whatever happened before another one is no news, on either side of it.
+    if facts.iter().any(|fact| fact.origin == Origin::Push && fact.occurred_at > moved.occurred_at) {
+        return Ok(Order::Weighed);
+    }
+    let Some(matched_by) = &listed.matched_by else { return Ok(Order::After) };
+    let matched_at = inbox.ledger().entry(matched_by).await?.and_then(|(entry, _)| entry.occurred_at);
+    Ok(weighed(matched_at.is_none_or(|at| at <= moved.occurred_at)))
 }
 
 /// The fact that a status is, if a list has shown it and nothing else has said since when it is so.

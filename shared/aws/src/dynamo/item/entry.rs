@@ -7,12 +7,10 @@ use hookledger_core::ports::StoreError;
 
 use super::{Item, RECENT_SHARDS, Reader, Stored, key_attributes, ms, n, put, recent_shard_name, s, texts, ttl};
 
-/// Which entries the index `recent` lists. It costs each of them a write unit, and holds nothing that another index does
-/// not hold while something is owed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which entries the index `recent` lists. Each of them costs a write unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recent {
     /// All that came in.
-    #[default]
     All,
     /// Those that nobody works on: ignored or parked when they came in.
     Unworked,
