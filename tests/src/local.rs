@@ -34,6 +34,8 @@ pub type Outcome<T> = Result<T, String>;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked for meanwhile.
 const GLANCE: Duration = Duration::from_millis(250);
+/// Longer than a function of this stack goes on with a secret it has read (`SecretsTtlSecs`, 5 here).
+const SECRETS_FORGOTTEN_AFTER: Duration = Duration::from_secs(6);
 
 /// The running local stack.
 pub struct Local {
@@ -167,6 +169,13 @@ impl Local {
     pub async fn put_secret(&self, provider: &str, document: &str) -> Outcome<()> {
         let call = self.clients.secrets.put_secret_value().secret_id(self.secret_arn(provider)?);
         call.secret_string(document).send().await.map(drop).map_err(|error| format!("{error:?}"))
+    }
+
+    /// Leaves a secret as it was, for the next test: no function knows what stood there in between any more.
+    pub async fn put_secret_back(&self, provider: &str, document: &str) -> Outcome<()> {
+        self.put_secret(provider, document).await?;
+        tokio::time::sleep(SECRETS_FORGOTTEN_AFTER).await;
+        Ok(())
     }
 
     fn secret_arn(&self, provider: &str) -> Outcome<&str> {

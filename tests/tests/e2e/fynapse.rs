@@ -69,7 +69,7 @@ async fn the_operators_command_sets_fynapse_up() {
     });
     let _ = hookledger(local, "fynapse", &["fynapse", "activate", "--subscription-id", "sandbox-subscription"]);
     local.sandbox.control("PUT", "config", &restored).await.unwrap();
-    local.put_secret("fynapse", &before).await.unwrap();
+    local.put_secret_back("fynapse", &before).await.unwrap();
     outcome.unwrap();
 }
 

@@ -1,8 +1,6 @@
 //! The deployed stack against those who should not get in: a rotation from end to end, a second look at what was
 //! refused, and what each function may not do.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use hmac::{Hmac, KeyInit, Mac};
@@ -22,8 +20,6 @@ use super::scene;
 
 /// How long the old secret goes on: longer than the functions' cache here, so that both are seen to be live.
 const OVERLAP_SECS: u64 = 25;
-/// Longer than any function here goes on with a secret it has read (`SecretsTtlSecs`).
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(6);
 
 fn statement(key: &str) -> String {
     json!({
@@ -51,12 +47,6 @@ async fn until_answered(local: &Local, secret: &str, body: &str, wanted: u16) ->
     .await
 }
 
-/// Leaves the secret as it was, for the other tests: the next one starts when no function knows the drill's any more.
-async fn put_back(local: &Local, document: &str) {
-    local.put_secret("runpayments", document).await.unwrap();
-    tokio::time::sleep(FORGOTTEN_AFTER).await;
-}
-
 fn now() -> UnixMs {
     hookledger_aws::telemetry::SystemClock::new().now()
 }
@@ -67,7 +57,7 @@ async fn a_rotation_loses_nothing_and_ends_the_old_secret() {
     let (_guard, scene) = scene("rotation").await;
     let before = scene.local.secret("runpayments").await.unwrap();
     let outcome = rotate(&scene.local, &before, &scene.id("rotation")).await;
-    put_back(&scene.local, &before).await;
+    scene.local.put_secret_back("runpayments", &before).await.unwrap();
     outcome.unwrap();
 }
 
@@ -96,7 +86,7 @@ async fn rotate(local: &Local, before: &str, name: &str) -> Outcome<()> {
         assert!(seen.iter().any(|line| line.starts_with(&format!("last use of runpayments's {id}: "))), "{seen:?}");
     }
     while now() < end {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
     let late = statement(&format!("{name}-late"));
     assert_eq!(signed_with(local, old, &late).await?, 403, "the old one has ended");
@@ -122,7 +112,7 @@ async fn what_was_refused_for_a_wrong_secret_is_let_in_afterwards() {
     let looks: Vec<_> = (0..2)
         .map(|_| hookledger(local, "runpayments", &["refused", "reverify", "runpayments", "--limit", "1000"]))
         .collect();
-    put_back(local, &before).await;
+    local.put_secret_back("runpayments", &before).await.unwrap();
     let [first, second] = [looks[0].as_ref().unwrap(), looks[1].as_ref().unwrap()];
     assert_eq!(first.matches("genuine by mended: let in").count(), 1, "{first}");
     assert_eq!(second.matches("let in\n").count(), 0, "{second}");
