@@ -89,10 +89,7 @@ impl Town {
         let bodies: Vec<String> = (0..EVENTS).map(|_| provider.body(bench.numbers.next())).collect();
         let deliveries: Vec<Bytes> = bodies.iter().map(|body| provider.event(body.as_bytes(), false)).collect();
         let forged: Vec<Bytes> = bodies.iter().map(|body| provider.event(body.as_bytes(), true)).collect();
-        bench.aws.take_messages();
-        let received = self.receive(bench, provider, &deliveries, 200).await?;
-        let messages = bench.aws.take_messages();
-        ensure!(messages.len() == EVENTS, "{} messages for {EVENTS} events", messages.len());
+        let (received, messages) = self.take_in(bench, provider, &deliveries).await?;
         let open = self.receive(bench, provider, &deliveries, 200).await?;
         bench.aws.take_messages();
         let worked = self.work(bench, &messages).await?;
@@ -114,6 +111,20 @@ impl Town {
         };
         paths.extend(found.map(|steps| path("recovered by poll", steps)));
         Ok(paths)
+    }
+
+    /// New events, and the messages they become.
+    async fn take_in(
+        &mut self,
+        bench: &Bench<'_>,
+        provider: Provider,
+        deliveries: &[Bytes],
+    ) -> Result<(Step, Vec<String>)> {
+        bench.aws.take_messages();
+        let received = self.receive(bench, provider, deliveries, 200).await?;
+        let messages = bench.aws.take_messages();
+        ensure!(messages.len() == EVENTS, "{} messages for {EVENTS} events", messages.len());
+        Ok((received, messages))
     }
 
     async fn receive(
@@ -163,14 +174,12 @@ impl Town {
         let name = provider.name();
         let deliveries: Vec<Bytes> =
             (0..EVENTS).map(|_| provider.event(provider.body(bench.numbers.next()).as_bytes(), false)).collect();
-        let receiver = subject(bench.places, name)?.told("RECENT_ENTRIES", "unworked");
-        let mut receiver = bench.start(&receiver, false).await?;
-        bench.aws.take_messages();
-        let fine = |answer: &[u8]| status(answer) == Some(200);
-        let received = run(bench, name, &mut receiver, &deliveries, EVENTS, fine).await?;
-        receiver.end().await?;
-        let messages = bench.aws.take_messages();
-        ensure!(messages.len() == EVENTS, "{} messages for {EVENTS} events", messages.len());
+        let unlisting = subject(bench.places, name)?.told("RECENT_ENTRIES", "unworked");
+        let usual = self.receivers.insert(name, bench.start(&unlisting, false).await?);
+        let (received, messages) = self.take_in(bench, provider, &deliveries).await?;
+        if let Some(unlisting) = usual.and_then(|usual| self.receivers.insert(name, usual)) {
+            unlisting.end().await?;
+        }
         let worked = self.work(bench, &messages).await?;
         Ok(Path { provider: name.into(), path: UNLISTED.into(), steps: vec![received, worked] })
     }
