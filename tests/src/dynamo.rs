@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use hookledger_aws::sdk_http::http_client;
+use hookledger_aws::tls::Tls;
 
 /// The retention that the ledgers of the tests are given, in days.
 pub const RETENTION_DAYS: u64 = 400;
@@ -36,14 +37,12 @@ impl Endpoint {
     /// try wins, its answer comes late, and the second loses to it. Here every answer is that of the one write.
     pub fn client(&self) -> Client {
         let credentials = Credentials::new(&self.access_key_id, &self.secret_access_key, None, None, "tests");
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(&self.url)
             .region(Region::new(self.region.clone()))
             .credentials_provider(credentials)
-            .http_client(http)
+            .http_client(http_client(&Tls::new(None).expect("root certificates")))
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::disabled());
         Client::from_conf(config.build())

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use hookledger_aws::clients::Clients;
 use hookledger_aws::dynamo::DynamoLedger;
 use hookledger_aws::env::AwsEnv;
+use hookledger_aws::tls::Tls;
 use hookledger_core::debt::{Expectation, Status};
 use hookledger_core::entry::{Entry, State};
 use hookledger_core::identity::{ItemKey, Subject};
@@ -37,6 +38,11 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// Longer than a function of this stack goes on with a secret it has read (`SecretsTtlSecs`, 5 here).
 const SECRETS_FORGOTTEN_AFTER: Duration = Duration::from_secs(6);
 
+fn clients(aws: AwsEnv) -> Outcome<Clients> {
+    let tls = Tls::new(None).map_err(|error| error.to_string())?;
+    Ok(Clients::new(&aws, &tls))
+}
+
 /// The running local stack.
 pub struct Local {
     /// What is written down of it.
@@ -57,13 +63,13 @@ impl Local {
     pub async fn attach() -> Outcome<Self> {
         let stack = Stack::load()?;
         let http = Http::new(&stack);
-        let clients = Clients::new(&AwsEnv {
+        let clients = clients(AwsEnv {
             region: stack.region.clone(),
             access_key_id: stack.access_key_id.clone(),
             secret_access_key: Secret::new(&stack.secret_access_key),
             session_token: None,
             endpoint_url: Some(stack.endpoint.clone()),
-        });
+        })?;
         let observer = Observer::attach(&clients, &stack).await?;
         let ledger = DynamoLedger::new(clients.dynamodb.clone(), &stack.table, 400);
         let sandbox = Sandbox::new(http.clone(), &stack.sandbox_url);

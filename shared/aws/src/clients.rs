@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_sdk_dynamodb::config::{IdentityCache, StalledStreamProtectionConfig};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -16,12 +16,10 @@ use aws_types::region::Region;
 
 use crate::env::{AwsEnv, Env, EnvError};
 use crate::failure::Failure;
+use crate::sdk_http::http_client;
+use crate::tls::Tls;
 
-/// Inside one region a connection is made in milliseconds. What takes longer than this is not coming.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Time to the first byte of an answer. The slowest call of the happy path takes tens of milliseconds.
-const READ_TIMEOUT: Duration = Duration::from_secs(2);
-/// One try, connection included.
+/// One try, connection included. The slowest call of the happy path takes tens of milliseconds.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A call with its retries. A receiver makes three in turn (secret, put, send) and has 10 s for its answer.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(3);
@@ -46,12 +44,12 @@ pub struct Clients {
 impl Clients {
     /// Builds the clients for the credentials and region in the environment.
     pub fn from_env(env: &Env) -> Result<Self, EnvError> {
-        Ok(Self::new(&env.aws()?))
+        Ok(Self::new(&env.aws()?, &env.tls()?))
     }
 
     /// Builds the clients.
-    pub fn new(aws: &AwsEnv) -> Self {
-        let config = sdk_config(aws);
+    pub fn new(aws: &AwsEnv, tls: &Tls) -> Self {
+        let config = sdk_config(aws, tls);
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
@@ -102,16 +100,11 @@ pub(crate) fn log(service: &'static str, failure: Option<Failure>) {
     }
 }
 
-fn sdk_config(aws: &AwsEnv) -> SdkConfig {
+fn sdk_config(aws: &AwsEnv, tls: &Tls) -> SdkConfig {
     let token = aws.session_token.as_ref().map(|token| token.reveal().to_string());
     // Without an end: Lambda replaces the process before the credentials in its environment run out.
     let credentials = Credentials::new(&aws.access_key_id, aws.secret_access_key.reveal(), token, None, "environment");
-    // ring rather than aws-lc, whose C takes longer to build than everything else in a function.
-    let http =
-        aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
@@ -123,7 +116,11 @@ fn sdk_config(aws: &AwsEnv) -> SdkConfig {
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(aws.region.clone()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(http)
+        // Nothing to cache: the credentials are at hand.
+        .identity_cache(IdentityCache::no_cache())
+        .http_client(http_client(tls))
+        // An answer is read whole within its attempt, so whatever stalls ends with it.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(timeouts)
         .retry_config(retry);
     if let Some(url) = &aws.endpoint_url {

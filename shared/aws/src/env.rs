@@ -7,12 +7,13 @@ use hookledger_core::secret::Secret;
 use hookledger_core::settings::{self, SettingError, Timing};
 
 use crate::dynamo::Recent;
+use crate::tls::{Tls, TlsError};
 
 /// The start of the names of variables that hold a secret's ARN; the provider's name in upper case follows.
 const SECRET_PREFIX: &str = "HOOKLEDGER_SECRET_";
 
 /// Why a function can't start.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum EnvError {
     /// A variable is absent or empty.
     #[error("environment variable {0} is not set")]
@@ -20,6 +21,9 @@ pub enum EnvError {
     /// A variable can't be used.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// A file of root certificates can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Everything a function is told by its environment. What only some functions are given is asked for by a method, which
@@ -107,6 +111,11 @@ impl Env {
             session_token: self.lookup("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()).map(Secret::new),
             endpoint_url: self.lookup("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()),
         })
+    }
+
+    /// Whom to trust, at AWS and at the providers: more than usual where `AWS_CA_BUNDLE` names a file of roots.
+    pub fn tls(&self) -> Result<Tls, TlsError> {
+        Tls::new(self.lookup("AWS_CA_BUNDLE").filter(|file| !file.is_empty()).as_deref())
     }
 }
 

@@ -4,7 +4,7 @@
 //! API Gateway ─ gateway ───▶ core::receive ───▶ dynamo, queue
 //! SQS ───────── sqs_event ─▶ core::work ──────▶ dynamo, https, bus
 //! schedule ────────────────▶ core::reconcile ─▶ dynamo, https, queue
-//!               env, clients, secrets and telemetry under all of them
+//!               env, tls, clients, secrets and telemetry under all of them
 //! ```
 
 // What comes in, and what is answered.
@@ -21,6 +21,8 @@ pub mod telemetry;
 
 // How a function is put together.
 pub mod env;
+pub mod tls;
+pub mod sdk_http;
 pub mod clients;
 pub mod inbox;
 pub mod serve;

@@ -6,17 +6,24 @@ use tokio::net::TcpListener;
 
 use crate::clients::Clients;
 use crate::env::AwsEnv;
+use crate::tls::Tls;
 use hookledger_core::secret::Secret;
+
+/// Trusts whom everybody trusts.
+pub(crate) fn tls() -> Tls {
+    Tls::new(None).unwrap()
+}
 
 /// Clients of a service at this URL.
 pub(crate) fn clients(url: impl Into<String>) -> Clients {
-    Clients::new(&AwsEnv {
+    let aws = AwsEnv {
         region: "us-east-1".into(),
         access_key_id: "test".into(),
         secret_access_key: Secret::new("test"),
         session_token: None,
         endpoint_url: Some(url.into()),
-    })
+    };
+    Clients::new(&aws, &tls())
 }
 
 /// Answers one connection after the other with these texts, and hands back what was asked.

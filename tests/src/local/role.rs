@@ -53,13 +53,13 @@ impl Local {
             let value = answered.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next());
             value.map(str::to_string).ok_or_else(|| format!("the credentials lack {name}"))
         };
-        Ok(Clients::new(&AwsEnv {
+        super::clients(AwsEnv {
             region: self.stack.region.clone(),
             access_key_id: field("AccessKeyId")?,
             secret_access_key: Secret::new(field("SecretAccessKey")?),
             session_token: Some(Secret::new(field("SessionToken")?)),
             endpoint_url: Some(self.stack.endpoint.clone()),
-        }))
+        })
     }
 }
 

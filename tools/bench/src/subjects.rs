@@ -31,6 +31,8 @@ pub(crate) struct Subject {
     pub(crate) whole: bool,
     /// What deploying it carries: the files of its zip.
     pub(crate) parcel: Vec<PathBuf>,
+    /// Whether it brings its root certificates along, and has only ours to read.
+    brings_roots: bool,
     program: PathBuf,
     arguments: Vec<String>,
     env: Vec<(String, String)>,
@@ -62,6 +64,7 @@ impl Places {
                 work,
                 whole,
                 parcel: vec![program.clone()],
+                brings_roots: true,
                 program,
                 arguments: Vec::new(),
                 env: Vec::new(),
@@ -93,6 +96,7 @@ impl Places {
             work: Work::Deliveries(Provider::RunPayments),
             whole: true,
             parcel: vec![venv.join("lib"), sources.clone()],
+            brings_roots: false,
             program: venv.join("bin/python"),
             arguments: vec!["-m".into(), "awslambdaric".into(), format!("{module}.handler")],
             env: vec![("PYTHONPATH".into(), text(&sources)), ("HOME".into(), text(&self.bench))],
@@ -106,6 +110,7 @@ impl Places {
             work: Work::Deliveries(Provider::RunPayments),
             whole: true,
             parcel: vec![bundle.clone()],
+            brings_roots: true,
             program: std::env::var_os("BENCH_NODE").map_or_else(|| "/usr/bin/node".into(), PathBuf::from),
             arguments: vec![text(&bundle)],
             env: vec![("HOME".into(), text(&self.bench))],
@@ -150,10 +155,12 @@ impl Places {
         env.push(("AWS_ENDPOINT_URL".into(), endpoint.clone()));
         // Node.js takes the queue's URL for the endpoint.
         env.push(("HOOKLEDGER_QUEUE_URL".into(), format!("{endpoint}/000000000000/work")));
-        // One file of roots, as Lambda's image has it, under the name each runtime reads; Debian's folder of links would
-        // be read link by link. Node.js carries its roots with it and is given ours on top.
+        // Under the name each runtime reads. Who brings roots along is given ours on top, the others one file with all of
+        // them, as Lambda's image has it: Debian's folder of links would be read link by link. The floor with the SDK
+        // reads the first name alone.
+        let bundle = if subject.brings_roots { &tls.authority } else { &tls.roots };
         for (name, file) in
-            [("SSL_CERT_FILE", &tls.roots), ("AWS_CA_BUNDLE", &tls.roots), ("NODE_EXTRA_CA_CERTS", &tls.authority)]
+            [("SSL_CERT_FILE", &tls.roots), ("AWS_CA_BUNDLE", bundle), ("NODE_EXTRA_CA_CERTS", &tls.authority)]
         {
             env.push((name.into(), text(file)));
         }

@@ -109,7 +109,7 @@ pub(crate) async fn run(order: &Order<'_>) -> anyhow::Result<()> {
     let clients = Clients::from_env(&env)?;
     let arns = BTreeMap::from([(id.0.to_string(), secret)]);
     let secrets = Arc::new(SecretsManager::new(clients.secrets, arns, env.secrets_ttl_secs));
-    let api = HttpProviderApi::new(secrets.clone())?;
+    let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
     let now = SystemClock::new().now();
     for line in carry_out(&api, &Stored { secrets: &secrets, id }, id, setup, step, now).await? {
         println!("{line}");

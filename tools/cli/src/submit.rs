@@ -45,7 +45,7 @@ pub(crate) async fn submit(env: &Env, inbox: &AwsInbox, providers: &Providers, o
     let provider = crate::named(providers, &order.provider)?;
     let secrets = Arc::new(crate::secrets_of(env, provider)?);
     let document = read(&order.file)?;
-    let api = HttpProviderApi::new(secrets.clone())?;
+    let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
     let webhook_base_url = env.webhook_base_url()?;
     let submitter = Submitter { inbox, api: &api, secrets: secrets.as_ref(), webhook_base_url: &webhook_base_url };
     let Receipt { reference, submission, items } = submitter.submit(provider, &document).await?;

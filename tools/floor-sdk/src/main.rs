@@ -1,5 +1,5 @@
 //! The floor under every receiver: the same two calls to AWS, with constant inputs. What it costs is the price of
-//! AWS's own client, and nobody who uses that client can be cheaper.
+//! AWS's own client, set up as its documentation sets it up.
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};

@@ -77,16 +77,16 @@ fn peers(project: &Project) -> PathBuf {
 
 /// The functions and the floors, in the profile that ships.
 ///
-/// The floor with the SDK asks for nothing that the functions don't, so it can be built with them. The bare one asks for
-/// more of what they share, and in one build they would get it too, and not be the binaries that are deployed.
+/// Each floor is built alone: it asks for more of what it shares with the functions, HTTP/2 for one, and in one build
+/// they would get it too, and not be the binaries that are deployed.
 fn release(project: &Project) -> Result<()> {
-    let mut shipped = build::functions(project)?;
-    shipped.push("floor-sdk".into());
-    for (what, packages) in [("functions", shipped), ("floor", vec!["floor-bare".into()])] {
+    let floor = |name: &str| (name.to_string(), vec![name.to_string()]);
+    let builds = [("functions".to_string(), build::functions(project)?), floor("floor-sdk"), floor("floor-bare")];
+    for (what, packages) in builds {
         let mut command = project.cargo("build");
         command.arg("--release").args(packages.iter().flat_map(|package| ["--package", package.as_str()]));
         let log = project.log(&format!("build-release-{what}"));
-        Job::logged(&format!("building the {what} as they ship"), BUILD_LIMIT, log).succeed(command)?;
+        Job::logged(&format!("building {what} as it ships"), BUILD_LIMIT, log).succeed(command)?;
     }
     Ok(())
 }

@@ -15,10 +15,10 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method};
 
 use oauth::{Endpoint, Tokens};
-pub use transport::TransportError;
 use transport::{Call, Transport};
 
 use crate::telemetry::now;
+use crate::tls::Tls;
 
 /// What proves a request to be ours.
 type Headers = Vec<(HeaderName, HeaderValue)>;
@@ -31,9 +31,9 @@ pub struct HttpProviderApi<S> {
 }
 
 impl<S: Secrets> HttpProviderApi<S> {
-    /// A client that takes its credentials from `secrets`. Fails if the machine has no root certificates.
-    pub fn new(secrets: Arc<S>) -> Result<Self, TransportError> {
-        Ok(Self { transport: Transport::new()?, secrets, tokens: Tokens::default() })
+    /// A client that takes its credentials from `secrets`.
+    pub fn new(secrets: Arc<S>, tls: &Tls) -> Self {
+        Self { transport: Transport::new(tls), secrets, tokens: Tokens::default() }
     }
 
     async fn send(&self, request: &ApiRequest, mut headers: Headers) -> Result<ApiResponse, ApiError> {

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::scripted::{answer, server};
+use crate::scripted::{answer, server, tls};
 use hookledger_core::api::{MAX_ANSWER_BYTES, OAuthClient};
 use hookledger_core::ports::SecretsError;
 
@@ -33,13 +33,13 @@ fn secrets(api: &str) -> Arc<ProviderSecrets> {
 
 fn api(json: &str) -> HttpProviderApi<Stored> {
     let stored = Stored { cached: secrets(json), fresh: None, rereads: Mutex::default() };
-    HttpProviderApi::new(Arc::new(stored)).unwrap()
+    HttpProviderApi::new(Arc::new(stored), &tls())
 }
 
 /// An API whose secret was changed after it was cached.
 fn rotated(cached: &str, fresh: &str) -> HttpProviderApi<Stored> {
     let stored = Stored { cached: secrets(cached), fresh: Some(secrets(fresh)), rereads: Mutex::default() };
-    HttpProviderApi::new(Arc::new(stored)).unwrap()
+    HttpProviderApi::new(Arc::new(stored), &tls())
 }
 
 impl HttpProviderApi<Stored> {

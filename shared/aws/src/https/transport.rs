@@ -9,12 +9,9 @@ use hookledger_core::api::{ApiError, ApiResponse, MAX_ANSWER_BYTES};
 use http::header::{ACCEPT, DATE, HeaderName, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 
 use crate::telemetry::now;
+use crate::tls::{Pool, Tls};
 
 /// A connection to a provider, TLS not included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -22,11 +19,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How we introduce ourselves.
 const AGENT: &str = concat!("hookledger/", env!("CARGO_PKG_VERSION"));
-
-/// The client could not be built.
-#[derive(Debug, thiserror::Error)]
-#[error("the machine's root certificates could not be loaded")]
-pub struct TransportError(#[source] std::io::Error);
 
 /// One request.
 pub(super) struct Call<'a> {
@@ -37,25 +29,11 @@ pub(super) struct Call<'a> {
 }
 
 /// The connections to all providers.
-pub(super) struct Transport {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-}
+pub(super) struct Transport(Pool<Full<Bytes>>);
 
 impl Transport {
-    pub(super) fn new() -> Result<Self, TransportError> {
-        let mut tcp = HttpConnector::new();
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        tcp.set_nodelay(true);
-        // The TLS connector around it decides about the scheme, `checked` before it about plain HTTP.
-        tcp.enforce_http(false);
-        let https = HttpsConnectorBuilder::new()
-            // Named, because rustls refuses to guess as soon as some dependency turns a second provider on.
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(TransportError)?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(https) })
+    pub(super) fn new(tls: &Tls) -> Self {
+        Self(tls.pool(CONNECT_TIMEOUT))
     }
 
     /// Sends a request and reads its answer, whatever the status.
@@ -73,7 +51,7 @@ impl Transport {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<ApiResponse, ApiError> {
-        let response = self.client.request(request).await.map_err(|error| {
+        let response = self.0.request(request).await.map_err(|error| {
             tracing::warn!(connecting = error.is_connect(), "a provider's API could not be reached");
             ApiError::Unreachable
         })?;

@@ -62,7 +62,7 @@ pub async fn expectations() -> Result<(), Error> {
     clients.connect(&env, clients.connect_secrets(&env)).await;
     let providers = Providers::read(&|setting| env.lookup(setting))?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
-    let api = HttpProviderApi::new(secrets.clone())?;
+    let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
     let webhook_base_url = env.webhook_base_url()?;
     let submitter =
         Submitter { inbox: &inbox, api: &api, secrets: secrets.as_ref(), webhook_base_url: &webhook_base_url };

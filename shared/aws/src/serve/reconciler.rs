@@ -33,7 +33,7 @@ pub async fn reconciler() -> Result<(), Error> {
     clients.connect(&env, clients.connect_secrets(&env)).await;
     let providers = Providers::read(&|setting| env.lookup(setting))?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
-    let api = HttpProviderApi::new(secrets)?;
+    let api = HttpProviderApi::new(secrets, &env.tls()?);
     let circuits = Circuits::default();
     let asker = Asker { inbox: &inbox, providers: &providers, api: &api, circuits: &circuits };
     let asker = &asker;

@@ -29,7 +29,7 @@ pub async fn worker() -> Result<(), Error> {
     let Start { env, clients, inbox } = Start::now()?;
     let providers = Providers::read(&|setting| env.lookup(setting))?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
-    let api = HttpProviderApi::new(secrets.clone())?;
+    let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
     let bus = EventBus::new(clients.events(), env.bus()?);
     clients.connect(&env, async { tokio::join!(clients.connect_secrets(&env), bus.connect()) }).await;
     let circuits = Circuits::default();
