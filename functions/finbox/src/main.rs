@@ -4,7 +4,6 @@
 use hookledger_aws::lambda_runtime::Error;
 use hookledger_aws::serve;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    serve::receiver("finbox").await
+fn main() -> Result<(), Error> {
+    serve::run(serve::receiver("finbox"))
 }

@@ -1,4 +1,4 @@
-//! The functions. Each `main.rs` names one of these and nothing else: read the environment, build the clients, connect
+//! The functions. Each `main.rs` runs one of these and nothing else: read the environment, build the clients, connect
 //! them while the function still starts, and run the flow for every event.
 //!
 //! What an event needs is connected, and its secret read, before the first event is asked for, all at the same time.
@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use hookledger_core::ports::Clock as _;
 use lambda_runtime::{Context, Error};
+use tokio::runtime::{Builder, LocalOptions};
 
 use crate::clients::Clients;
 use crate::env::Env;
@@ -26,6 +27,15 @@ pub use expectations::expectations;
 pub use receiver::receiver;
 pub use reconciler::reconciler;
 pub use worker::worker;
+
+/// Runs a function until Lambda ends its process.
+///
+/// **Rationale.** On one thread, since a process has one event at a time and a fraction of a core. And as a task:
+/// whatever wakes what a runtime was entered with makes a system call, whatever wakes a task makes none.
+pub fn run(function: impl Future<Output = Result<(), Error>> + 'static) -> Result<(), Error> {
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+    runtime.block_on(runtime.spawn_local(function))?
+}
 
 /// What every function starts from.
 struct Start {
