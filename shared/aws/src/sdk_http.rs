@@ -134,6 +134,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_that_stops_in_the_middle_ends_with_its_attempt() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let asked = stream.read(&mut [0; 8192]).await.unwrap();
+                assert!(asked > 0, "the client hung up");
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{").await.unwrap();
+                open.push(stream);
+            }
+        });
+        let call = clients(&url).sqs.get_queue_attributes().queue_url(format!("{url}/q"));
+        assert_eq!(Failure::of(&call.send().await.unwrap_err()), Failure::Unavailable("timed out"));
+    }
+
+    #[tokio::test]
     async fn nobody_there_is_a_failure_to_wait_out() {
         let queue = clients("http://127.0.0.1:9").sqs;
         let error = queue.get_queue_attributes().queue_url("http://127.0.0.1:9/q").send().await.unwrap_err();
