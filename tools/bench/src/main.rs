@@ -140,7 +140,7 @@ async fn measure_all(
     subjects: &[Subject],
     quick: bool,
 ) -> Result<BTreeMap<(&'static str, bool), Vec<Sample>>> {
-    let (rounds, warm) = if quick { (5, 100) } else { (15, 300) };
+    let (rounds, warm) = if quick { (4, 100) } else { (15, 300) };
     let mut samples: BTreeMap<(&'static str, bool), Vec<Sample>> = BTreeMap::new();
     for round in 1..=rounds {
         // What earlier rounds left open would be overdue by now, and the reconciler's to pay.
