@@ -19,7 +19,7 @@ use lambda_runtime::{Context, Error};
 use tokio::runtime::{Builder, LocalOptions};
 
 use crate::clients::Clients;
-use crate::env::Env;
+use crate::env::{Env, EnvError};
 use crate::inbox::AwsInbox;
 use crate::telemetry::SystemClock;
 
@@ -47,9 +47,13 @@ struct Start {
 impl Start {
     /// Reads the environment and builds the clients. A function whose environment is incomplete stops here and says what
     /// is missing: nothing is accepted by half a configuration.
-    fn now() -> Result<Self, Error> {
+    fn now() -> Result<Self, EnvError> {
         crate::telemetry::init_logs();
-        let env = Env::read().inspect_err(|error| tracing::error!(%error, "this function cannot start"))?;
+        Self::read().inspect_err(|error| tracing::error!(%error, "this function cannot start"))
+    }
+
+    fn read() -> Result<Self, EnvError> {
+        let env = Env::read()?;
         let clients = Clients::from_env(&env)?;
         let inbox = AwsInbox::new(&env, &clients)?;
         Ok(Self { env, clients, inbox })
