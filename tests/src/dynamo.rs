@@ -42,11 +42,16 @@ impl Endpoint {
             .endpoint_url(&self.url)
             .region(Region::new(self.region.clone()))
             .credentials_provider(credentials)
-            .http_client(http_client(&Tls::new(None).expect("root certificates")))
+            .http_client(http_client(&tls()))
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::disabled());
         Client::from_conf(config.build())
     }
+}
+
+/// Trusts whom everybody trusts.
+pub fn tls() -> Tls {
+    Tls::new(None).expect("root certificates")
 }
 
 /// A runtime of one thread, for one test.

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use hookledger_aws::clients::Clients;
 use hookledger_aws::dynamo::DynamoLedger;
 use hookledger_aws::env::AwsEnv;
-use hookledger_aws::tls::Tls;
 use hookledger_core::debt::{Expectation, Status};
 use hookledger_core::entry::{Entry, State};
 use hookledger_core::identity::{ItemKey, Subject};
@@ -22,6 +21,8 @@ use hookledger_core::ports::Ledger;
 use hookledger_core::providers::ALL;
 use hookledger_core::secret::Secret;
 use serde_json::{Value, json};
+
+use crate::dynamo::tls;
 
 pub use http::{Answered, Http};
 pub use observe::Observer;
@@ -37,11 +38,6 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(250);
 /// Longer than a function of this stack goes on with a secret it has read (`SecretsTtlSecs`, 5 here).
 const SECRETS_FORGOTTEN_AFTER: Duration = Duration::from_secs(6);
-
-fn clients(aws: AwsEnv) -> Outcome<Clients> {
-    let tls = Tls::new(None).map_err(|error| error.to_string())?;
-    Ok(Clients::new(&aws, &tls))
-}
 
 /// The running local stack.
 pub struct Local {
@@ -63,13 +59,14 @@ impl Local {
     pub async fn attach() -> Outcome<Self> {
         let stack = Stack::load()?;
         let http = Http::new(&stack);
-        let clients = clients(AwsEnv {
+        let aws = AwsEnv {
             region: stack.region.clone(),
             access_key_id: stack.access_key_id.clone(),
             secret_access_key: Secret::new(&stack.secret_access_key),
             session_token: None,
             endpoint_url: Some(stack.endpoint.clone()),
-        })?;
+        };
+        let clients = Clients::new(&aws, &tls());
         let observer = Observer::attach(&clients, &stack).await?;
         let ledger = DynamoLedger::new(clients.dynamodb.clone(), &stack.table, 400);
         let sandbox = Sandbox::new(http.clone(), &stack.sandbox_url);

@@ -7,7 +7,7 @@ use hookledger_core::secret::Secret;
 use hookledger_core::settings::{self, SettingError, Timing};
 
 use crate::dynamo::Recent;
-use crate::tls::{Tls, TlsError};
+use crate::tls::{self, Tls, TlsError};
 
 /// The start of the names of variables that hold a secret's ARN; the provider's name in upper case follows.
 const SECRET_PREFIX: &str = "HOOKLEDGER_SECRET_";
@@ -108,14 +108,19 @@ impl Env {
             region: required(&self.vars, "AWS_REGION")?,
             access_key_id: required(&self.vars, "AWS_ACCESS_KEY_ID")?,
             secret_access_key: Secret::new(required(&self.vars, "AWS_SECRET_ACCESS_KEY")?),
-            session_token: self.lookup("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()).map(Secret::new),
-            endpoint_url: self.lookup("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()),
+            session_token: self.given("AWS_SESSION_TOKEN").map(Secret::new),
+            endpoint_url: self.given("AWS_ENDPOINT_URL"),
         })
     }
 
     /// Whom to trust, at AWS and at the providers: more than usual where `AWS_CA_BUNDLE` names a file of roots.
     pub fn tls(&self) -> Result<Tls, TlsError> {
-        Tls::new(self.lookup("AWS_CA_BUNDLE").filter(|file| !file.is_empty()).as_deref())
+        Tls::new(self.given(tls::BUNDLE).as_deref())
+    }
+
+    /// A variable that need not be set; an empty one is not.
+    fn given(&self, name: &str) -> Option<String> {
+        self.lookup(name).filter(|value| !value.is_empty())
     }
 }
 

@@ -30,8 +30,8 @@ pub use worker::worker;
 
 /// Runs a function until Lambda ends its process.
 ///
-/// **Rationale.** On one thread, since a process has one event at a time and a fraction of a core. And as a task:
-/// whatever wakes what a runtime was entered with makes a system call, whatever wakes a task makes none.
+/// **Rationale.** On one thread, since a process has one event at a time and a fraction of a core. And as a task: to wake
+/// what a runtime was entered with takes a system call, to wake a task from the same thread takes none.
 pub fn run(function: impl Future<Output = Result<(), Error>> + 'static) -> Result<(), Error> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(runtime.spawn_local(function))?

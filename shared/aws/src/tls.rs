@@ -17,7 +17,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
 /// The variable that names a file with more roots.
-const BUNDLE: &str = "AWS_CA_BUNDLE";
+pub(crate) const BUNDLE: &str = "AWS_CA_BUNDLE";
 
 /// Connections that are kept open from one event to the next.
 pub(crate) type Pool<B> = Client<HttpsConnector<HttpConnector>, B>;
@@ -52,20 +52,10 @@ impl Tls {
     /// Trusts the roots that are compiled in, and those in the PEM file `bundle` if one is named. Certificates in it that
     /// can't be roots are passed over: bundles grow old.
     pub fn new(bundle: Option<&str>) -> Result<Self, TlsError> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(file) = bundle {
-            let unreadable =
-                |why: rustls::pki_types::pem::Error| TlsError::Unreadable { file: file.into(), why: why.to_string() };
-            let certificates = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-            let (added, _) = roots.add_parsable_certificates(certificates.map_err(unreadable)?);
-            if added == 0 {
-                return Err(TlsError::Empty { file: file.into() });
-            }
-        }
         // ring, named because rustls will not guess; aws-lc's C takes longer to build than all else in a function.
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
+            .with_root_certificates(roots(bundle)?)
             .with_no_client_auth();
         Ok(Self(config))
     }
@@ -91,14 +81,26 @@ impl Tls {
     }
 }
 
+fn roots(bundle: Option<&str>) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let Some(file) = bundle else { return Ok(roots) };
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|why| TlsError::Unreadable { file: file.into(), why: why.to_string() })?;
+    match roots.add_parsable_certificates(certificates) {
+        (0, _) => Err(TlsError::Empty { file: file.into() }),
+        _ => Ok(roots),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
     use http::Request;
     use http_body_util::Empty;
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::ServerConfig;
-    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, TrustAnchor};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
@@ -126,22 +128,15 @@ mod tests {
         }
     }
 
-    /// An authority of our own, as PEM, and a server on this machine that answers with a certificate by it.
+    /// A server on this machine, and as PEM the only certificate that vouches for it: its own.
     async fn server() -> (String, String) {
-        let authority_key = KeyPair::generate().unwrap();
-        let mut authority = CertificateParams::new(Vec::new()).unwrap();
-        authority.distinguished_name.push(DnType::CommonName, "a network that inspects TLS");
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = authority.self_signed(&authority_key).unwrap().pem();
-        let key = KeyPair::generate().unwrap();
-        let issuer = Issuer::new(authority, authority_key);
-        let certificate = CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &issuer).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".into()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], key)
+            .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
@@ -155,7 +150,7 @@ mod tests {
                 let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
             }
         });
-        (pem, url)
+        (cert.pem(), url)
     }
 
     async fn reaches(tls: &Tls, url: &str) -> bool {
@@ -181,14 +176,16 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_bundle_adds_to_what_is_compiled_in() {
-        let compiled_in = webpki_roots::TLS_SERVER_ROOTS.len();
-        assert!(compiled_in > 100, "{compiled_in} roots");
-        let amazons = webpki_roots::TLS_SERVER_ROOTS
-            .iter()
-            .filter(|root| String::from_utf8_lossy(&root.subject).contains("Amazon Root CA"));
-        assert_eq!(amazons.count(), 4);
+    #[tokio::test]
+    async fn a_bundle_adds_to_what_is_compiled_in() {
+        let compiled_in = roots(None).unwrap();
+        let amazons = |root: &&TrustAnchor| String::from_utf8_lossy(&root.subject).contains("Amazon Root CA");
+        assert_eq!(compiled_in.roots.iter().filter(amazons).count(), 4);
+        let (pem, _) = server().await;
+        let file = File::holding("more", &pem);
+        let all = roots(Some(file.name())).unwrap();
+        assert_eq!(all.roots.get(..compiled_in.len()), Some(&compiled_in.roots[..]));
+        assert_eq!(all.len(), compiled_in.len() + 1);
     }
 
     #[tokio::test]

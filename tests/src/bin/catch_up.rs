@@ -16,7 +16,6 @@ use futures_util::{StreamExt, stream};
 use hookledger_aws::dynamo::{DynamoLedger, schema};
 use hookledger_aws::https::HttpProviderApi;
 use hookledger_aws::telemetry::SystemClock;
-use hookledger_aws::tls::Tls;
 use hookledger_core::circuit::Circuits;
 use hookledger_core::debt::{DUE_SHARDS, Expectation, ExpectationState};
 use hookledger_core::expect::Asker;
@@ -28,7 +27,7 @@ use hookledger_core::reconcile::{Report, Run};
 use hookledger_core::secret::ProviderSecrets;
 use hookledger_core::settings::Timing;
 use hookledger_core::time::UnixMs;
-use hookledger_tests::dynamo::{Endpoint, RETENTION_DAYS, runtime};
+use hookledger_tests::dynamo::{Endpoint, RETENTION_DAYS, runtime, tls};
 use tokio::net::{TcpListener, TcpStream};
 
 /// How long the provider takes for an answer, unless another time is given.
@@ -153,7 +152,7 @@ fn one_run(endpoint: &Endpoint, provider: &str, shards: std::ops::RangeInclusive
     let providers = Providers::read(&lookup).expect("the providers' settings");
     let runtime = runtime();
     runtime.block_on(async {
-        let api = HttpProviderApi::new(Arc::new(OneKey), &Tls::new(None).expect("root certificates"));
+        let api = HttpProviderApi::new(Arc::new(OneKey), &tls());
         let asker = Asker { inbox: &inbox, providers: &providers, api: &api, circuits: &Circuits::default() };
         let deadline = inbox.clock.now().plus_secs(RUN_SECS);
         asker.reconcile(&Run { shards, deadline }).await.expect("a run")

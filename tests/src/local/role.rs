@@ -6,6 +6,7 @@ use hookledger_core::secret::Secret;
 use serde_json::json;
 
 use super::{Local, Outcome};
+use crate::dynamo::tls;
 
 const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
 
@@ -53,13 +54,14 @@ impl Local {
             let value = answered.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next());
             value.map(str::to_string).ok_or_else(|| format!("the credentials lack {name}"))
         };
-        super::clients(AwsEnv {
+        let aws = AwsEnv {
             region: self.stack.region.clone(),
             access_key_id: field("AccessKeyId")?,
             secret_access_key: Secret::new(field("SecretAccessKey")?),
             session_token: Some(Secret::new(field("SessionToken")?)),
             endpoint_url: Some(self.stack.endpoint.clone()),
-        })
+        };
+        Ok(Clients::new(&aws, &tls()))
     }
 }
 
