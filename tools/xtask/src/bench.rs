@@ -77,8 +77,8 @@ fn peers(project: &Project) -> PathBuf {
 
 /// The functions and the floors, in the profile that ships.
 ///
-/// Each floor is built alone: it asks for more of what it shares with the functions, HTTP/2 for one, and in one build
-/// they would get it too, and not be the binaries that are deployed.
+/// Each floor is built alone: it asks for more of what it shares with the functions (HTTP/2, for the SDK's own client),
+/// and in one build they would get it too, and not be the binaries that are deployed.
 fn release(project: &Project) -> Result<()> {
     let floor = |name: &str| (name.to_string(), vec![name.to_string()]);
     let builds = [("functions".to_string(), build::functions(project)?), floor("floor-sdk"), floor("floor-bare")];
@@ -86,7 +86,7 @@ fn release(project: &Project) -> Result<()> {
         let mut command = project.cargo("build");
         command.arg("--release").args(packages.iter().flat_map(|package| ["--package", package.as_str()]));
         let log = project.log(&format!("build-release-{what}"));
-        Job::logged(&format!("building {what} as it ships"), BUILD_LIMIT, log).succeed(command)?;
+        Job::logged(&format!("building {what} in the profile that ships"), BUILD_LIMIT, log).succeed(command)?;
     }
     Ok(())
 }
