@@ -75,7 +75,9 @@ impl Identity {
     /// The identity made of these parts, in this order.
     pub fn new(parts: &[&str]) -> Self {
         // An identity always has a part; that of none would be `event#`.
-        let mut key = String::from(if parts.is_empty() { "event#" } else { "event" });
+        let start = if parts.is_empty() { "event#" } else { "event" };
+        let mut key = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum::<usize>() + start.len());
+        key.push_str(start);
         for part in parts {
             key.push('#');
             key.push_str(&escaped(part));

@@ -6,6 +6,8 @@
 //! takes effect. Every comparison is in constant time and over the full length, every live secret is tried, and no
 //! secret at all means refusal, never acceptance.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -29,6 +31,9 @@ pub enum Encoding {
     Base64,
 }
 
+/// A key or tag, from where it lies if nothing has to be decoded.
+type Bytes<'a> = Cow<'a, [u8]>;
+
 impl Encoding {
     /// Reads `utf8`, `hex` or `base64`.
     pub fn from_name(name: &str) -> Option<Self> {
@@ -40,15 +45,15 @@ impl Encoding {
         }
     }
 
-    fn decode(self, text: &str) -> Option<Vec<u8>> {
+    fn decode(self, text: &str) -> Option<Bytes<'_>> {
         match self {
-            Self::Utf8 => Some(text.as_bytes().to_vec()),
+            Self::Utf8 => Some(Cow::Borrowed(text.as_bytes())),
             Self::Hex => {
                 // Into a place of the right size, not digit by digit into one that grows.
                 let mut bytes = vec![0; text.len() / 2];
-                hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
+                hex::decode_to_slice(text, &mut bytes).ok().map(|()| Cow::Owned(bytes))
             }
-            Self::Base64 => BASE64_STANDARD.decode(text).ok(),
+            Self::Base64 => BASE64_STANDARD.decode(text).ok().map(Cow::Owned),
         }
     }
 }
@@ -219,7 +224,7 @@ const MAX_TAGS: usize = 8;
 
 /// Reads `t=<digits>,v1=<hex>[,v1=<hex>…]`. Unknown `key=value` fields are passed over; a second `t` is malformed,
 /// since it could not be said which one was signed.
-fn timestamped_header(value: Option<&str>) -> Result<(SignedAt<'_>, Vec<Vec<u8>>), Refusal> {
+fn timestamped_header(value: Option<&str>) -> Result<(SignedAt<'_>, Vec<Bytes<'_>>), Refusal> {
     let value = value.ok_or(Refusal::MissingSignature)?;
     let mut signed_at = None;
     let mut tags = Vec::new();
@@ -230,7 +235,7 @@ fn timestamped_header(value: Option<&str>) -> Result<(SignedAt<'_>, Vec<Vec<u8>>
                 signed_at = Some(SignedAt { text, at: UnixMs::from_secs(secs) });
             }
             Some(("v1", tag)) if tags.len() < MAX_TAGS => {
-                tags.push(hex::decode(tag).map_err(|_| Refusal::MalformedSignature)?);
+                tags.push(Encoding::Hex.decode(tag).ok_or(Refusal::MalformedSignature)?);
             }
             Some((key, _)) if key != "t" && key != "v1" => {}
             _ => return Err(Refusal::MalformedSignature),
@@ -248,7 +253,7 @@ fn matching_key(
     encoding: Encoding,
     now: UnixMs,
     signed: &[&[u8]],
-    tags: &[Vec<u8>],
+    tags: &[Bytes<'_>],
 ) -> Result<String, Refusal> {
     let mut any_live = false;
     for secret in live(secrets, now) {

@@ -8,6 +8,8 @@
 //! of an entity's statements, session progress). Guessed, and so settings: the base URL (the page's host was replaced
 //! in 2023), the zone of `date_time`, the header that may carry a shared secret.
 
+#[path = "finbox_accounts.rs"]
+mod accounts;
 #[path = "finbox_recovery.rs"]
 mod recovery;
 #[path = "finbox_setup.rs"]
@@ -15,6 +17,7 @@ mod setup;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use super::json::{Field, object, required, text};
 use super::{
@@ -24,7 +27,7 @@ use super::{
 use crate::api::{ApiRequest, ApiResponse, Auth, Trouble, encode, trouble};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, OnDuplicate, Row};
-use crate::identity::{Identity, ItemKey, ProviderId, Subject, digest_hex, escape};
+use crate::identity::{Identity, ItemKey, ProviderId, Subject, escape};
 use crate::settings::{Lookup, SettingError, base_url, number, text as setting};
 use crate::signature::Scheme;
 
@@ -160,7 +163,7 @@ impl Attempt<'_> {
 impl Body<'_> {
     fn session_event(&self, event_name: String) -> Result<Event, Unreadable> {
         let session_id = required("session_id", self.session_id)?;
-        let identity = Identity::new(&[&event_name, &session_id, &account_states(self.accounts)]);
+        let identity = Identity::new(&[&event_name, &session_id, &accounts::mark_of(self.accounts)]);
         Ok(Event {
             known: matches!(event_name.as_str(), EXPIRY | REQUIREMENT | ENRICHMENT),
             subject: Subject::new(ID, "session", &session_id),
@@ -173,29 +176,21 @@ impl Body<'_> {
     }
 }
 
-/// A digest of the accounts and their states that the order of fields and of accounts can't change.
-fn account_states(accounts: Field<'_>) -> String {
-    let parsed: Option<serde_json::Value> = accounts.and_then(|raw| serde_json::from_str(raw.get()).ok());
-    match parsed {
-        Some(serde_json::Value::Array(list)) => {
-            // Objects print with sorted keys; what remains is to sort the accounts.
-            let mut states: Vec<String> = list.iter().map(ToString::to_string).collect();
-            states.sort();
-            mark(&states.join("\n"))
-        }
-        Some(other) => mark(&other.to_string()),
-        None => "none".into(),
+/// What stands for lines of text in a key: half of their SHA-256.
+fn mark<'l>(lines: impl IntoIterator<Item = &'l str>) -> String {
+    let mut hasher = Sha256::new();
+    for (place, line) in lines.into_iter().enumerate() {
+        hasher.update(if place == 0 { "" } else { "\n" });
+        hasher.update(line);
     }
-}
-
-/// What stands for a text in a key: half of its SHA-256.
-fn mark(text: &str) -> String {
-    digest_hex(text.as_bytes()).chars().take(32).collect()
+    let mut digits = hex::encode(hasher.finalize());
+    digits.truncate(32);
+    digits
 }
 
 /// What stands for a reason in a key, nothing for none. Keys are published, and a provider's text may say anything.
 fn reason_mark(reason: &str) -> String {
-    Some(reason.trim()).filter(|reason| !reason.is_empty()).map(mark).unwrap_or_default()
+    Some(reason.trim()).filter(|reason| !reason.is_empty()).map(|reason| mark([reason])).unwrap_or_default()
 }
 
 fn watch_key(link_id: &str) -> ItemKey {

@@ -120,7 +120,7 @@ fn failures_in_one_second_are_as_many_as_the_list_has() {
     let mut keys: Vec<&str> = found.iter().map(|found| found.event.identity.as_str()).collect();
     keys.sort_unstable();
     let wrong = |n: u32| format!("event#attempt#l1#failed#{WRONG_CREDENTIALS}#{n}");
-    let mut expected = [wrong(1), wrong(2), wrong(3), format!("event#attempt#l1#failed#{}#1", mark("timed out"))];
+    let mut expected = [wrong(1), wrong(2), wrong(3), format!("event#attempt#l1#failed#{}#1", mark(["timed out"]))];
     expected.sort();
     assert_eq!(keys, expected);
 }

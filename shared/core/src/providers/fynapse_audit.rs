@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::super::json::{object, raw, text};
+use super::super::json::{instant, object, raw, text};
 use super::super::{Audit, AuditedDelivery, Fate, Listed, ListedRow, Lists, Offer};
 use super::{Api, ID, place};
 use crate::api::{ApiRequest, ApiResponse, Trouble, encode, trouble};
@@ -133,7 +133,7 @@ impl Shape {
             }
             None => (Subject::new(ID, "delivery", &id), None),
         };
-        let at = |name| text(field(row, self.name(name))).and_then(|at| UnixMs::parse_rfc3339(&at));
+        let at = |name| instant(field(row, self.name(name)));
         let (created_at, changed_at) = (at("created"), at("changed"));
         Some(AuditedDelivery { subject, id, entry, fate, created_at, changed_at, document: raw(row) })
     }

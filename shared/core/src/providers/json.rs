@@ -1,6 +1,7 @@
 //! Tolerant reading of providers' JSON: unknown fields are passed over, ids may come as strings or numbers, and a
 //! number keeps the digits it was sent with.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Unreadable;
+use crate::time::UnixMs;
 
 /// A field as sent: absent and `null` are both `None`.
 pub(super) type Field<'a> = Option<&'a RawValue>;
@@ -59,10 +61,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Part<T> {
 
 /// The text of a string field, or the digits of a number; `None` for everything else.
 pub(super) fn text(field: Field<'_>) -> Option<String> {
-    let raw = field?.get();
-    match raw.bytes().next()? {
-        b'"' => serde_json::from_str(raw).ok(),
-        b'-' | b'0'..=b'9' => Some(raw.to_string()),
+    written(field?).map(Cow::into_owned)
+}
+
+/// The instant that a field names in RFC 3339.
+pub(super) fn instant(field: Field<'_>) -> Option<UnixMs> {
+    UnixMs::parse_rfc3339(&written(field?)?)
+}
+
+/// The same as [`text`], from the body itself where nothing is escaped.
+fn written(field: &RawValue) -> Option<Cow<'_, str>> {
+    let raw = field.get();
+    match raw.as_bytes() {
+        [b'"', inside @ .., b'"'] if !inside.contains(&b'\\') => raw.get(1..=inside.len()).map(Cow::Borrowed),
+        [b'"', ..] => serde_json::from_str(raw).ok().map(Cow::Owned),
+        [b'-' | b'0'..=b'9', ..] => Some(Cow::Borrowed(raw)),
         _ => None,
     }
 }

@@ -17,7 +17,7 @@ mod submit;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, object, raw, required, text};
+use super::json::{Field, instant, object, raw, required, text};
 use super::{
     Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
     Unreadable,
@@ -28,7 +28,6 @@ use crate::entry::{Entry, Event, OnDuplicate, Row};
 use crate::identity::{Identity, ProviderId, Subject, escape};
 use crate::settings::{Lookup, SettingError, base_url, number, text as setting};
 use crate::signature::Scheme;
-use crate::time::UnixMs;
 
 const ID: ProviderId = ProviderId("rightfoot");
 const COMPLETED: &str = "BALANCE_BATCH_COMPLETED";
@@ -192,7 +191,7 @@ impl Provider for Rightfoot {
             known: matches!(event_type.as_str(), COMPLETED | ALERT),
             subject: Subject::new(ID, BATCH, &batch_id),
             identity,
-            occurred_at: text(body.timestamp).and_then(|at| UnixMs::parse_rfc3339(&at)),
+            occurred_at: instant(body.timestamp),
             on_duplicate: OnDuplicate::Same,
             notes: vec![("event_uuid", event_uuid)],
             event_type,

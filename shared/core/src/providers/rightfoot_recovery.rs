@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::super::json::{Field, object, text};
+use super::super::json::{Field, instant, object, text};
 use super::super::{Expected, Found, Outcome, Polled, Polls, SUBMISSION, Step, Unexpectable, Unreadable, reference_id};
 use super::{BATCH, COMPLETED, ID, PAGE_LIMIT, Rightfoot, SCHEDULE_RUN};
 use crate::api::{ApiRequest, ApiResponse, Trouble, encode, trouble};
@@ -153,12 +153,11 @@ fn runs(authorizer: &str, since: UnixMs, cursor: Option<&str>, response: &ApiRes
     if text(page.authorizer_unique_id).is_some_and(|id| id != authorizer) {
         return permanent("the history answered belongs to another authorizer");
     }
-    let instant = |run: &Run<'_>| text(run.run_at).and_then(|at| UnixMs::parse_rfc3339(&at));
-    let is_recent = |run: &Run<'_>| instant(run).is_none_or(|at| at >= since);
+    let is_recent = |run: &Run<'_>| instant(run.run_at).is_none_or(|at| at >= since);
     let ends_here = page.history.last().is_none_or(|oldest| !is_recent(oldest)) || page.has_more != Some(true);
     let recent = page.history.iter().filter(|run| is_recent(run));
     let batch = |run: &Run<'_>| text(run.batch_id).filter(|id| reference_id(id, SHAPE).is_ok());
-    let found = recent.filter_map(|run| Some(completed(&batch(run)?, instant(run)))).collect();
+    let found = recent.filter_map(|run| Some(completed(&batch(run)?, instant(run.run_at)))).collect();
     // A null token ends the walk, whatever `has_more` says: so the page documents it.
     let more = text(page.next_page_token).filter(|token| !ends_here && !token.is_empty());
     if more.is_some() && more.as_deref() == cursor {
@@ -181,7 +180,7 @@ fn last_run(schedule: &str, since: UnixMs, response: &ApiResponse) -> Polled {
     if at < since {
         return Polled::NotYet;
     }
-    let next_run_at = text(answer.next_run_at).and_then(|at| UnixMs::parse_rfc3339(&at));
+    let next_run_at = instant(answer.next_run_at);
     let body = json!({
         "type": SCHEDULE_RUN,
         "schedule_id": schedule,

@@ -5,6 +5,7 @@ use super::super::{Found, Polled, Submitted, Unsubmittable};
 use super::*;
 use crate::api::Method;
 use crate::debt::Expectation;
+use crate::time::UnixMs;
 
 fn rightfoot() -> Box<dyn Provider> {
     build_with(build, &[])

@@ -14,7 +14,7 @@ mod reporting;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, Part, object, object_text, raw, required, text};
+use super::json::{Field, Part, instant, object, object_text, raw, required, text};
 use super::lists::listed_n;
 use super::{
     Answers, Ask, Audit, Definition, Listed, ListedRow, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls,
@@ -208,7 +208,7 @@ impl Provider for RunPayments {
             Subject::new(ID, kind, &required("source_id", envelope.source_id)?)
         };
         let moves = kind == "merchant" && rank(status).is_some();
-        let occurred_at = text(envelope.timestamp).and_then(|at| UnixMs::parse_rfc3339(&at));
+        let occurred_at = instant(envelope.timestamp);
         if moves && occurred_at.is_none() {
             return Err(Unreadable::Field { field: "timestamp", rule: "an RFC 3339 instant" });
         }
