@@ -73,9 +73,15 @@ fn allowed_licences(deny: &str) -> Vec<String> {
 
 /// Whether an SPDX expression can be satisfied with allowed licences alone.
 fn is_allowed(expression: &str, allowed: &[String]) -> bool {
-    // Older manifests write a slash for OR.
+    // Older manifests write a slash for OR; since SPDX 3 operators may be in lower case.
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
-    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let operator = |word| match word {
+        "and" => "AND",
+        "or" => "OR",
+        "with" => "WITH",
+        other => other,
+    };
+    let words: Vec<&str> = spaced.split_whitespace().map(operator).collect();
     matches!(either(&words, allowed), Some((true, [])))
 }
 
@@ -137,6 +143,8 @@ mod tests {
             ("MIT", true),
             ("MIT OR Apache-2.0", true),
             ("Apache-2.0/MIT", true),
+            ("MIT or Apache-2.0", true),
+            ("MIT and GPL-3.0", false),
             ("GPL-3.0", false),
             ("MIT AND GPL-3.0", false),
             ("GPL-3.0 OR MIT AND ISC", true),

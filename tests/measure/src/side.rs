@@ -14,8 +14,8 @@ use hookledger_core::time::UnixMs;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::bodies::Case;
-use super::ports::{Known, Ports};
+use crate::bodies::Case;
+use crate::ports::{Known, Ports};
 
 const KEY: &str = "a signing secret of forty-odd characters...";
 const TOKEN: &str = "kq3v2XxWZb0m6mJrj7vDqk1X2c9yX5l8yqP8u2fWq1E";
@@ -23,10 +23,8 @@ const TOKEN: &str = "kq3v2XxWZb0m6mJrj7vDqk1X2c9yX5l8yqP8u2fWq1E";
 const NOW: UnixMs = UnixMs(1_795_334_400_000);
 
 /// What is run.
-#[derive(Clone, Copy)]
-pub(crate) enum Side {
-    /// Nothing: what making and dropping a delivery costs by itself.
-    Nothing,
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Side {
     /// What no receiver could leave out.
     Floor,
     /// The flow as it ships.
@@ -34,21 +32,20 @@ pub(crate) enum Side {
 }
 
 impl Side {
-    pub(crate) fn name(self) -> &'static str {
+    /// Both, in the order in which they are measured.
+    pub const BOTH: [Self; 2] = [Self::Floor, Self::CorePath];
+
+    /// Its name in figures and files.
+    pub fn name(self) -> &'static str {
         match self {
-            Self::Nothing => "nothing",
             Self::Floor => "floor",
             Self::CorePath => "core-path",
         }
     }
-
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        [Self::Nothing, Self::Floor, Self::CorePath].into_iter().find(|side| side.name() == name)
-    }
 }
 
 /// One case at one size, ready to run.
-pub(crate) struct Bench {
+pub struct Bench {
     provider: Box<dyn Provider>,
     secrets: Known,
     body: Vec<u8>,
@@ -58,7 +55,7 @@ pub(crate) struct Bench {
 }
 
 /// What one event brings.
-pub(crate) enum Arrival {
+pub enum Arrival {
     /// A delivery, until it is received.
     Delivery(Option<Delivery>),
     /// For the floor: the bytes alone, since a delivery shows none before it is verified.
@@ -66,7 +63,8 @@ pub(crate) enum Arrival {
 }
 
 impl Bench {
-    pub(crate) fn new(case: &Case, bytes: usize) -> Self {
+    /// Makes one, and receives it once to see that it is admitted.
+    pub fn new(case: &Case, bytes: usize) -> Self {
         let provider = providers::build(case.provider, &|_| None).expect("default settings").expect("a provider");
         let named = |value: &str| format!(r#"[{{"id":"2026-11","value":"{value}"}}]"#);
         let document = format!(r#"{{"signing_secrets":{},"url_tokens":{}}}"#, named(KEY), named(TOKEN));
@@ -94,17 +92,16 @@ impl Bench {
     }
 
     /// The body's size.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.body.len()
     }
 
-    /// What so many events bring, each with bytes of its own.
-    pub(crate) fn arrivals(&self, side: Side, count: usize) -> Vec<Arrival> {
-        let one = |_| match side {
+    /// What one event brings, with bytes of its own.
+    pub fn arrival(&self, side: Side) -> Arrival {
+        match side {
             Side::Floor => Arrival::Bytes(self.body.clone()),
-            Side::Nothing | Side::CorePath => Arrival::Delivery(Some(self.delivery())),
-        };
-        (0..count).map(one).collect()
+            Side::CorePath => Arrival::Delivery(Some(self.delivery())),
+        }
     }
 
     fn delivery(&self) -> Delivery {
@@ -115,14 +112,11 @@ impl Bench {
         delivery
     }
 
-    /// Runs one side over one arrival.
-    pub(crate) fn run(&self, side: Side, arrival: &mut Arrival) {
-        match (side, arrival) {
-            (Side::Floor, Arrival::Bytes(body)) => self.floor(black_box(body)),
-            (Side::CorePath, Arrival::Delivery(delivery)) => {
-                delivery.take().into_iter().for_each(|it| self.receive(it))
-            }
-            (_, arrival) => drop(black_box(arrival)),
+    /// Runs the side that the arrival was made for.
+    pub fn run(&self, arrival: &mut Arrival) {
+        match arrival {
+            Arrival::Bytes(body) => self.floor(black_box(body)),
+            Arrival::Delivery(delivery) => delivery.take().into_iter().for_each(|it| self.receive(it)),
         }
     }
 

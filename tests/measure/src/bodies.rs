@@ -1,11 +1,11 @@
 //! The bodies: each provider's shape, with what varies in number repeated until the body has its size.
 
 /// A kind of delivery.
-pub(crate) struct Case {
+pub struct Case {
     /// Its name in the table.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// The provider's.
-    pub(crate) provider: &'static str,
+    pub provider: &'static str,
     /// What comes before the repeated part.
     head: &'static str,
     /// The repeated part.
@@ -13,11 +13,11 @@ pub(crate) struct Case {
     /// What comes after it.
     tail: &'static str,
     /// Whether the identity is made of the repeated part itself, so that it has to be read in full.
-    pub(crate) may_copy: bool,
+    pub may_copy: bool,
 }
 
 /// All of them.
-pub(crate) static CASES: &[Case] = &[
+pub static CASES: &[Case] = &[
     Case {
         name: "rightfoot alerts",
         provider: "rightfoot",
@@ -68,9 +68,17 @@ pub(crate) static CASES: &[Case] = &[
     },
 ];
 
+/// The sizes of the bodies that are measured, in bytes.
+pub const SIZES: [usize; 4] = [300, 2 * 1024, 64 * 1024, 2 * 1024 * 1024];
+
 impl Case {
+    /// The case of this name.
+    pub fn named(name: &str) -> &'static Self {
+        CASES.iter().find(|case| case.name == name).expect("the name of a case")
+    }
+
     /// A body of about this size, never smaller than one item makes it.
-    pub(crate) fn body(&self, bytes: usize) -> Vec<u8> {
+    pub fn body(&self, bytes: usize) -> Vec<u8> {
         let room = bytes.saturating_sub(self.head.len() + self.tail.len());
         let items = (room / (self.item.len() + 1)).max(1);
         let list = vec![self.item; items].join(",");
