@@ -5,11 +5,15 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{Signal, kill};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
 use crate::runtime::Runtime;
+
+/// How long a process may take to end when it is asked to.
+const END_LIMIT: Duration = Duration::from_secs(20);
 
 /// How a subject is started.
 #[derive(Clone, Debug)]
@@ -79,8 +83,13 @@ impl Process {
         Ok(std::fs::metadata(&self.log)?.len())
     }
 
-    /// Ends it.
+    /// Ends it: by SIGTERM, so that what counts its instructions can write them down.
     pub(crate) async fn end(mut self) -> Result<()> {
-        self.child.kill().await.context("the process could not be ended")
+        kill(self.pid, Signal::SIGTERM)?;
+        match tokio::time::timeout(END_LIMIT, self.child.wait()).await {
+            Ok(ended) => ended.map(drop),
+            Err(_) => self.child.kill().await,
+        }
+        .context("the process could not be ended")
     }
 }
