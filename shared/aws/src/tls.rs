@@ -52,7 +52,7 @@ impl Tls {
     /// Trusts the roots that are compiled in, and those in the PEM file `bundle` if one is named. Certificates in it that
     /// can't be roots are passed over: bundles grow old.
     pub fn new(bundle: Option<&str>) -> Result<Self, TlsError> {
-        // ring, named because rustls will not guess; aws-lc's C takes longer to build than all else in a function.
+        // ring, named because rustls will not guess: with aws-lc an init takes ten times the CPU (docs/performance.md).
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots(bundle)?)

@@ -23,7 +23,7 @@ const TOKEN: &str = "kq3v2XxWZb0m6mJrj7vDqk1X2c9yX5l8yqP8u2fWq1E";
 const NOW: UnixMs = UnixMs(1_795_334_400_000);
 
 /// What is run.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Side {
     /// What no receiver could leave out.
     Floor,

@@ -45,7 +45,7 @@ fn instructions(project: &Project) -> Result<()> {
         return Ok(());
     }
     let runner = gungraun(project)?;
-    println!("\ninstructions of one event under callgrind, floor and core path one after the other\n");
+    println!("\ninstructions of one event under callgrind: the core path, then the floor and how they compare\n");
     let count = bench(project, "instructions", |command| {
         command.env("GUNGRAUN_RUNNER", &runner).env("GUNGRAUN_HOME", project.local().join("gungraun"))
     });

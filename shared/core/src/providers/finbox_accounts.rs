@@ -40,7 +40,6 @@ fn through_values(sent: &str) -> String {
 }
 
 /// Accounts without anything inside them that could be written in two ways.
-#[derive(Default)]
 struct Plain {
     /// All of them, printed one behind the other.
     text: String,
