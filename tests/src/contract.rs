@@ -59,6 +59,7 @@ macro_rules! ledger_contract {
                 the_second_is_a_duplicate_and_learns_every_state,
                 a_duplicate_changes_nothing,
                 one_of_fifty_racers_is_new,
+                a_duplicate_is_shown_what_it_is_one_of,
                 events_of_one_subject_are_apart,
                 odd_ids_stay_apart_and_come_back,
                 odd_texts_come_back,
@@ -127,7 +128,9 @@ macro_rules! ledger_contract {
             rows: [
                 they_come_back,
                 they_replace_what_stood_under_their_key,
-                the_last_of_one_key_wins,
+                they_never_go_back,
+                two_of_one_walk_are_both_kept,
+                so_many_of_one_walk_and_no_more,
                 large_documents_come_back,
                 a_smaller_document_replaces_a_larger_one_whole,
                 many_are_written_at_once,
@@ -177,7 +180,7 @@ macro_rules! ledger_contract {
             ]
             refusals: [
                 a_minute_keeps_so_many,
-                providers_and_minutes_do_not_share_a_cap,
+                providers_minutes_and_shelves_do_not_share_a_cap,
                 racing_refusals_stay_within_the_cap,
                 they_come_back_as_they_were,
                 the_same_bytes_may_be_refused_twice,

@@ -48,7 +48,7 @@ impl Town {
     pub fn with(settings: &[(&str, &str)]) -> Self {
         let inbox = MemoryInbox::new(7);
         let setting = |name: &str| settings.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
-        let providers = Providers::read(&setting).unwrap();
+        let providers = Providers::read(&setting);
         for provider in providers.iter() {
             inbox.secrets.set(provider.id(), &right_secrets());
         }

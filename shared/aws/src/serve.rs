@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use hookledger_core::ports::Clock as _;
+use hookledger_core::providers::Providers;
+use hookledger_core::settings::SettingError;
 use lambda_runtime::{Context, Error};
 use tokio::runtime::{Builder, LocalOptions};
 
@@ -58,6 +60,17 @@ impl Start {
         let inbox = AwsInbox::new(&env, &clients)?;
         Ok(Self { env, clients, inbox })
     }
+}
+
+/// The providers, for a function that works for all of them. One whose settings are wrong is stopped and named; settings
+/// that contradict each other stop the function.
+fn providers(env: &Env) -> Result<Providers, SettingError> {
+    env.timing.check().inspect_err(|error| tracing::error!(%error, "this function cannot start"))?;
+    let providers = Providers::read(&|setting| env.lookup(setting));
+    for (provider, error) in providers.all_stopped() {
+        tracing::error!(provider = provider.0, %error, "this provider is stopped until the setting is mended");
+    }
+    Ok(providers)
 }
 
 /// Runs a flow so that a panic in it stays in it.

@@ -1,11 +1,13 @@
 //! Where push and poll meet: one way into the ledger for every event, however it was learnt of.
 
-use crate::entry::{Admitted, NewEntry, OnDuplicate, Origin, Start, State};
+use crate::entry::{Admitted, Event, Known, NewEntry, OnDuplicate, Origin, Start, State};
 use crate::expect;
 use crate::identity::ProviderId;
 use crate::job::Job;
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, StoreError, WorkQueue};
 use crate::providers::Provider;
+use crate::settings::Timing;
+use crate::time::UnixMs;
 
 use crate::debt::MAX_REOPENED;
 
@@ -20,10 +22,29 @@ pub enum Admission {
     Reopened,
 }
 
+/// What an entry starts as, pushed or found.
+pub(crate) fn start(timing: &Timing, event: &Event, received_at: UnixMs) -> Start {
+    // Its identity may be forgotten already: a replayed capture of an old event would look new.
+    if event.occurred_at.is_some_and(|at| at < received_at.minus_secs(timing.oldest_processed_secs())) {
+        return Start::Parked { reason: "the event is older than identities are remembered".into() };
+    }
+    if event.known {
+        return Start::Open { due_at: received_at.plus_secs(timing.admit_grace_secs) };
+    }
+    Start::Ignored { reason: UNKNOWN_TYPE, expires_at: received_at.plus_secs(timing.retention_secs()) }
+}
+
+/// Why an entry of a type that is not known here is ignored.
+const UNKNOWN_TYPE: &str = "a type that is not known here: it is kept, and nothing is done for it";
+/// Why a delivery that has another content than the first is ignored.
+const CONFLICTING: &str = "another content came under an identity that was known: the first stands";
+
 /// Writes the event down unless it is known, and sees to it that what is owed for it is on its way.
 ///
 /// ```text
 /// new                  → put, enqueue
+/// known, another type  → another event that shares its key: put under key and type
+/// known, other content → the first stands; this one is kept beside it, and counted
 /// known, settled       → nothing is owed
 /// known, open          → enqueue once more, a little later (only for a push: the first message may have been lost)
 /// known, parked        → open again, at most three times, enqueue
@@ -31,26 +52,96 @@ pub enum Admission {
 ///
 /// When this returns `Ok`, the event is durable. A failed send is no failure: the entry owes, and the reconciler pays.
 pub async fn admit(inbox: &impl Inbox, provider: &dyn Provider, entry: &NewEntry) -> Result<Admission, StoreError> {
-    let key = entry.event.key();
+    let known = match put(inbox, provider, entry).await? {
+        Admitted::New => return Ok(Admission::New),
+        Admitted::Duplicate(known) => known,
+    };
+    // The type is part of the identity, wherever a provider's own key does not tell two of them apart. It is added to the
+    // second alone: what was stored first keeps its key.
+    if entry.origin == Origin::Push && known.event_type != entry.event.event_type {
+        let identity = entry.event.identity.with(&[&entry.event.event_type]);
+        let entry = NewEntry { event: Event { identity, ..entry.event.clone() }, ..entry.clone() };
+        return match put(inbox, provider, &entry).await? {
+            Admitted::New => Ok(Admission::New),
+            Admitted::Duplicate(known) => again(inbox, provider, &entry, known).await,
+        };
+    }
+    again(inbox, provider, entry, known).await
+}
+
+/// Writes the entry down, unless its key is taken.
+async fn put(inbox: &impl Inbox, provider: &dyn Provider, entry: &NewEntry) -> Result<Admitted, StoreError> {
+    let admitted = inbox.ledger().admit(entry).await?;
+    if admitted != Admitted::New {
+        return Ok(admitted);
+    }
     let id = provider.id();
-    match inbox.ledger().admit(entry).await? {
-        Admitted::New => {
-            inbox.meter().count(Metric::DeliveriesReceived, Some(id), 1);
-            match &entry.start {
-                Start::Open { .. } => _ = enqueue(inbox, id, &Job::entry(key), 0).await,
-                Start::Ignored { .. } => {}
-                Start::Parked { .. } => inbox.meter().count(Metric::EntriesParked, Some(id), 1),
-            }
-            Ok(Admission::New)
+    inbox.meter().count(Metric::DeliveriesReceived, Some(id), 1);
+    match &entry.start {
+        Start::Open { .. } => _ = enqueue(inbox, id, &Job::entry(entry.event.key()), 0).await,
+        Start::Ignored { .. } => {
+            tracing::warn!(provider = id.0, subject = entry.event.subject.as_str(), "of a type that is not known here");
+            inbox.meter().count(Metric::DeliveriesIgnored, Some(id), 1);
         }
-        Admitted::Duplicate(state) => {
-            inbox.meter().count(Metric::DeliveriesDuplicate, Some(id), 1);
-            if entry.origin == Origin::Push {
-                recount(inbox, provider, &entry.event.on_duplicate).await?;
-            }
-            duplicate(inbox, id, entry, state).await
+        Start::Parked { .. } => inbox.meter().count(Metric::EntriesParked, Some(id), 1),
+    }
+    Ok(admitted)
+}
+
+/// An event that is known.
+async fn again(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    entry: &NewEntry,
+    known: Known,
+) -> Result<Admission, StoreError> {
+    let id = provider.id();
+    inbox.meter().count(Metric::DeliveriesDuplicate, Some(id), 1);
+    if entry.origin == Origin::Push {
+        recount(inbox, provider, &entry.event.on_duplicate).await?;
+        if let Some(mark) = other_content(inbox, provider, entry, &known).await? {
+            keep_beside(inbox, provider, entry, &mark).await?;
+            return Ok(Admission::Known(known.state));
         }
     }
+    duplicate(inbox, id, entry, known.state).await
+}
+
+/// The mark of what this delivery says, if the first one said something else.
+async fn other_content(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    entry: &NewEntry,
+    known: &Known,
+) -> Result<Option<String>, StoreError> {
+    let Some(mark) = provider.content(&entry.body) else { return Ok(None) };
+    let first = match &known.body {
+        Some(body) => provider.content(body),
+        None => inbox.ledger().entry(&entry.event.key()).await?.and_then(|(_, body)| provider.content(&body)),
+    };
+    Ok(first.filter(|first| *first != mark).map(|_| mark))
+}
+
+/// Keeps a delivery with another content beside the first, where its story shows it. However often it comes, it is one.
+async fn keep_beside(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    entry: &NewEntry,
+    mark: &str,
+) -> Result<(), StoreError> {
+    let identity = entry.event.identity.with(&["other", mark]);
+    let expires_at = entry.received_at.plus_secs(inbox.timing().retention_secs());
+    let kept = NewEntry {
+        event: Event { identity, known: false, ..entry.event.clone() },
+        start: Start::Ignored { reason: CONFLICTING, expires_at },
+        ..entry.clone()
+    };
+    if inbox.ledger().admit(&kept).await? == Admitted::New {
+        let (subject, entry) = (entry.event.subject.as_str(), kept.event.key().stable_id());
+        tracing::error!(provider = provider.id().0, subject, entry, "another content under an identity that is known");
+        inbox.meter().count(Metric::DeliveriesConflicting, Some(provider.id()), 1);
+    }
+    Ok(())
 }
 
 async fn duplicate(

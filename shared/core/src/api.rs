@@ -161,38 +161,115 @@ impl ApiError {
         matches!(self, Self::NoCredentials | Self::TokenRefused | Self::BadRequest)
     }
 
-    /// How long the provider asked us to wait.
-    pub fn after_secs(self) -> Option<u64> {
-        if let Self::Throttled { after_secs } = self { after_secs } else { None }
-    }
 }
 
-/// What an unexpected status means for the work that met it.
+/// The longest a `Retry-After` is believed, in seconds.
+pub const MAX_RETRY_AFTER_SECS: u64 = 3600;
+
+/// Why an answer brings the work no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Try again later: the provider's trouble, or a limit of theirs.
+    /// Try again later: the provider's trouble.
     Retry {
         /// For the operator; holds no text of the provider's.
         reason: String,
         /// How long they asked us to wait.
         after_secs: Option<u64>,
     },
-    /// Trying again would bring the same answer: show it to a person.
+    /// We may ask no more for now. That is no failure of what is asked: it is put off as in an outage.
+    Quota {
+        /// For the operator.
+        reason: String,
+        /// How long they asked us to wait.
+        after_secs: Option<u64>,
+    },
+    /// The provider refused: trying again would bring the same answer, so it is shown to a person.
     Permanent {
         /// For the operator; holds no text of the provider's.
         reason: String,
     },
 }
 
+impl Trouble {
+    /// For the operator; holds no text of the provider's.
+    pub fn reason(&self) -> &str {
+        let (Self::Retry { reason, .. } | Self::Quota { reason, .. } | Self::Permanent { reason }) = self;
+        reason
+    }
+}
+
+impl From<ApiError> for Trouble {
+    fn from(error: ApiError) -> Self {
+        let reason = error.to_string();
+        match error {
+            ApiError::Throttled { after_secs } => Self::Quota { reason, after_secs },
+            _ => Self::Retry { reason, after_secs: None },
+        }
+    }
+}
+
 /// Reads a status none of the provider's own rules claimed.
 ///
-/// **Rationale.** 401 and 403 count as passing trouble: a key that expired or is being rotated is ours to mend, and the
-/// work is still owed afterwards. What is truly permanent ends up parked by its attempts.
+/// **Rationale.** Only a documented refusal is permanent: a 4xx with a JSON body, or with none. 401 and 403 count as
+/// passing trouble: a key that expired or is being rotated is ours to mend, and the work is still owed afterwards. A
+/// redirect, a page of HTML, a 2xx nobody documented come from something in front of the provider's API, and pass. What
+/// is truly permanent ends up parked by its attempts.
 pub fn trouble(response: &ApiResponse) -> Trouble {
     let reason = format!("the provider's API answered {}", response.status);
+    let after_secs = response.retry_after_secs;
     match response.status {
-        401 | 403 | 408 | 425 | 429 | 500..=599 => Trouble::Retry { reason, after_secs: response.retry_after_secs },
-        _ => Trouble::Permanent { reason },
+        429 => Trouble::Quota { reason, after_secs },
+        401 | 403 | 408 | 409 | 421 | 423 | 425 => Trouble::Retry { reason, after_secs },
+        400..=499 => match Body::of(&response.body) {
+            Body::Json | Body::Empty => Trouble::Permanent { reason },
+            other => Trouble::Retry { reason: format!("{reason} with {other}"), after_secs },
+        },
+        _ => Trouble::Retry { reason, after_secs },
+    }
+}
+
+/// The trouble with an answer that says it brings what was asked for, and can't be read. It may pass: a maintenance page
+/// is answered 200 as well.
+pub fn unreadable(response: &ApiResponse, what: &str) -> Trouble {
+    let reason = match Body::of(&response.body) {
+        Body::Json => format!("{what} has not the documented shape"),
+        other => format!("{what} is {other}"),
+    };
+    Trouble::Retry { reason, after_secs: response.retry_after_secs }
+}
+
+/// What an answer's body is, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Body {
+    Empty,
+    Json,
+    Gzip,
+    Markup,
+    Other,
+}
+
+impl Body {
+    fn of(body: &[u8]) -> Self {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+        match body {
+            [] => Self::Empty,
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [b'<', ..] => Self::Markup,
+            _ if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => Self::Json,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "empty",
+            Self::Json => "JSON",
+            Self::Gzip => "compressed by gzip, which nobody asked for",
+            Self::Markup => "a page of HTML or XML, not JSON",
+            Self::Other => "no JSON",
+        })
     }
 }
 
@@ -221,14 +298,37 @@ mod tests {
     }
 
     #[test]
-    fn statuses() {
-        let answer = |status| ApiResponse { status, retry_after_secs: Some(7), body: b"secret text".to_vec() };
-        for status in [401, 403, 408, 425, 429, 500, 503, 599] {
-            assert!(matches!(trouble(&answer(status)), Trouble::Retry { after_secs: Some(7), .. }), "{status}");
+    fn only_a_documented_refusal_is_permanent() {
+        let answer = |status, body: &[u8]| ApiResponse { status, retry_after_secs: Some(7), body: body.to_vec() };
+        let json: &[u8] = br#"{"error":{"code":"secret text"}}"#;
+        for status in [401, 403, 408, 409, 425, 500, 503, 599, 204, 206, 301, 302, 304] {
+            assert!(matches!(trouble(&answer(status, json)), Trouble::Retry { after_secs: Some(7), .. }), "{status}");
         }
-        for status in [204, 301, 400, 404, 410, 422] {
-            assert!(matches!(trouble(&answer(status)), Trouble::Permanent { .. }), "{status}");
+        assert!(matches!(trouble(&answer(429, json)), Trouble::Quota { after_secs: Some(7), .. }));
+        for status in [400, 404, 410, 422] {
+            for body in [json, b""] {
+                assert!(matches!(trouble(&answer(status, body)), Trouble::Permanent { .. }), "{status}");
+            }
+            for body in [&b"<html>secret text"[..], b"secret text", b"\x1f\x8b\x08"] {
+                assert!(matches!(trouble(&answer(status, body)), Trouble::Retry { .. }), "{status}");
+            }
         }
-        assert!(!format!("{:?} {:?}", answer(400), trouble(&answer(400))).contains("secret text"));
+        for response in [answer(400, json), answer(400, b"secret text"), answer(200, b"secret text")] {
+            let told = format!("{response:?} {:?} {:?}", trouble(&response), unreadable(&response, "the answer"));
+            assert!(!told.contains("secret text"), "{told}");
+        }
+    }
+
+    #[test]
+    fn an_unreadable_answer_says_what_it_is() {
+        let reason = |body: &[u8]| {
+            let response = ApiResponse { status: 200, retry_after_secs: None, body: body.to_vec() };
+            unreadable(&response, "the page").reason().to_string()
+        };
+        assert_eq!(reason(b"<!doctype html>"), "the page is a page of HTML or XML, not JSON");
+        assert_eq!(reason(b"\x1f\x8b\x08\0"), "the page is compressed by gzip, which nobody asked for");
+        assert_eq!(reason(b"\xef\xbb\xbf{}"), "the page has not the documented shape");
+        assert_eq!(reason(b""), "the page is empty");
+        assert_eq!(reason(b"{"), "the page is no JSON");
     }
 }

@@ -15,7 +15,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::api::{ApiError, ApiRequest, ApiResponse};
+use crate::api::{ApiError, ApiRequest, ApiResponse, MAX_RETRY_AFTER_SECS};
 use crate::debt::RECONCILER_PK;
 use crate::expect::Asker;
 use crate::identity::{ItemKey, ProviderId};
@@ -211,6 +211,12 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         let clock = self.inbox.clock();
         let spread_ms = self.inbox.timing().circuit.base_secs.saturating_mul(1000).max(1);
         until.max(clock.now()).plus_ms(MIN_BACKOFF_MS + clock.random() % spread_ms)
+    }
+
+    /// When the quota may be asked for again. Without a word from the provider: as long as a circuit is open at most.
+    pub(crate) fn after_quota(&self, after_secs: Option<u64>) -> UnixMs {
+        let secs = after_secs.unwrap_or(self.inbox.timing().circuit.cap_secs).min(MAX_RETRY_AFTER_SECS);
+        self.inbox.clock().now().plus_secs(secs)
     }
 
     /// Circuits that are open, or that wait for a probe as their time has just passed. One that nobody has asked for

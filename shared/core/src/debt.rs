@@ -201,3 +201,16 @@ pub struct Status {
     /// Counts the moves: each is conditional on the one it saw.
     pub version: u64,
 }
+
+impl Status {
+    /// When it happened, for comparing with other events of the provider: what we wrote before it is said to have happened
+    /// is ordered as of the writing.
+    pub fn ordered_at(&self) -> UnixMs {
+        self.occurred_at.not_after(self.moved_at)
+    }
+
+    /// The latest it can have happened, for comparing with our own clock: before we knew of it.
+    pub fn happened_at(&self) -> UnixMs {
+        self.occurred_at.min(self.moved_at)
+    }
+}

@@ -128,8 +128,10 @@ pub enum Start {
         /// When the debt falls due.
         due_at: UnixMs,
     },
-    /// Nothing is to be done for this type.
+    /// Nothing is to be done for it.
     Ignored {
+        /// Why.
+        reason: &'static str,
         /// When the row may be deleted.
         expires_at: UnixMs,
     },
@@ -145,8 +147,19 @@ pub enum Start {
 pub enum Admitted {
     /// The first time this event is seen: the entry is written.
     New,
-    /// The entry was there before; this is its state.
-    Duplicate(State),
+    /// The entry was there before.
+    Duplicate(Known),
+}
+
+/// The entry that stands where another one was to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Its state.
+    pub state: State,
+    /// Its type.
+    pub event_type: String,
+    /// Its body, unless it lies beside the row, or was not wanted: only what is pushed is compared with it.
+    pub body: Option<Vec<u8>>,
 }
 
 /// An entry as stored, without its body.
@@ -178,6 +191,59 @@ pub struct Entry {
     pub reason: Option<String>,
     /// The detail to publish, once frozen.
     pub frozen: Option<String>,
+    /// How far the walk of the provider's answer has come, if an attempt ended on its way.
+    pub progress: Option<Progress>,
+}
+
+impl Entry {
+    /// When it happened, as far as we may believe it: what is said to lie ahead of its receipt is ordered as of its
+    /// receipt.
+    pub fn happened_at(&self) -> UnixMs {
+        self.occurred_at.map_or(self.received_at, |at| at.not_after(self.received_at))
+    }
+}
+
+/// How far the walk of an answer of many pages has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Names the walk: when it began, in Unix milliseconds. 0: it has to begin anew.
+    pub walk: i64,
+    /// Where it goes on; `None` at its start.
+    pub cursor: Option<String>,
+    /// Pages read of this walk.
+    pub pages: u32,
+    /// Rows read of this walk.
+    pub rows: u64,
+    /// Rows of this walk that could not be read.
+    pub unreadable: u64,
+    /// How often a walk of this entry had to begin anew.
+    pub restarts: u32,
+}
+
+/// When and in which walk rows were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// When: a row never goes back to what was asked for earlier.
+    pub asked_at: UnixMs,
+    /// The walk. Two rows of one walk under one key are two rows, and both are kept.
+    pub walk: UnixMs,
+    /// The place of the first row in the walk.
+    pub first: u64,
+}
+
+impl Snapshot {
+    /// Rows that were not asked for: they came with the event.
+    pub fn delivered(at: UnixMs) -> Self {
+        Self { asked_at: at, walk: at, first: 0 }
+    }
+}
+
+/// The most rows of one walk that may stand under one key, told apart as `…#2`, `…#3`.
+pub const MAX_ALIKE_ROWS: u32 = 100;
+
+/// The sort key of the `n`th row of a walk under this key.
+pub fn nth_sk(sk: &str, n: u32) -> String {
+    if n == 1 { sk.into() } else { format!("{sk}#{n}") }
 }
 
 /// One result row, under a key that is the same however often the work is done.
@@ -232,8 +298,43 @@ impl fmt::Debug for Refused {
 pub const RECENT_SHARDS: u8 = 8;
 /// The most of a refused body that is kept.
 pub const MAX_QUARANTINE_BYTES: usize = 4096;
-/// Refusals kept for each provider and minute. All are counted; a flood can't fill the table.
+/// Refusals kept for each provider, minute and [`Shelf`]. All are counted; a flood can't fill the table.
 pub const MAX_QUARANTINED_PER_MINUTE: u8 = 20;
+
+/// Where a refusal is kept. Each shelf has slots of its own, so that what anybody can send takes no room from what only
+/// few can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shelf {
+    /// No signature or token, or one that can't be read.
+    Bare,
+    /// A signature or token that none of the live secrets proves.
+    Wrong,
+    /// Proved, and not readable.
+    Genuine,
+}
+
+impl Shelf {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Bare, Self::Wrong, Self::Genuine];
+
+    /// What stands before the slot in its key.
+    pub fn mark(self) -> &'static str {
+        match self {
+            Self::Bare => "",
+            Self::Wrong => "w",
+            Self::Genuine => "g",
+        }
+    }
+
+    /// The shelf of a refusal with this code.
+    pub fn of(code: &str) -> Self {
+        match code {
+            "missing_signature" | "malformed_signature" => Self::Bare,
+            crate::receive::UNREADABLE => Self::Genuine,
+            _ => Self::Wrong,
+        }
+    }
+}
 /// How long a refusal is kept.
 pub const QUARANTINE_SECS: u64 = 14 * 24 * 3600;
 

@@ -4,11 +4,13 @@
 //! delayed message that names the due time it is for. Whoever comes first, message or reconciler, claims that due time;
 //! the other finds it gone. Nobody polls twice.
 
-use crate::admit::{Admission, admit, enqueue};
-use crate::api::Trouble;
+use std::collections::BTreeSet;
+
+use crate::admit::{self, Admission, admit, enqueue};
+use crate::api::{MAX_RETRY_AFTER_SECS, Trouble};
 use crate::circuit::{Called, Circuits, MAX_SPARED_SECS};
 use crate::debt::{Expectation, ExpectationState};
-use crate::entry::{NewEntry, Origin, Start};
+use crate::entry::{NewEntry, Origin};
 use crate::identity::{ItemKey, ProviderId};
 use crate::job::Job;
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
@@ -16,7 +18,6 @@ use crate::providers::{Expected, Found, Offer, Polled, Polls, Provider, Provider
 use crate::schedule::Cadence;
 use crate::settings::MAX_QUEUE_DELAY_SECS;
 use crate::time::UnixMs;
-use crate::work::MAX_RETRY_AFTER_SECS;
 
 /// The most pages of one poll's answer.
 const MAX_POLL_PAGES: u32 = 100;
@@ -165,9 +166,14 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         if expectation.state != ExpectationState::Waiting || expectation.due_at != Some(seen_due_at) {
             return Ok(());
         }
+        let now = inbox.clock().now();
+        if let Some((id, _)) = self.providers.stopped(&expectation.provider) {
+            inbox.meter().count(Metric::Unconfigured, Some(id), 1);
+            let due_at = now.plus_secs(inbox.timing().circuit.cap_secs);
+            return self.delay(id, expectation, seen_due_at, due_at, expectation.polls).await;
+        }
         let Some(provider) = self.providers.get(&expectation.provider) else { return Ok(()) };
         let Offer::Offered(polls) = provider.polls() else { return Ok(()) };
-        let now = inbox.clock().now();
         let spared = now < expectation.deadline.plus_secs(MAX_SPARED_SECS);
         // Known beforehand, an open circuit costs one write, and no poll is counted.
         if spared && let Some(shut_until) = self.shut(provider.id()).await {
@@ -233,20 +239,25 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         let clock = self.inbox.clock();
         let mut look = Look { new: 0, known: 0, complete: false, again: Again::ByCadence };
         let mut cursor: Option<String> = None;
+        let mut seen = BTreeSet::new();
         for _ in 0..MAX_POLL_PAGES {
             let Some(request) = polls.poll(expectation, cursor.as_deref()) else { return Ok(look) };
             let polled = match self.call(provider.id(), &request).await {
                 Called::Answered(response) => polls.polled(expectation, cursor.as_deref(), &response),
-                Called::Failed(error) => {
-                    Polled::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: error.after_secs() })
-                }
+                Called::Failed(error) => Polled::Trouble(error.into()),
                 Called::Shut { until } => {
                     look.again = Again::Unasked(self.after_outage(until));
                     return Ok(look);
                 }
             };
             match polled {
-                Polled::Found { found, complete, more } => {
+                Polled::Found { more: Some(place), .. } if !seen.insert(place.clone()) => {
+                    let reason = "the answer leads back to a page that was seen before".into();
+                    self.poll_failed(provider, &Trouble::Permanent { reason });
+                    return Ok(look);
+                }
+                Polled::Found { found, unreadable, complete, more } => {
+                    self.count_unreadable(provider, unreadable);
                     for found in found {
                         match self.admit_found(provider, found).await? {
                             Admission::New | Admission::Reopened => look.new += 1,
@@ -261,11 +272,15 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
                 }
                 Polled::NotYet => return Ok(look),
                 Polled::Trouble(trouble) => {
-                    let (Trouble::Retry { reason, .. } | Trouble::Permanent { reason }) = &trouble;
-                    self.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
-                    tracing::warn!(provider = provider.id().0, reason, "poll failed: the next one is due by cadence");
-                    if let Trouble::Retry { after_secs: Some(secs), .. } = trouble {
-                        look.again = Again::NotBefore(clock.now().plus_secs(secs.min(MAX_RETRY_AFTER_SECS)));
+                    self.poll_failed(provider, &trouble);
+                    match trouble {
+                        Trouble::Retry { after_secs: Some(secs), .. } => {
+                            look.again = Again::NotBefore(clock.now().plus_secs(secs.min(MAX_RETRY_AFTER_SECS)));
+                        }
+                        Trouble::Quota { after_secs, .. } => {
+                            look.again = Again::Unasked(self.after_outage(self.after_quota(after_secs)));
+                        }
+                        Trouble::Retry { .. } | Trouble::Permanent { .. } => {}
                     }
                     return Ok(look);
                 }
@@ -274,15 +289,24 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         Ok(look)
     }
 
+    fn poll_failed(&self, provider: &dyn Provider, trouble: &Trouble) {
+        let reason = trouble.reason();
+        self.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
+        tracing::warn!(provider = provider.id().0, reason, "poll failed: the next one is due by cadence");
+    }
+
+    /// Counts rows of an answer that can't be read.
+    pub(crate) fn count_unreadable(&self, provider: &dyn Provider, rows: u64) {
+        if rows > 0 {
+            tracing::warn!(provider = provider.id().0, rows, "rows of the provider's answer cannot be read");
+            self.inbox.meter().count(Metric::RowsUnreadable, Some(provider.id()), rows);
+        }
+    }
+
     /// Lets in an event that was found by asking.
     pub(crate) async fn admit_found(&self, provider: &dyn Provider, found: Found) -> Result<Admission, StoreError> {
         let now = self.inbox.clock().now();
-        let timing = self.inbox.timing();
-        let start = if found.event.known {
-            Start::Open { due_at: now.plus_secs(timing.admit_grace_secs) }
-        } else {
-            Start::Ignored { expires_at: now.plus_secs(timing.retention_secs()) }
-        };
+        let start = admit::start(self.inbox.timing(), &found.event, now);
         let entry = NewEntry {
             provider: provider.id(),
             event: found.event,

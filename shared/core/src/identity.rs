@@ -85,6 +85,12 @@ impl Identity {
         Self(key)
     }
 
+    /// This identity, told apart from others by more parts.
+    pub fn with(&self, parts: &[&str]) -> Self {
+        let more: String = parts.iter().map(|part| format!("#{}", escaped(part))).collect();
+        Self(format!("{}{more}", self.0))
+    }
+
     /// The identity of bytes that carry no better one.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         Self::new(&["sha256", &digest_hex(bytes)])

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::api::{ApiError, ApiRequest, ApiResponse};
 use crate::circuit::Circuit;
 use crate::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
-use crate::entry::{Admitted, Announcement, Entry, NewEntry, Refused, Row};
+use crate::entry::{Admitted, Announcement, Entry, NewEntry, Progress, Refused, Row, Snapshot};
 use crate::identity::{ItemKey, ProviderId, Subject};
 use crate::job::Job;
 use crate::reverify::Kept;
@@ -46,6 +46,8 @@ pub struct Postponed {
     pub reason: String,
     /// What the attempt counts for.
     pub attempt: Attempt,
+    /// Where the walk of the provider's answer goes on; `None`: from its start.
+    pub progress: Option<Progress>,
 }
 
 /// What an attempt counts for that did not settle its entry.
@@ -55,8 +57,10 @@ pub enum Attempt {
     Failed,
     /// The provider answered "not yet": no failure, so the attempts start again from zero and a wait is counted.
     Waited,
-    /// It was not made, because the provider's circuit is open: this many attempts were made before.
+    /// It was not made, because the provider can't be asked now: this many attempts were made before.
     NotMade(u32),
+    /// It came further than any before it: no failure, so the attempts start again from zero.
+    Progressed,
 }
 
 /// How an entry is settled.
@@ -92,8 +96,11 @@ pub trait Ledger {
     /// Settles an open entry: its debt is gone. False: it is not open any more.
     async fn settle(&self, key: &ItemKey, settlement: &Settlement) -> Result<bool, StoreError>;
 
-    /// Writes result rows of a subject, replacing what an earlier attempt wrote under the same keys.
-    async fn put_rows(&self, subject: &Subject, rows: &[Row]) -> Result<(), StoreError>;
+    /// Writes result rows of a subject. A row takes the place of what was asked for earlier or at the same time, and of
+    /// nothing else. Where the same walk has written another row under the same key, both stand ([`nth_sk`]).
+    ///
+    /// [`nth_sk`]: crate::entry::nth_sk
+    async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError>;
 
     /// All status facts of a subject, read consistently.
     async fn facts(&self, subject: &Subject) -> Result<Vec<Fact>, StoreError>;
@@ -255,6 +262,12 @@ pub enum Metric {
     Rescued,
     /// A provider's audit shows a delivery that never reached us.
     DeliveriesLost,
+    /// Another content came under an identity that is known: the first stands, the other is kept beside it.
+    DeliveriesConflicting,
+    /// Of a type that is not known here: kept, and nothing is done for it.
+    DeliveriesIgnored,
+    /// Rows of a provider's answer that could not be read.
+    RowsUnreadable,
 }
 
 impl Metric {
@@ -277,6 +290,9 @@ impl Metric {
             Self::CircuitsOpen => "CircuitsOpen",
             Self::Rescued => "Rescued",
             Self::DeliveriesLost => "DeliveriesLost",
+            Self::DeliveriesConflicting => "DeliveriesConflicting",
+            Self::DeliveriesIgnored => "DeliveriesIgnored",
+            Self::RowsUnreadable => "RowsUnreadable",
         }
     }
 }

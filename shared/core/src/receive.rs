@@ -7,7 +7,8 @@
 //!               └ refused → quarantined, 403 (503 where it is our configuration that is missing)
 //! ```
 
-use crate::admit::admit;
+use crate::admit::{self, admit};
+use crate::expect;
 use crate::delivery::{Delivery, Verified};
 use crate::entry::{Event, MAX_QUARANTINE_BYTES, NewEntry, OnDuplicate, Origin, Refused, Start};
 use crate::identity::{Identity, Subject};
@@ -197,6 +198,7 @@ async fn unreadable(
 ) -> Result<Event, Answer> {
     let id = provider.id();
     inbox.meter().count(Metric::DeliveriesUnreadable, Some(id), 1);
+    expect_named(inbox, provider, verified).await;
     match provider.answers().unreadable {
         OnUnreadable::Quarantine(status) => {
             quarantine(inbox, provider, verified.delivery(), UNREADABLE, &why.to_string()).await;
@@ -214,23 +216,23 @@ async fn unreadable(
     }
 }
 
-/// What is owed for an event from the start.
+/// What can't be read may still name what it is about: then that is asked for. Failing to write this down changes no
+/// answer, since the bytes are kept.
+async fn expect_named(inbox: &impl Inbox, provider: &dyn Provider, verified: &Verified) {
+    let Some(reference) = provider.reference_in(verified.body()) else { return };
+    match expect::announce(inbox, provider, &reference).await {
+        Ok(_) => tracing::warn!(provider = provider.id().0, "an unreadable delivery names what can be asked for"),
+        Err(error) => tracing::warn!(provider = provider.id().0, %error, "nothing is asked about it"),
+    }
+}
+
+/// What is owed for a delivery from the start.
 fn start(inbox: &impl Inbox, event: &Event, received_at: UnixMs) -> Start {
-    let timing = inbox.timing();
     if event.event_type == UNREADABLE {
         let why = event.notes.iter().find(|(name, _)| *name == "why").map(|(_, why)| why.clone());
         return Start::Parked { reason: why.unwrap_or_else(|| "the body cannot be read".into()) };
     }
-    // Its identity may be forgotten already: a replayed capture of an old event would look new.
-    let too_old = event.occurred_at.is_some_and(|at| at < received_at.minus_secs(timing.oldest_processed_secs()));
-    if too_old {
-        return Start::Parked { reason: "the event is older than identities are remembered".into() };
-    }
-    if event.known {
-        Start::Open { due_at: received_at.plus_secs(timing.admit_grace_secs) }
-    } else {
-        Start::Ignored { expires_at: received_at.plus_secs(timing.retention_secs()) }
-    }
+    admit::start(inbox.timing(), event, received_at)
 }
 
 /// Puts the delivery itself on the queue: the provider never sends again, and the store is down.

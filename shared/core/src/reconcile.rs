@@ -29,7 +29,7 @@ use crate::job::Job;
 use crate::ports::{Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, StoreError, WorkQueue};
 use crate::settings::Timing;
 use crate::time::UnixMs;
-use crate::work::{MAX_ATTEMPTS, park};
+use crate::work::{MAX_ATTEMPTS, park, stopped};
 
 /// Debts taken up in one run, evenly from its shards: 500 from each of all 64, more from each where several runs share
 /// them out. What is more comes next minute.
@@ -202,6 +202,15 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             return Ok(false);
         }
         let Some(debt) = inbox.ledger().debt(&due.key).await? else { return Ok(true) };
+        // Nobody can work for a provider that is stopped, so a claim would count against the entry for nothing.
+        if let Debt::Entry(entry) = &debt
+            && entry.state == State::Open
+            && entry.due_at == Some(due.due_at)
+            && let Some((id, error)) = self.providers.stopped(&entry.provider)
+        {
+            stopped(inbox, id, entry, entry.attempts, error).await?;
+            return Ok(true);
+        }
         match plan(&debt, due.due_at, now, inbox.timing(), backlog, inbox.clock().random()) {
             Action::Enqueue { next_due_at } => self.enqueue_again(&debt, due, next_due_at).await?,
             Action::Park => {
@@ -238,7 +247,8 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             // Nobody was asked to work, so this claim was no attempt: hours without a queue would otherwise park every
             // entry that came in meanwhile. The due time stays, for the message may be there all the same.
             let attempt = Attempt::NotMade(entry.attempts);
-            let postponed = Postponed { due_at: next_due_at, reason: QUEUE_DOWN.into(), attempt };
+            let progress = entry.progress.clone();
+            let postponed = Postponed { due_at: next_due_at, reason: QUEUE_DOWN.into(), attempt, progress };
             inbox.ledger().postpone(&due.key, &postponed).await?;
         }
         Ok(())

@@ -7,9 +7,15 @@ use serde::Deserialize;
 use crate::time::UnixMs;
 
 /// Text that must not be seen. `Debug` prints `[REDACTED]`; there is no `Display` and no `Serialize`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
+
+impl<'de> Deserialize<'de> for Secret {
+    /// Without blanks and line breaks at its ends: they come from pasting, and no provider issues any.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(text.trim().into()))
+    }
+}
 
 impl Secret {
     /// Wraps a secret text.
@@ -119,11 +125,12 @@ mod tests {
     #[test]
     fn live_means_not_yet_over_and_not_empty() {
         let json = r#"{"url_tokens":[{"id":"old","value":"x","not_after":"2026-01-01T00:00:00Z"},
-                       {"id":"new","value":"y"},{"id":"blank","value":""}]}"#;
+                       {"id":"new","value":"y\n"},{"id":"blank","value":" \t"}]}"#;
         let secrets = ProviderSecrets::parse(json).unwrap();
         let end = UnixMs::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
         let ids = |now| live(&secrets.url_tokens, now).map(|s| s.id.as_str()).collect::<Vec<_>>();
         assert_eq!(ids(UnixMs(end.0 - 1)), ["old", "new"]);
         assert_eq!(ids(end), ["new"]);
+        assert_eq!(secrets.url_tokens[1].value.reveal(), "y", "a line break comes from pasting");
     }
 }

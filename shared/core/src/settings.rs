@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::schedule::{Backoff, Cadence};
+use crate::time::Zone;
 
 /// Where settings come from: names in, texts out. An empty text counts as absent, so that a template parameter left
 /// empty means the default.
@@ -27,12 +28,13 @@ impl SettingError {
 
 /// The text of a setting, or its default.
 pub fn text(lookup: Lookup<'_>, name: &str, default: &str) -> String {
-    lookup(name).filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_string())
+    let given = lookup(name).map(|value| value.trim().to_string());
+    given.filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_string())
 }
 
 /// A whole number, or its default.
 pub fn number<T: FromStr>(lookup: Lookup<'_>, name: &str, default: T) -> Result<T, SettingError> {
-    match lookup(name).filter(|value| !value.is_empty()) {
+    match lookup(name).filter(|value| !value.trim().is_empty()) {
         Some(value) => value.trim().parse().map_err(|_| SettingError::new(name, "must be a whole number in range")),
         None => Ok(default),
     }
@@ -57,6 +59,11 @@ pub(crate) fn is_plain_url(url: &str) -> bool {
     let secure = url.strip_prefix("https://").is_some_and(|rest| !host(rest).is_empty());
     let loopback = |rest: &str| matches!(host(rest).as_str(), "127.0.0.1" | "localhost");
     (secure || url.strip_prefix("http://").is_some_and(loopback)) && !url.contains(['@', '?', '#', ' '])
+}
+
+/// The zone of a provider's times that name none, from a setting in minutes east of UTC.
+pub fn zone(lookup: Lookup<'_>, name: &str) -> Result<Zone, SettingError> {
+    Zone::from_minutes(number(lookup, name, 0)?).ok_or(SettingError::new(name, "must be -1080 to 1080 minutes"))
 }
 
 /// All waits and limits that an operator may turn, in seconds unless the name says otherwise.
@@ -118,6 +125,16 @@ impl Timing {
         Ok(timing)
     }
 
+    /// Holds the settings against each other: what is waited for must be younger, when it comes, than identities are
+    /// remembered. For the functions that wait; a receiver takes in all the same.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let waits = [("POLL_DEADLINE_SECS", self.poll_deadline_secs), ("WATCH_DEADLINE_SECS", self.watch_deadline_secs)];
+        match waits.into_iter().find(|(_, secs)| *secs > self.oldest_processed_secs()) {
+            Some((name, _)) => Err(SettingError::new(name, REMEMBERED)),
+            None => Ok(()),
+        }
+    }
+
     /// How a watch is polled: like an expectation, but slowing down further, since it is kept for days.
     pub fn watch(&self) -> Cadence {
         Cadence { cap_secs: self.poll.cap_secs.saturating_mul(12), ..self.poll }
@@ -135,6 +152,8 @@ impl Timing {
     }
 }
 
+/// The rule for whatever reaches back into the past.
+pub(crate) const REMEMBERED: &str = "must be at least a week less than RETENTION_DAYS: older identities may be forgotten";
 /// The longest delay SQS takes for one message.
 pub const MAX_QUEUE_DELAY_SECS: u32 = 900;
 /// Fynapse retries for 72 hours, the longest of the four. An identity must be remembered well beyond that.
@@ -181,5 +200,22 @@ mod tests {
         assert_eq!(with("POLL_FIRST_SECS", "soon").unwrap_err().name, "POLL_FIRST_SECS");
         assert_eq!(with("DUPLICATE_DELAY_SECS", "901").unwrap_err().name, "DUPLICATE_DELAY_SECS");
         assert_eq!(with("POLL_FIRST_SECS", "").unwrap(), defaults);
+        assert_eq!(with("POLL_FIRST_SECS", " 30\n").unwrap(), defaults);
+    }
+
+    #[test]
+    fn settings_are_held_against_each_other() {
+        let check = |retention: &'static str, watch: &'static str| {
+            let lookup = move |name: &str| match name {
+                "RETENTION_DAYS" => Some(retention.to_string()),
+                "WATCH_DEADLINE_SECS" => Some(watch.to_string()),
+                _ => None,
+            };
+            Timing::read(&lookup).unwrap().check().err().map(|error| error.name)
+        };
+        assert_eq!(check("14", "604800"), None);
+        assert_eq!(check("14", "604801").as_deref(), Some("WATCH_DEADLINE_SECS"));
+        assert_eq!(check("14", "2592000").as_deref(), Some("WATCH_DEADLINE_SECS"));
+        assert_eq!(check("400", "2592000"), None);
     }
 }

@@ -222,8 +222,8 @@ struct SignedAt<'a> {
 /// The most `v1` tags looked at: one for each secret of a rotation, with room.
 const MAX_TAGS: usize = 8;
 
-/// Reads `t=<digits>,v1=<hex>[,v1=<hex>…]`. Unknown `key=value` fields are passed over; a second `t` is malformed,
-/// since it could not be said which one was signed.
+/// Reads `t=<digits>,v1=<hex>[,v1=<hex>…]`. Unknown `key=value` fields are passed over, and so is a tag that can't be read
+/// beside one that can: it matches nothing. A second `t` is malformed, since it could not be said which one was signed.
 fn timestamped_header(value: Option<&str>) -> Result<(SignedAt<'_>, Vec<Bytes<'_>>), Refusal> {
     let value = value.ok_or(Refusal::MissingSignature)?;
     let mut signed_at = None;
@@ -234,10 +234,8 @@ fn timestamped_header(value: Option<&str>) -> Result<(SignedAt<'_>, Vec<Bytes<'_
                 let secs = text.parse().map_err(|_| Refusal::MalformedSignature)?;
                 signed_at = Some(SignedAt { text, at: UnixMs::from_secs(secs) });
             }
-            Some(("v1", tag)) if tags.len() < MAX_TAGS => {
-                tags.push(Encoding::Hex.decode(tag).ok_or(Refusal::MalformedSignature)?);
-            }
-            Some((key, _)) if key != "t" && key != "v1" => {}
+            Some(("v1", tag)) if tags.len() < MAX_TAGS => tags.extend(Encoding::Hex.decode(tag)),
+            Some((key, _)) if key != "t" => {}
             _ => return Err(Refusal::MalformedSignature),
         }
     }

@@ -9,7 +9,7 @@ use crate::debt::{Fact, Status};
 use crate::entry::{Entry, Origin};
 use crate::ports::{Clock, Inbox, Ledger, StoreError};
 use crate::providers::StatusMove;
-use crate::walk::CLOCK_SKEW_SECS;
+use crate::time::CLOCK_SKEW_SECS;
 
 /// How often a fact or a move is tried against others doing the same at once.
 const MAX_RACES: u32 = 16;
@@ -173,10 +173,11 @@ async fn order(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>)
     let after = |after| if after { Order::After } else { Order::Before };
     let later = moved.moves(current);
     let Some(current) = current else { return Ok(after(later)) };
+    let later = later || (moved.occurred_at, moved.rank) > (current.ordered_at(), current.rank);
     if moved.n.is_some() {
         // What a list shows may only advance: its page may be older than what was pushed meanwhile. And the clock that the
         // page was asked for by may be behind the provider's.
-        let abreast = moved.occurred_at.plus_secs(CLOCK_SKEW_SECS) >= current.occurred_at;
+        let abreast = moved.occurred_at.plus_secs(CLOCK_SKEW_SECS) >= current.happened_at();
         return Ok(after(moved.rank > current.rank && abreast));
     }
     if later && moved.rank > current.rank {
@@ -193,7 +194,7 @@ async fn order(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>)
         return Ok(Order::Weighed);
     }
     let Some(matched_by) = &listed.matched_by else { return Ok(Order::After) };
-    let matched_at = inbox.ledger().entry(matched_by).await?.and_then(|(entry, _)| entry.occurred_at);
+    let matched_at = inbox.ledger().entry(matched_by).await?.map(|(entry, _)| entry.happened_at());
     Ok(weighed(matched_at.is_none_or(|at| at <= moved.occurred_at)))
 }
 

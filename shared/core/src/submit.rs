@@ -79,7 +79,7 @@ pub enum SubmitError {
     #[error("nothing was sent, since it could not be written down: {0}")]
     NotRecorded(ExpectError),
     /// The provider refused it, or nobody can say whether it did.
-    #[error("{}: {submission} stays owed until its deadline; {advice}", said(.trouble), advice = advice(.trouble))]
+    #[error("{}: {submission} stays owed until its deadline; {advice}", .trouble.reason(), advice = advice(.trouble))]
     NotAccepted {
         /// The submission's reference.
         submission: String,
@@ -98,15 +98,9 @@ pub enum SubmitError {
     },
 }
 
-fn said(trouble: &Trouble) -> &str {
-    match trouble {
-        Trouble::Retry { reason, .. } | Trouble::Permanent { reason } => reason,
-    }
-}
-
 fn advice(trouble: &Trouble) -> &'static str {
     match trouble {
-        Trouble::Retry { .. } => "it may have been taken: submit the same document again",
+        Trouble::Retry { .. } | Trouble::Quota { .. } => "it may have been taken: submit the same document again",
         Trouble::Permanent { .. } => "close it once you know what became of it",
     }
 }
@@ -132,12 +126,12 @@ impl<I: Inbox, A: ProviderApi, S: Secrets> Submitter<'_, I, A, S> {
         let (owed, _) = recorded.map_err(SubmitError::NotRecorded)?;
         let submitted = match self.api.call(provider.id(), &request).await {
             Ok(response) => submits.submitted(&response),
-            Err(error) => Submitted::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: None }),
+            Err(error) => Submitted::Trouble(error.into()),
         };
         let reference = match submitted {
             Submitted::Accepted { reference } => reference,
             Submitted::Trouble(trouble) => {
-                tracing::warn!(provider = provider.id().0, submission, reason = said(&trouble), "not submitted");
+                tracing::warn!(provider = provider.id().0, submission, reason = trouble.reason(), "not submitted");
                 return Err(SubmitError::NotAccepted { submission, trouble });
             }
         };

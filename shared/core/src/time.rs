@@ -42,15 +42,18 @@ impl UnixMs {
 
     /// Reads an RFC 3339 timestamp such as `2024-01-15T10:30:00.000Z`.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let instant: jiff::Timestamp = text.parse().ok()?;
-        Some(Self(instant.as_millisecond()))
+        parse(text, None)
     }
 
-    /// Reads `YYYY-MM-DD HH:MM:SS` as local time `utc_offset_minutes` east of UTC.
-    pub fn parse_civil(text: &str, utc_offset_minutes: i32) -> Option<Self> {
-        let civil = jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
-        let offset = jiff::tz::Offset::from_seconds(utc_offset_minutes.checked_mul(60)?).ok()?;
-        Some(Self(offset.to_timestamp(civil).ok()?.as_millisecond()))
+    /// This instant, if it can be one of the past: a clock of others may be ahead of ours by
+    /// [`MAX_CLOCK_AHEAD_SECS`], and what lies beyond `seen_at` by more is ordered as of `seen_at`.
+    pub fn not_after(self, seen_at: Self) -> Self {
+        if self > seen_at.plus_secs(MAX_CLOCK_AHEAD_SECS) { seen_at } else { self }
+    }
+
+    /// Whether this instant may have been when `seen_at` was.
+    pub fn is_past(self, seen_at: Self) -> bool {
+        self <= seen_at.plus_secs(MAX_CLOCK_AHEAD_SECS)
     }
 
     /// The UTC day, `2024-01-15`.
@@ -59,11 +62,56 @@ impl UnixMs {
     }
 }
 
+/// How far a provider's clock may be ahead of ours, in seconds. Wide enough that the order of a clock which is minutes
+/// fast is still its own; a local time that is marked as UTC is hours away.
+pub const MAX_CLOCK_AHEAD_SECS: u64 = 300;
+
+/// How far the clocks of two of our functions may disagree, in seconds.
+pub const CLOCK_SKEW_SECS: u64 = 5;
+
+/// The zone of a provider's times that name none: so many minutes east of UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Zone(i32);
+
+/// The zone furthest from UTC, in minutes: no zone ever was further than 18 hours.
+const MAX_ZONE_MINUTES: i32 = 18 * 60;
+
+impl Zone {
+    /// UTC.
+    pub const UTC: Self = Self(0);
+
+    /// The zone so many minutes east of UTC; `None` where no zone can be.
+    pub fn from_minutes(east: i32) -> Option<Self> {
+        (-MAX_ZONE_MINUTES..=MAX_ZONE_MINUTES).contains(&east).then_some(Self(east))
+    }
+
+    /// Reads RFC 3339, or the same without a zone (`2024-01-15T10:30:00`, `2024-01-15 10:30:00`) as a time of this zone.
+    pub fn read(self, text: &str) -> Option<UnixMs> {
+        parse(text, Some(self))
+    }
+}
+
+/// Civil times reach to the last second of the year 9999, which jiff's instants do not: so the offset is subtracted here.
+fn parse(text: &str, zone: Option<Zone>) -> Option<UnixMs> {
+    let text = text.trim();
+    let parts = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+    let civil = parts.date().to_datetime(parts.time()?);
+    let offset_secs = match (parts.to_numeric_offset(), zone) {
+        (Some(offset), _) => i64::from(offset.seconds()),
+        (None, Some(Zone(minutes))) => i64::from(minutes) * 60,
+        (None, None) => return None,
+    };
+    let since_1970 = civil.duration_since(jiff::civil::date(1970, 1, 1).to_datetime(jiff::civil::Time::midnight()));
+    let ms = i64::try_from(since_1970.as_millis()).ok()?;
+    Some(UnixMs(ms.checked_sub(offset_secs.checked_mul(1000)?)?))
+}
+
 impl fmt::Display for UnixMs {
-    /// RFC 3339 in UTC with milliseconds; an instant out of jiff's range prints as its number.
+    /// RFC 3339 in UTC with milliseconds; an instant beyond the calendar prints as its number.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(instant) => write!(f, "{instant:.3}"),
+        let start = jiff::civil::date(1970, 1, 1).to_datetime(jiff::civil::Time::midnight());
+        match start.checked_add(jiff::SignedDuration::from_millis(self.0)) {
+            Ok(civil) => write!(f, "{civil:.3}Z"),
             Err(_) => write!(f, "{}ms", self.0),
         }
     }
@@ -80,9 +128,21 @@ mod tests {
         assert_eq!(instant.to_string(), "2024-01-15T10:30:00.250Z");
         assert_eq!(instant.day(), "2024-01-15");
         assert_eq!(UnixMs::parse_rfc3339("2024-01-15T12:30:00.250+02:00"), Some(instant));
-        assert_eq!(UnixMs::parse_civil("2020-03-06 12:46:33", 0).unwrap().to_string(), "2020-03-06T12:46:33.000Z");
-        assert_eq!(UnixMs::parse_civil("2020-03-06 12:46:33", 330).unwrap().to_string(), "2020-03-06T07:16:33.000Z");
-        assert_eq!(UnixMs::parse_civil("2020-03-06", 0), None);
+        let civil = |text: &str, minutes| {
+            Zone::from_minutes(minutes).unwrap().read(text).map_or("none".into(), |at| at.to_string())
+        };
+        assert_eq!(civil("2020-03-06 12:46:33", 0), "2020-03-06T12:46:33.000Z");
+        assert_eq!(civil("2020-03-06 12:46:33", 330), "2020-03-06T07:16:33.000Z");
+        assert_eq!(civil("2020-03-06T12:46:33.5", 330), "2020-03-06T07:16:33.500Z");
+        // A zone that is named is the one that counts.
+        assert_eq!(civil("2020-03-06T12:46:33+01:00", 330), "2020-03-06T11:46:33.000Z");
+        for no_time in ["2020-03-06", "", "soon", "1583498793"] {
+            assert_eq!(civil(no_time, 0), "none", "{no_time}");
+        }
+        assert_eq!(UnixMs::parse_rfc3339("2020-03-06T12:46:33"), None, "RFC 3339 names a zone");
+        assert_eq!(Zone::from_minutes(1_081), None);
+        let last = UnixMs::parse_rfc3339("9999-12-31T23:59:59Z").unwrap();
+        assert_eq!(last.to_string(), "9999-12-31T23:59:59.000Z");
         assert_eq!(UnixMs(i64::MAX).to_string(), format!("{}ms", i64::MAX));
     }
 
@@ -91,5 +151,12 @@ mod tests {
         assert_eq!(UnixMs(i64::MAX).plus_secs(u64::MAX), UnixMs(i64::MAX));
         assert_eq!(UnixMs(0).since_ms(UnixMs(5)), 0);
         assert_eq!(UnixMs(-1).secs(), -1);
+    }
+
+    #[test]
+    fn what_is_ahead_of_its_receipt_is_ordered_as_of_it() {
+        let seen_at = UnixMs::from_secs(10_000);
+        let at = |secs| UnixMs::from_secs(secs).not_after(seen_at);
+        assert_eq!([at(9_000), at(10_300), at(10_301), at(30_000)], [9_000, 10_300, 10_000, 10_000].map(UnixMs::from_secs));
     }
 }

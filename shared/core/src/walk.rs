@@ -5,37 +5,44 @@
 //! is compared with the entries we hold (`audit`). A cursor moves only after its page is handled, so a walk that dies
 //! goes on where it stopped.
 
-use crate::api::Trouble;
+use std::collections::BTreeSet;
+
+use crate::api::{MAX_RETRY_AFTER_SECS, Trouble};
 use crate::circuit::Called;
-use crate::debt::{Fact, Listing};
+use crate::debt::{Debt, Fact, Listing};
 use crate::entry::Origin;
 use crate::expect::Asker;
+use crate::identity::{ItemKey, digest_hex};
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
 use crate::providers::{Found, Listed, ListedRow, Lists, Provider, StatusRow};
 use crate::reconcile::Run;
 use crate::status::listed;
-use crate::time::UnixMs;
-use crate::work::MAX_RETRY_AFTER_SECS;
+use crate::time::{CLOCK_SKEW_SECS, UnixMs};
 
 /// The most pages of one walk; beyond it the list is taken to go in circles.
 const MAX_WALK_PAGES: u32 = 10_000;
 /// How long a walk holds its cursor. Not needed for correctness: two walks at once find the same rows.
 const WALK_LEASE_SECS: u64 = 120;
-/// How far the clocks of two functions may disagree.
-pub(crate) const CLOCK_SKEW_SECS: u64 = 5;
 
 impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     /// Walks a list from its cursor on, as far as the time reaches.
     pub(crate) async fn walk(&self, run: &Run, mut listing: Listing) -> Result<(), StoreError> {
         let inbox = self.inbox;
+        let interval_secs = inbox.timing().listing_interval_secs;
+        if let Some((id, _)) = self.providers.stopped(&listing.provider) {
+            inbox.meter().count(Metric::Unconfigured, Some(id), 1);
+            let next_due_at = inbox.clock().now().plus_secs(interval_secs);
+            inbox.ledger().claim(&listing.key, listing.due_at, next_due_at).await?;
+            return Ok(());
+        }
         let Some(provider) = self.providers.get(&listing.provider) else { return Ok(()) };
         let Some(lists) = provider.lists().offered() else { return Ok(()) };
-        let interval_secs = inbox.timing().listing_interval_secs;
         let seen_due_at = listing.due_at;
         let mut lease = inbox.clock().now().plus_secs(WALK_LEASE_SECS);
         if !inbox.ledger().claim(&listing.key, seen_due_at, lease).await? {
             return Ok(());
         }
+        let mut seen = BTreeSet::new();
         loop {
             let now = inbox.clock().now();
             if now >= run.deadline {
@@ -44,7 +51,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
                 inbox.ledger().advance_listing(&listing, lease).await?;
                 return Ok(());
             }
-            let next = self.page(provider, lists, &listing).await?;
+            let next = self.page(provider, lists, &listing, &mut seen).await?;
             let now = inbox.clock().now();
             let over = match next {
                 Page::Next(position) => {
@@ -73,20 +80,32 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         }
     }
 
-    async fn page(&self, provider: &dyn Provider, lists: &dyn Lists, listing: &Listing) -> Result<Page, StoreError> {
+    async fn page(
+        &self,
+        provider: &dyn Provider,
+        lists: &dyn Lists,
+        listing: &Listing,
+        seen: &mut BTreeSet<String>,
+    ) -> Result<Page, StoreError> {
         let requested_at = self.inbox.clock().now();
         let request = lists.list(&listing.list, listing.position.as_deref(), requested_at);
         let listed = match self.call(provider.id(), &request).await {
             Called::Answered(response) => {
                 lists.listed(&listing.list, listing.position.as_deref(), requested_at, &response)
             }
-            Called::Failed(error) => {
-                Listed::Trouble(Trouble::Retry { reason: error.to_string(), after_secs: error.after_secs() })
-            }
+            Called::Failed(error) => Listed::Trouble(error.into()),
             Called::Shut { until } => return Ok(Page::Later(self.after_outage(until))),
         };
+        // A list that does not obey its cursor shows the same page for ever.
+        let listed = match listed {
+            Listed::Page { rows, .. } if !rows.is_empty() && !seen.insert(mark(&rows)) => {
+                Listed::Trouble(Trouble::Permanent { reason: "the list shows a page again that it has shown before".into() })
+            }
+            listed => listed,
+        };
         match listed {
-            Listed::Page { rows, next } => {
+            Listed::Page { rows, unreadable, next } => {
+                self.count_unreadable(provider, unreadable);
                 for row in &rows {
                     match row {
                         ListedRow::Status(row) => self.compare(provider, row, requested_at).await?,
@@ -96,12 +115,12 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
                 Ok(next.map_or(Page::Last, Page::Next))
             }
             Listed::Trouble(trouble) => {
-                let (Trouble::Retry { reason, .. } | Trouble::Permanent { reason }) = &trouble;
+                let reason = trouble.reason();
                 self.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
                 tracing::warn!(provider = provider.id().0, list = listing.list, reason, "a list could not be walked");
                 let interval_secs = self.inbox.timing().listing_interval_secs;
                 Ok(match trouble {
-                    Trouble::Retry { after_secs, .. } => {
+                    Trouble::Retry { after_secs, .. } | Trouble::Quota { after_secs, .. } => {
                         let asked_secs = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS);
                         Page::Later(self.inbox.clock().now().plus_secs(interval_secs.max(asked_secs)))
                     }
@@ -113,13 +132,14 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
 
     /// Lets in what a row shows, if it is later than what we hold.
     async fn compare(&self, provider: &dyn Provider, row: &StatusRow, requested_at: UnixMs) -> Result<(), StoreError> {
+        let Some(rank) = row.rank else { return self.keep_unknown(provider, row).await };
         let ledger = self.inbox.ledger();
         let held = ledger.status(&row.subject).await?;
         if let Some(held) = &held {
             // A row may only advance a status, and only one that stood when the page was asked for: what was pushed
             // since then is newer than the page.
             let stood = held.moved_at.plus_secs(CLOCK_SKEW_SECS) < requested_at;
-            if held.rank >= row.rank || !stood {
+            if held.rank >= rank || !stood {
                 return Ok(());
             }
         }
@@ -128,22 +148,57 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         let held = held.filter(|held| held.status != row.status && listed(&facts, held).is_none());
         // The fact may stand although the status does not yet: whoever wrote it is still at work, or died there and will
         // be back. Only a status that was left since can be reached another time.
-        let stands = |known: &Fact| {
+        for known in facts.iter().filter(|known| known.status == row.status) {
             let slack_secs = if known.origin == Origin::Poll { CLOCK_SKEW_SECS } else { 0 };
             let left_at = known.occurred_at.plus_secs(slack_secs);
-            // Only a push leads back: what a list shows may be older than what was pushed.
-            let leaves = |f: &Fact| f.origin == Origin::Push && f.status != row.status && f.occurred_at > left_at;
-            let left = facts.iter().any(leaves) || held.as_ref().is_some_and(|held| held.occurred_at > left_at);
-            known.status == row.status && !left
-        };
-        if facts.iter().any(stands) {
-            return Ok(());
+            let by_held = held.as_ref().is_some_and(|held| held.happened_at() > left_at);
+            if !by_held && !self.was_left(&facts, row, left_at).await? {
+                return Ok(());
+            }
         }
         let times = facts.iter().filter(|fact| fact.status == row.status).map(|fact| fact.n).max().unwrap_or(0);
         let event = row.event(times.saturating_add(1), requested_at);
         self.admit_found(provider, Found { event, body: row.document.clone() }).await?;
         Ok(())
     }
+
+    /// Whether a push has led away from the row's status since. Only a push does: what a list shows may be older than what
+    /// was pushed. A push happened before it was received, whatever its own time says: otherwise one that is said to lie
+    /// ahead would make news of the same row at every walk.
+    async fn was_left(&self, facts: &[Fact], row: &StatusRow, left_at: UnixMs) -> Result<bool, StoreError> {
+        let leads_away = |fact: &&Fact| {
+            fact.origin == Origin::Push && fact.status != row.status && fact.occurred_at > left_at
+        };
+        for fact in facts.iter().filter(leads_away) {
+            let owner = match self.inbox.ledger().debt(&fact.owner).await? {
+                Some(Debt::Entry(owner)) => Some(owner.received_at),
+                _ => None,
+            };
+            if owner.is_none_or(|received_at| received_at > left_at) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// A status that is not known here is kept once, however often the list shows it.
+    async fn keep_unknown(&self, provider: &dyn Provider, row: &StatusRow) -> Result<(), StoreError> {
+        let event = row.unknown();
+        let key = ItemKey::entry(&event.subject, &event.identity);
+        if self.inbox.ledger().debt(&key).await?.is_none() {
+            self.admit_found(provider, Found { event, body: row.document.clone() }).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Equal for pages of the same rows.
+fn mark(rows: &[ListedRow]) -> String {
+    let documents = rows.iter().map(|row| match row {
+        ListedRow::Status(row) => row.document.as_slice(),
+        ListedRow::Delivery(row) => row.document.as_slice(),
+    });
+    digest_hex(&documents.collect::<Vec<_>>().join(&b'\n'))
 }
 
 enum Page {

@@ -12,22 +12,26 @@
 //! even that can be written does the message go back to the queue. Doing the work twice equals doing it once: results
 //! have deterministic keys, and the published detail is frozen with a stable id before it is first published.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use crate::admit::enqueue;
-use crate::api::{ApiError, Trouble};
+use crate::api::{ApiError, MAX_RETRY_AFTER_SECS, Trouble};
 use crate::audit::{ARRIVED, is_loss};
 use crate::circuit::{Called, MAX_SPARED_SECS};
 use crate::delivery::Verified;
-use crate::entry::{Announcement, Entry, State};
+use crate::entry::{Announcement, Entry, Progress, Row, Snapshot, State};
 use crate::expect::{Asker, delay_until};
-use crate::identity::ItemKey;
+use crate::identity::{ItemKey, ProviderId, digest_hex};
 use crate::job::{JOB_VERSION, Job, JobDebt, RescuedDelivery};
 use crate::ports::{
     Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError,
     WorkQueue,
 };
-use crate::providers::{Ask, Outcome, Provider, Step};
+use crate::providers::{Ask, Asked, Found, Outcome, Provider, Step};
 use crate::receive::{self, UNREADABLE, Unproved};
-use crate::settings::MAX_QUEUE_DELAY_SECS;
+use crate::schedule::MIN_BACKOFF_MS;
+use crate::settings::{MAX_QUEUE_DELAY_SECS, SettingError};
 use crate::status::{Effect, take_effect};
 use crate::time::UnixMs;
 
@@ -39,8 +43,8 @@ const MAX_WORK_PAGES: u32 = 10_000;
 const MAX_WORK_MS: u64 = 30_000;
 /// How long a rescued delivery goes round on the queue.
 const MAX_RESCUE_MS: u64 = 3 * 24 * 3600 * 1000;
-/// The longest a provider's `Retry-After` is obeyed.
-pub(crate) const MAX_RETRY_AFTER_SECS: u64 = 24 * 3600;
+/// The longest cursor that an entry keeps, in bytes. A walk with a longer one begins anew.
+const MAX_CURSOR_BYTES: usize = 16 * 1024;
 /// Why nothing was asked.
 const API_DOWN: &str = "the provider's API is down: it is not asked while its circuit is open";
 
@@ -56,25 +60,80 @@ pub struct Worker<'a, I, A, P, S> {
 
 /// Why an entry stays unsettled, short of a failing store.
 enum Unsettled {
-    NotYet(&'static str),
-    /// The provider's circuit is open until then: it was not asked.
-    Unasked(UnixMs),
+    NotYet(Cow<'static, str>),
+    /// It can't be asked before then: the provider's circuit is open, or its quota is used up.
+    Unasked {
+        until: UnixMs,
+        reason: Cow<'static, str>,
+    },
     Failed {
         reason: String,
         after_secs: Option<u64>,
     },
     /// It was asked, and the call brought no answer.
     NoAnswer(ApiError),
+    /// The place where the walk was to go on is refused: it begins anew.
+    StartOver(String),
+    /// The provider has overtaken the event: it is settled, and what the provider says by now is let in.
+    Overtaken {
+        reason: &'static str,
+        by: Found,
+    },
     Hopeless(String),
 }
 
-impl From<Trouble> for Unsettled {
-    fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Retry { reason, after_secs } => Self::Failed { reason, after_secs },
-            Trouble::Permanent { reason } => Self::Hopeless(reason),
+/// A walk through the provider's answer, page by page. It goes on where an earlier attempt ended.
+struct Walk {
+    progress: Progress,
+    /// How far the walk was when this attempt took it up.
+    from: u32,
+    /// The places and pages that this attempt has seen.
+    seen: BTreeSet<String>,
+}
+
+impl Walk {
+    fn of(entry: &Entry, now: UnixMs) -> Self {
+        let mut progress = entry.progress.clone().unwrap_or_default();
+        if progress.walk == 0 {
+            progress = Progress { walk: now.0, restarts: progress.restarts, ..Progress::default() };
+        }
+        Self { from: progress.pages, progress, seen: BTreeSet::new() }
+    }
+
+    fn snapshot(&self, asked_at: UnixMs) -> Snapshot {
+        let Progress { walk, rows, unreadable, .. } = self.progress;
+        Snapshot { asked_at, walk: UnixMs(walk), first: rows.saturating_add(unreadable) }
+    }
+
+    /// Takes a page down. `None` of a cursor: it was the last.
+    fn turn(&mut self, rows: &[Row], unreadable: u64, cursor: Option<String>) {
+        self.progress.pages = self.progress.pages.saturating_add(1);
+        self.progress.rows += (rows.len() as u64).saturating_sub(unreadable);
+        self.progress.unreadable += unreadable;
+        self.progress.cursor = cursor;
+    }
+
+    /// Whether this place, or this page, was seen already.
+    fn goes_in_circles(&mut self, rows: &[Row], cursor: &str) -> bool {
+        let documents: Vec<&[u8]> = rows.iter().map(|row| row.document.as_slice()).collect();
+        let page = format!("page {}", digest_hex(&documents.join(&b'\n')));
+        let is_known = !self.seen.insert(format!("place {cursor}"));
+        is_known || !rows.is_empty() && !self.seen.insert(page)
+    }
+
+    /// What is kept of it when this attempt ends before the last page, and whether the attempt came further.
+    fn left_off(self) -> (Option<Progress>, bool) {
+        let further = self.progress.pages > self.from;
+        match &self.progress.cursor {
+            Some(cursor) if cursor.len() <= MAX_CURSOR_BYTES => (Some(self.progress), further),
+            _ => (begins_anew(self.progress.restarts), false),
         }
     }
+}
+
+/// What is kept of a walk that has to begin anew.
+fn begins_anew(restarts: u32) -> Option<Progress> {
+    (restarts > 0).then(|| Progress { restarts, ..Progress::default() })
 }
 
 impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
@@ -110,6 +169,11 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         if entry.state != State::Open || !ours {
             return Ok(());
         }
+        // The claim that led here counted an attempt.
+        let made = entry.attempts.saturating_sub(u32::from(debt != JobDebt::Fresh));
+        if let Some((id, error)) = self.asker.providers.stopped(&entry.provider) {
+            return stopped(inbox, id, &entry, made, error).await;
+        }
         let Some(provider) = self.asker.providers.get(&entry.provider) else {
             return self.park(&entry, "no provider of this name is built in").await;
         };
@@ -122,23 +186,34 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
                 Err(reason) => self.park(&entry, reason).await,
             };
         }
-        match self.attempt(provider, &entry, &body).await {
-            Ok(None) => Ok(()),
-            Ok(Some(Unsettled::NotYet(reason))) => self.wait(provider, &entry, reason).await,
-            Ok(Some(Unsettled::Unasked(until))) => {
-                // The claim that led here counted an attempt.
-                let made = entry.attempts.saturating_sub(u32::from(debt != JobDebt::Fresh));
-                self.spare(provider, &entry, made, until).await
+        let mut walk = Walk::of(&entry, inbox.clock().now());
+        let unsettled = match self.attempt(provider, &entry, &body, &mut walk).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(unsettled)) => unsettled,
+            Err(StoreError::Unavailable(what)) => Unsettled::Failed { reason: what.into(), after_secs: None },
+            Err(error) => return self.park(&entry, &error.to_string()).await,
+        };
+        match unsettled {
+            Unsettled::NotYet(reason) => self.wait(provider, &entry, &reason).await,
+            Unsettled::Unasked { until, reason } => self.spare(provider, &entry, made, until, &reason, walk).await,
+            Unsettled::Failed { reason, after_secs } => {
+                self.try_again(provider, &entry, &reason, after_secs, walk.left_off()).await
             }
-            Ok(Some(Unsettled::Failed { reason, after_secs })) => {
-                self.try_again(provider, &entry, &reason, after_secs).await
+            Unsettled::NoAnswer(error) => {
+                self.try_again(provider, &entry, &error.to_string(), None, walk.left_off()).await
             }
-            Ok(Some(Unsettled::NoAnswer(error))) => {
-                self.try_again(provider, &entry, &error.to_string(), error.after_secs()).await
+            Unsettled::StartOver(reason) => {
+                let restarts = walk.progress.restarts.saturating_add(1);
+                if restarts >= MAX_ATTEMPTS {
+                    return self.park(&entry, &format!("begun anew {MAX_ATTEMPTS} times: {reason}")).await;
+                }
+                self.try_again(provider, &entry, &reason, None, (begins_anew(restarts), false)).await
             }
-            Ok(Some(Unsettled::Hopeless(reason))) => self.park(&entry, &reason).await,
-            Err(StoreError::Unavailable(what)) => self.try_again(provider, &entry, what, None).await,
-            Err(error) => self.park(&entry, &error.to_string()).await,
+            Unsettled::Overtaken { reason, by } => {
+                self.asker.admit_found(provider, by).await?;
+                self.settle(provider, &entry, Some(&format!("overtaken: {reason}"))).await
+            }
+            Unsettled::Hopeless(reason) => self.park(&entry, &reason).await,
         }
     }
 
@@ -148,8 +223,9 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         provider: &dyn Provider,
         entry: &Entry,
         body: &[u8],
+        walk: &mut Walk,
     ) -> Result<Option<Unsettled>, StoreError> {
-        match self.results(provider, entry, body).await? {
+        match self.results(provider, entry, body, walk).await? {
             Ok(outcome) => self.finish(provider, entry, outcome).await,
             Err(unsettled) => {
                 let without = |why: String| Some((provider.without_answer(entry, &why)?, why));
@@ -169,14 +245,15 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         let inbox = self.asker.inbox;
         match unsettled {
             // What can do without an answer waits for an outage's end no longer than for a "not yet".
-            Unsettled::Unasked(_) => {
+            Unsettled::Unasked { reason, .. } => {
                 let deadline = entry.received_at.plus_secs(inbox.timing().poll_deadline_secs);
-                (inbox.clock().now() >= deadline).then(|| API_DOWN.into())
+                (inbox.clock().now() >= deadline).then(|| reason.clone().into_owned())
             }
             Unsettled::Hopeless(reason) => Some(reason.clone()),
+            Unsettled::Overtaken { .. } => None,
             Unsettled::NotYet(reason) => self.waited_out(entry).then(|| format!("never confirmed: {reason}")),
             Unsettled::NoAnswer(error) => (last || error.is_lasting()).then(|| error.to_string()),
-            Unsettled::Failed { reason, .. } => last.then(|| reason.clone()),
+            Unsettled::Failed { reason, .. } | Unsettled::StartOver(reason) => last.then(|| reason.clone()),
         }
     }
 
@@ -206,35 +283,62 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         provider: &dyn Provider,
         entry: &Entry,
         body: &[u8],
+        walk: &mut Walk,
     ) -> Result<Result<Outcome, Unsettled>, StoreError> {
         let inbox = self.asker.inbox;
         let subject = entry.key.subject();
         let started = inbox.clock().now();
-        let mut cursor: Option<String> = None;
-        let mut tally = 0;
-        for _ in 0..MAX_WORK_PAGES {
-            let step = match provider.ask(entry, body, cursor.as_deref()) {
-                Ask::Nothing(step) => *step,
-                Ask::Request(request) => match self.asker.call(provider.id(), &request).await {
-                    Called::Answered(response) => provider.answer(entry, body, cursor.as_deref(), tally, &response),
-                    Called::Failed(error) => return Ok(Err(Unsettled::NoAnswer(error))),
-                    Called::Shut { until } => return Ok(Err(Unsettled::Unasked(until))),
-                },
-            };
-            match step {
-                Step::More { rows, cursor: next } => {
-                    inbox.ledger().put_rows(&subject, &rows).await?;
-                    tally += rows.len() as u64;
-                    cursor = Some(next);
-                }
-                Step::Done { rows, outcome } => {
-                    if !rows.is_empty() {
-                        inbox.ledger().put_rows(&subject, &rows).await?;
+        while walk.progress.pages < MAX_WORK_PAGES {
+            let cursor = walk.progress.cursor.clone();
+            let (step, snapshot, refused) = match provider.ask(entry, body, cursor.as_deref()) {
+                Ask::Nothing(step) => (*step, Snapshot::delivered(entry.received_at), false),
+                Ask::Request(request) => {
+                    // Before it is sent: what the answer shows is at least as old.
+                    let at = inbox.clock().now();
+                    match self.asker.call(provider.id(), &request).await {
+                        Called::Answered(response) => {
+                            let tally = walk.progress.rows;
+                            let asked = Asked { entry, body, cursor: cursor.as_deref(), tally, at };
+                            let refused = (400..500).contains(&response.status);
+                            (provider.answer(&asked, &response), walk.snapshot(at), refused)
+                        }
+                        Called::Failed(error @ ApiError::Throttled { .. }) => {
+                            return Ok(Err(self.unsettled(error.into())));
+                        }
+                        Called::Failed(error) => return Ok(Err(Unsettled::NoAnswer(error))),
+                        Called::Shut { until } => {
+                            return Ok(Err(Unsettled::Unasked { until, reason: API_DOWN.into() }));
+                        }
                     }
-                    return Ok(Ok(outcome));
                 }
+            };
+            let (rows, unreadable, next, outcome) = match step {
+                Step::More { rows, unreadable, cursor } => (rows, unreadable, Some(cursor), None),
+                Step::Done { rows, unreadable, outcome } => (rows, unreadable, None, Some(outcome)),
                 Step::NotYet { reason } => return Ok(Err(Unsettled::NotYet(reason))),
-                Step::Trouble(trouble) => return Ok(Err(trouble.into())),
+                Step::Overtaken { reason, by } => return Ok(Err(Unsettled::Overtaken { reason, by })),
+                // A place in the middle may be refused where the start would not be.
+                Step::Trouble(Trouble::Permanent { reason }) if refused && cursor.is_some() => {
+                    return Ok(Err(Unsettled::StartOver(reason)));
+                }
+                Step::Trouble(trouble) => return Ok(Err(self.unsettled(trouble))),
+            };
+            self.asker.count_unreadable(provider, unreadable);
+            if !rows.is_empty() {
+                inbox.ledger().put_rows(&subject, &rows, &snapshot).await?;
+            }
+            let in_circles = next.as_ref().is_some_and(|next| walk.goes_in_circles(&rows, next));
+            walk.turn(&rows, unreadable, next);
+            if let Some(outcome) = outcome {
+                return Ok(match walk.progress.unreadable {
+                    0 => Ok(outcome),
+                    unreadable => Err(Unsettled::Hopeless(format!(
+                        "{unreadable} rows of the provider's answer cannot be read: they are kept as unreadable#…"
+                    ))),
+                });
+            }
+            if in_circles {
+                return Ok(Err(Unsettled::StartOver("the provider's answer shows a page that was seen before".into())));
             }
             if inbox.clock().now().since_ms(started) > MAX_WORK_MS {
                 let reason = "the provider's answers take longer than one attempt may last".into();
@@ -242,6 +346,16 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             }
         }
         Ok(Err(Unsettled::Hopeless("the provider's answer has more than 10,000 pages".into())))
+    }
+
+    fn unsettled(&self, trouble: Trouble) -> Unsettled {
+        match trouble {
+            Trouble::Retry { reason, after_secs } => Unsettled::Failed { reason, after_secs },
+            Trouble::Quota { reason, after_secs } => {
+                Unsettled::Unasked { until: self.asker.after_quota(after_secs), reason: reason.into() }
+            }
+            Trouble::Permanent { reason } => Unsettled::Hopeless(reason),
+        }
     }
 
     /// The results are there: take the effect, publish, settle.
@@ -293,7 +407,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             return self.park(entry, &format!("never confirmed: {reason}")).await;
         }
         let wait_ms = self.asker.inbox.timing().poll.wait_ms(entry.waits);
-        self.put_off(provider, entry, reason, wait_ms, Attempt::Waited).await
+        self.put_off(provider, entry, wait_ms, reason, Attempt::Waited, None).await
     }
 
     async fn try_again(
@@ -302,41 +416,57 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         entry: &Entry,
         reason: &str,
         after_secs: Option<u64>,
+        (progress, further): (Option<Progress>, bool),
     ) -> Result<(), StoreError> {
         let inbox = self.asker.inbox;
+        let asked_ms = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1000);
+        if further {
+            // Progress is no failure, and what comes further each time comes to an end: a walk has a limit of pages.
+            let wait_ms = asked_ms.max(MIN_BACKOFF_MS);
+            return self.put_off(provider, entry, wait_ms, reason, Attempt::Progressed, progress).await;
+        }
         inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
         tracing::warn!(provider = provider.id().0, attempts = entry.attempts, reason, "work failed");
         if entry.attempts.saturating_add(1) >= MAX_ATTEMPTS {
             return self.park(entry, &format!("tried {MAX_ATTEMPTS} times: {reason}")).await;
         }
         let backoff_ms = inbox.timing().retry.wait_ms(entry.attempts, inbox.clock().random());
-        let asked_ms = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1000);
-        self.put_off(provider, entry, reason, backoff_ms.max(asked_ms), Attempt::Failed).await
+        self.put_off(provider, entry, backoff_ms.max(asked_ms), reason, Attempt::Failed, progress).await
     }
 
-    /// The provider is down, which is no failure of this entry's: due again when it may be asked, and no attempt is
+    /// The provider can't be asked, which is no failure of this entry's: due again when it may be, and no attempt is
     /// counted. An outage beyond all reason is counted after all, so that a person hears of it.
-    async fn spare(&self, provider: &dyn Provider, entry: &Entry, made: u32, until: UnixMs) -> Result<(), StoreError> {
+    async fn spare(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        made: u32,
+        until: UnixMs,
+        reason: &str,
+        walk: Walk,
+    ) -> Result<(), StoreError> {
         let now = self.asker.inbox.clock().now();
+        let (progress, _) = walk.left_off();
         if now >= entry.received_at.plus_secs(MAX_SPARED_SECS) {
-            return self.try_again(provider, entry, API_DOWN, None).await;
+            return self.try_again(provider, entry, reason, None, (progress, false)).await;
         }
         let wait_ms = self.asker.after_outage(until).since_ms(now);
-        self.put_off(provider, entry, API_DOWN, wait_ms, Attempt::NotMade(made)).await
+        self.put_off(provider, entry, wait_ms, reason, Attempt::NotMade(made), progress).await
     }
 
     async fn put_off(
         &self,
         provider: &dyn Provider,
         entry: &Entry,
-        reason: &str,
         wait_ms: u64,
+        reason: &str,
         attempt: Attempt,
+        progress: Option<Progress>,
     ) -> Result<(), StoreError> {
         let inbox = self.asker.inbox;
         let now = inbox.clock().now();
         let due_at = now.plus_ms(wait_ms);
-        let postponed = Postponed { due_at, reason: reason.into(), attempt };
+        let postponed = Postponed { due_at, reason: reason.into(), attempt, progress };
         if inbox.ledger().postpone(&entry.key, &postponed).await?
             && let Some(delay_secs) = delay_until(now, due_at)
         {
@@ -353,6 +483,9 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
     /// store stays down it goes round once more, for days; an older one goes to the dead-letter queue, to a person.
     async fn rescued(&self, rescued: RescuedDelivery) -> Result<(), StoreError> {
         let inbox = self.asker.inbox;
+        if self.asker.providers.stopped(rescued.provider()).is_some() {
+            return Err(StoreError::Unavailable("a rescued delivery's provider is stopped by a setting"));
+        }
         let Some(provider) = self.asker.providers.get(rescued.provider()) else {
             return Err(StoreError::Refused("a rescued delivery names a provider that is not built in"));
         };
@@ -380,6 +513,23 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         }
         Err(StoreError::Unavailable("the rescued delivery is not stored yet"))
     }
+}
+
+/// Puts off the work for a provider that is stopped by one of its settings, until that is mended.
+pub(crate) async fn stopped(
+    inbox: &impl Inbox,
+    provider: ProviderId,
+    entry: &Entry,
+    made: u32,
+    error: &SettingError,
+) -> Result<(), StoreError> {
+    inbox.meter().count(Metric::Unconfigured, Some(provider), 1);
+    let due_at = inbox.clock().now().plus_secs(inbox.timing().circuit.cap_secs);
+    let reason = format!("this provider is stopped: {error}");
+    let progress = entry.progress.clone();
+    let postponed = Postponed { due_at, reason, attempt: Attempt::NotMade(made), progress };
+    inbox.ledger().postpone(&entry.key, &postponed).await?;
+    Ok(())
 }
 
 /// Gives an open entry to a person.

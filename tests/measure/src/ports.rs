@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
-use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row};
+use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::job::Job;
 use hookledger_core::ports::{
@@ -119,7 +119,7 @@ impl Ledger for Ports {
     async fn settle(&self, _: &ItemKey, _: &Settlement) -> Result<bool, StoreError> {
         Err(NOT_RECEIVING)
     }
-    async fn put_rows(&self, _: &Subject, _: &[Row]) -> Result<(), StoreError> {
+    async fn put_rows(&self, _: &Subject, _: &[Row], _: &Snapshot) -> Result<(), StoreError> {
         Err(NOT_RECEIVING)
     }
     async fn facts(&self, _: &Subject) -> Result<Vec<Fact>, StoreError> {

@@ -33,7 +33,7 @@ pub use faults::{Fate, Faults, LOST, Side};
 pub use ledger::MemoryLedger;
 pub use outside::{MemorySecrets, RecordingMeter, RecordingPublisher, ScriptedApi, Told, answer};
 pub use queue::{MemoryQueue, Message};
-pub use table::StoredEntry;
+pub use table::{StoredEntry, StoredRow};
 pub use turn::{killed_after, run};
 
 /// The whole world. Its ports are its fields.

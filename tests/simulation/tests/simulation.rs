@@ -156,8 +156,8 @@ impl Ledger for Meddler {
         self.ledger.settle(key, settlement).await
     }
 
-    async fn put_rows(&self, subject: &Subject, rows: &[Row]) -> Result<(), StoreError> {
-        self.ledger.put_rows(subject, rows).await
+    async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError> {
+        self.ledger.put_rows(subject, rows, snapshot).await
     }
 
     async fn facts(&self, subject: &Subject) -> Result<Vec<Fact>, StoreError> {

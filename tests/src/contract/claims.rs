@@ -30,7 +30,7 @@ pub async fn each_counts_an_attempt<L: Ledger>(ledger: &L) {
 
 pub async fn a_debt_that_moved_is_not_claimed<L: Ledger>(ledger: &L) {
     let key = admit(ledger, &new_entry("b1")).await;
-    let postponed = Postponed { due_at: at(300), reason: "503".into(), attempt: Attempt::Failed };
+    let postponed = Postponed { due_at: at(300), reason: "503".into(), attempt: Attempt::Failed, progress: None };
     assert_eq!(ledger.postpone(&key, &postponed).await, Ok(true));
     for seen in [at(120), UnixMs(at(300).0 - 1), UnixMs(at(300).0 + 1)] {
         assert_eq!(ledger.claim(&key, seen, at(400)).await, Ok(false));
@@ -43,7 +43,7 @@ pub async fn a_debt_that_moved_is_not_claimed<L: Ledger>(ledger: &L) {
 pub async fn a_paid_debt_is_not_claimed<L: Ledger>(ledger: &L) {
     let settled = admit(ledger, &new_entry("b1")).await;
     settle(ledger, &settled).await;
-    let ignored = NewEntry { start: Start::Ignored { expires_at: EXPIRES }, ..new_entry("b2") };
+    let ignored = NewEntry { start: Start::Ignored { reason: "not known here", expires_at: EXPIRES }, ..new_entry("b2") };
     let ignored = admit(ledger, &ignored).await;
     for key in [settled, ignored] {
         let before = read(ledger, &key).await;

@@ -35,7 +35,7 @@ pub async fn parked_entries_are_listed_for_a_person<L: Inspect>(ledger: &L) {
 
 pub async fn reopening_owes_again_from_the_start<L: Ledger>(ledger: &L) {
     let key = admit(ledger, &new_entry("b1")).await;
-    let waited = Postponed { due_at: at(200), reason: "not yet".into(), attempt: Attempt::Waited };
+    let waited = Postponed { due_at: at(200), reason: "not yet".into(), attempt: Attempt::Waited, progress: None };
     assert_eq!(ledger.postpone(&key, &waited).await, Ok(true));
     assert_eq!(ledger.claim(&key, at(200), at(300)).await, Ok(true));
     assert_eq!(ledger.park(&key, "why", at(150)).await, Ok(true));

@@ -50,12 +50,19 @@ pub async fn a_minute_keeps_so_many<L: Ledger>(ledger: &L) {
     assert_eq!(kept(ledger, PROVIDER, NOW).await, capped());
 }
 
-pub async fn providers_and_minutes_do_not_share_a_cap<L: Ledger>(ledger: &L) {
+pub async fn providers_minutes_and_shelves_do_not_share_a_cap<L: Ledger>(ledger: &L) {
     assert_eq!(kept(ledger, PROVIDER, NOW).await, capped());
     assert_eq!(kept(ledger, ProviderId("finbox"), NOW).await, capped());
     assert_eq!(kept(ledger, PROVIDER, at(60)).await, capped());
     assert_eq!(kept(ledger, PROVIDER, at(24 * 3600)).await, capped());
     assert_eq!(ledger.refuse(&refused(PROVIDER, NOW, 40)).await, Ok(false));
+    // What anybody can send takes no room from what only few can.
+    for code in ["missing_signature", "unreadable"] {
+        for n in 0..CAP + 3 {
+            let other = Refused { code: code.into(), ..refused(PROVIDER, NOW, 50 + n) };
+            assert_eq!(ledger.refuse(&other).await, Ok(n < CAP), "{code} {n}");
+        }
+    }
 }
 
 pub async fn racing_refusals_stay_within_the_cap<L: Ledger>(ledger: &L) {

@@ -3,13 +3,19 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_core::entry::Row;
+use hookledger_core::entry::{MAX_ALIKE_ROWS, Row, Snapshot};
+use hookledger_core::ports::StoreError;
 use hookledger_core::identity::escape;
 
 use super::sample::*;
 use super::{Inspect, ReadRow};
 
 const KIB: usize = 1024;
+
+/// The `n`th walk, asked for at its beginning.
+fn walk(n: u64) -> Snapshot {
+    Snapshot { asked_at: at(n), walk: at(n), first: 0 }
+}
 
 fn row(name: &str, document: impl Into<Vec<u8>>) -> Row {
     Row {
@@ -45,25 +51,53 @@ pub async fn they_come_back<L: Inspect>(ledger: &L) {
         ..row("odd", "\0")
     };
     let rows = [row("a1", r#"{"balance": 12.50}"#), bare, odd];
-    assert_eq!(ledger.put_rows(&subject("b1"), &rows).await, Ok(()));
+    assert_eq!(ledger.put_rows(&subject("b1"), &rows, &walk(1)).await, Ok(()));
     assert_rows(ledger, "b1", &rows).await;
 }
 
 pub async fn they_replace_what_stood_under_their_key<L: Inspect>(ledger: &L) {
     let kept = row("a2", "kept");
-    assert_eq!(ledger.put_rows(&subject("b1"), &[row("a1", "first attempt"), kept.clone()]).await, Ok(()));
+    assert_eq!(ledger.put_rows(&subject("b1"), &[row("a1", "first attempt"), kept.clone()], &walk(1)).await, Ok(()));
     let again = Row { columns: vec![("status", "CLOSED".into())], ..row("a1", "second attempt") };
-    for _ in 0..2 {
-        assert_eq!(ledger.put_rows(&subject("b1"), std::slice::from_ref(&again)).await, Ok(()));
+    for n in 2..4 {
+        assert_eq!(ledger.put_rows(&subject("b1"), std::slice::from_ref(&again), &walk(n)).await, Ok(()));
         assert_rows(ledger, "b1", &[again.clone(), kept.clone()]).await;
     }
 }
 
-pub async fn the_last_of_one_key_wins<L: Inspect>(ledger: &L) {
-    // A provider's page may name one account twice: that must not make the whole page unwritable.
-    let rows = [row("a1", "earlier"), row("a2", "other"), row("a1", "later")];
-    assert_eq!(ledger.put_rows(&subject("b1"), &rows).await, Ok(()));
-    assert_rows(ledger, "b1", &rows).await;
+pub async fn they_never_go_back<L: Inspect>(ledger: &L) {
+    // Asked at 5, and what was asked at 3 comes after it; then the same instant again, which is the same answer.
+    let (older, newer) = (row("a1", "older"), row("a1", noise(5, 300 * KIB)));
+    let beside = row("a2", "asked only then");
+    assert_eq!(ledger.put_rows(&subject("b1"), std::slice::from_ref(&newer), &walk(5)).await, Ok(()));
+    assert_eq!(ledger.put_rows(&subject("b1"), &[older, beside.clone()], &walk(3)).await, Ok(()));
+    assert_rows(ledger, "b1", &[newer.clone(), beside]).await;
+    let again = row("a1", "at the same time");
+    assert_eq!(ledger.put_rows(&subject("b1"), std::slice::from_ref(&again), &walk(5)).await, Ok(()));
+    assert_eq!(ledger.rows_of(&subject("b1"), "balance#a1").await["balance#a1"].document, again.document);
+}
+
+pub async fn two_of_one_walk_are_both_kept<L: Inspect>(ledger: &L) {
+    // On one page, and on the next one; and however often a page is written again.
+    let numbered = |n: &str, text: &str| Row { sk: format!("balance#a1{n}"), ..row("a1", text) };
+    let page = [row("a1", "one"), row("a2", "other"), row("a1", "two")];
+    let next = Snapshot { asked_at: at(9), first: 3, ..walk(1) };
+    for _ in 0..2 {
+        assert_eq!(ledger.put_rows(&subject("b1"), &page, &walk(1)).await, Ok(()));
+        assert_eq!(ledger.put_rows(&subject("b1"), &[row("a1", "three")], &next).await, Ok(()));
+        let all = [numbered("", "one"), row("a2", "other"), numbered("#2", "two"), numbered("#3", "three")];
+        assert_rows(ledger, "b1", &all).await;
+    }
+    // The next walk replaces them, each in its order.
+    assert_eq!(ledger.put_rows(&subject("b1"), &[row("a1", "1"), row("a1", "2")], &walk(20)).await, Ok(()));
+    let all = [numbered("", "1"), row("a2", "other"), numbered("#2", "2"), numbered("#3", "three")];
+    assert_rows(ledger, "b1", &all).await;
+}
+
+pub async fn so_many_of_one_walk_and_no_more<L: Inspect>(ledger: &L) {
+    let rows: Vec<Row> = (0..=MAX_ALIKE_ROWS).map(|n| row("a1", n.to_string())).collect();
+    let refused = ledger.put_rows(&subject("b1"), &rows, &walk(1)).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
 }
 
 pub async fn large_documents_come_back<L: Inspect>(ledger: &L) {
@@ -71,40 +105,40 @@ pub async fn large_documents_come_back<L: Inspect>(ledger: &L) {
     let noisy = sizes.iter().map(|len| row(&format!("noise {len}"), noise(*len as u64, *len)));
     let plain = sizes.iter().map(|len| row(&format!("prose {len}"), prose(*len as u64, *len)));
     let rows: Vec<Row> = noisy.chain(plain).collect();
-    assert_eq!(ledger.put_rows(&subject("b1"), &rows).await, Ok(()));
+    assert_eq!(ledger.put_rows(&subject("b1"), &rows, &walk(1)).await, Ok(()));
     assert_rows(ledger, "b1", &rows).await;
 }
 
 pub async fn a_smaller_document_replaces_a_larger_one_whole<L: Inspect>(ledger: &L) {
-    for len in [1100 * KIB, 300 * KIB, 700 * KIB, 2 * KIB, 0, 900 * KIB] {
+    for (n, len) in [1100 * KIB, 300 * KIB, 700 * KIB, 2 * KIB, 0, 900 * KIB].into_iter().enumerate() {
         let rows = [row("a1", noise(len as u64, len))];
-        assert_eq!(ledger.put_rows(&subject("b1"), &rows).await, Ok(()));
+        assert_eq!(ledger.put_rows(&subject("b1"), &rows, &walk(n as u64)).await, Ok(()));
         assert_rows(ledger, "b1", &rows).await;
     }
 }
 
 pub async fn many_are_written_at_once<L: Inspect>(ledger: &L) {
     let rows: Vec<Row> = (0..130).map(|n| row(&format!("a{n}"), prose(n, 900))).collect();
-    assert_eq!(ledger.put_rows(&subject("b1"), &rows).await, Ok(()));
+    assert_eq!(ledger.put_rows(&subject("b1"), &rows, &walk(1)).await, Ok(()));
     assert_rows(ledger, "b1", &rows).await;
 }
 
 pub async fn none_is_fine<L: Inspect>(ledger: &L) {
-    assert_eq!(ledger.put_rows(&subject("b1"), &[]).await, Ok(()));
+    assert_eq!(ledger.put_rows(&subject("b1"), &[], &walk(1)).await, Ok(()));
     assert_rows(ledger, "b1", &[]).await;
 }
 
 pub async fn subjects_are_apart<L: Inspect>(ledger: &L) {
     // One subject's key is the beginning of the other's.
     let (first, second) = ([row("a1", "one")], [row("a1", noise(1, 500 * KIB))]);
-    assert_eq!(ledger.put_rows(&subject("b1"), &first).await, Ok(()));
-    assert_eq!(ledger.put_rows(&subject("b12"), &second).await, Ok(()));
+    assert_eq!(ledger.put_rows(&subject("b1"), &first, &walk(1)).await, Ok(()));
+    assert_eq!(ledger.put_rows(&subject("b12"), &second, &walk(1)).await, Ok(()));
     assert_rows(ledger, "b1", &first).await;
     assert_rows(ledger, "b12", &second).await;
 }
 
 pub async fn odd_keys_come_back<L: Inspect>(ledger: &L) {
     let rows: Vec<Row> = ODD_IDS.iter().map(|id| row(id, id.as_bytes())).collect();
-    assert_eq!(ledger.put_rows(&subject("b1"), &rows).await, Ok(()));
+    assert_eq!(ledger.put_rows(&subject("b1"), &rows, &walk(1)).await, Ok(()));
     assert_rows(ledger, "b1", &rows).await;
 }

@@ -60,6 +60,15 @@ pub async fn admit(ledger: &impl Ledger, entry: &NewEntry) -> ItemKey {
     entry.event.key()
 }
 
+/// The state that whoever came too late was told.
+#[track_caller]
+pub fn state_of(admitted: Result<Admitted, hookledger_core::ports::StoreError>) -> State {
+    match admitted {
+        Ok(Admitted::Duplicate(known)) => known.state,
+        other => panic!("no duplicate: {other:?}"),
+    }
+}
+
 /// Admits a sample entry that is due at `due_at`.
 pub async fn admit_due(ledger: &impl Ledger, id: &str, due_at: UnixMs) -> ItemKey {
     admit(ledger, &NewEntry { start: Start::Open { due_at }, ..new_entry(id) }).await

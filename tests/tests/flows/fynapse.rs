@@ -23,7 +23,7 @@ type Audit = Rc<RefCell<Vec<Vec<String>>>>;
 fn audited(pages: Vec<Vec<String>>) -> (Town, Audit) {
     let mut town = Town::new();
     let base = |name: &str| (name == "FYNAPSE_API_BASE_URL").then(|| "https://f.example".to_string());
-    town.providers = Providers::read(&base).unwrap();
+    town.providers = Providers::read(&base);
     let audit: Audit = Rc::new(RefCell::new(pages));
     let shown = audit.clone();
     town.inbox.api.answer_with(move |url| {
@@ -126,7 +126,7 @@ fn a_replayed_loss_is_not_done_without_its_event() {
     }
     assert_eq!((counted(&town), town.effects().len()), (1, 0));
     // With the audit turned off meanwhile, nobody can tell: it stays with the person.
-    let town = Town { providers: Providers::read(&|_| None).unwrap(), ..town };
+    let town = Town { providers: Providers::read(&|_| None), ..town };
     assert!(run(town.inbox.ledger.reopen(&loss.key, town.inbox.clock.now(), None)).unwrap());
     town.work_on(Job::entry(loss.key.clone())).unwrap();
     assert_eq!(losses(&town)[0].state, State::Parked);

@@ -74,7 +74,10 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let providers = Providers::read(&|name| std::env::var(name).ok())?;
+    let providers = Providers::read(&|name| std::env::var(name).ok());
+    if let Some((_, error)) = providers.all_stopped().next() {
+        return Err(error.clone().into());
+    }
     let typed = submit::reordered(std::env::args_os().collect());
     let matches = setup::add_to(Arguments::command(), &providers).get_matches_from(typed);
     if let Some(order) = setup::order(&providers, &matches) {
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_sound() {
-        let providers = Providers::read(&|_| None).unwrap();
+        let providers = Providers::read(&|_| None);
         setup::add_to(Arguments::command(), &providers).debug_assert();
     }
 }

@@ -271,7 +271,7 @@ mod tests {
     const LIVE: &str = r#"{"api":{"client_id":"c"},"signing_secrets":[{"id":"old","value":"v0"}]}"#;
 
     fn providers() -> Providers {
-        Providers::read(&|name| (name == "FYNAPSE_API_BASE_URL").then(|| "https://f.example".into())).unwrap()
+        Providers::read(&|name| (name == "FYNAPSE_API_BASE_URL").then(|| "https://f.example".into()))
     }
 
     fn parse(providers: &Providers, line: &str) -> Result<ArgMatches, clap::Error> {
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn what_is_not_offered_says_why() {
-        let providers = Providers::read(&|_| None).unwrap();
+        let providers = Providers::read(&|_| None);
         let matches = parse(&providers, "hookledger fynapse").unwrap();
         let order = order(&providers, &matches).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -2,13 +2,15 @@
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use hookledger_core::debt::{due_shard, parked_shard};
-use hookledger_core::entry::{Admitted, Entry, NewEntry, Start, State};
+use hookledger_core::entry::{Admitted, Entry, Known, NewEntry, Origin, Start, State};
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::{Attempt, Postponed, Settlement, StoreError};
 use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
-use super::item::{ENTRY_ATTRIBUTES, Place, Reader, Stored, body_chunks, entry_from, entry_item, ms, n, s, ttl};
+use super::item::{
+    ENTRY_ATTRIBUTES, Item, Place, Reader, Stored, body_chunks, entry_from, entry_item, ms, n, progress_text, s, ttl,
+};
 use super::read::get;
 use super::write::{Update, Written, put_if};
 
@@ -23,7 +25,7 @@ impl DynamoLedger {
         // Delivery against delivery, and push against poll: of any number that race with the same event, one writes
         // the entry. The others are shown it, and learn its state without a read that could be late.
         match put_if(&self.table, entry_item(entry, body, self.recent), "attribute_not_exists(#pk)", &[]).await? {
-            Written::Lost(item) => Ok(Admitted::Duplicate(Reader::new(&item, &key).word("state", State::from_stored)?)),
+            Written::Lost(item) => self.known(entry, &item, &key).await.map(Admitted::Duplicate),
             Written::Done(_) => {
                 // Only now: chunks without an end, of an entry that was never written, would stay for ever.
                 if let (Start::Parked { .. }, Some(chunks)) = (&entry.start, chunks) {
@@ -32,6 +34,18 @@ impl DynamoLedger {
                 Ok(Admitted::New)
             }
         }
+    }
+
+    /// The entry that was in the way, with its body where that lies in the row.
+    async fn known(&self, new: &NewEntry, item: &Item, key: &ItemKey) -> Result<Known, StoreError> {
+        let reader = Reader::new(item, key);
+        let (state, event_type) = (reader.word("state", State::from_stored)?, reader.text("event_type")?);
+        let inline = if new.origin == Origin::Push { Some(Stored::body(item, key)?) } else { None };
+        let body = match inline.filter(|stored| matches!(stored.place, Place::Inline(_))) {
+            Some(stored) => Some(self.load_bytes(key, stored, "body").await?),
+            None => None,
+        };
+        Ok(Known { state, event_type, body })
     }
 
     pub(super) async fn reopen_entry(
@@ -57,6 +71,7 @@ impl DynamoLedger {
             .set("attempts", n(0))
             .set("waits", n(0))
             .remove("reason")
+            .remove("progress")
             .send(&self.table)
             .await?;
         Ok(written.happened())
@@ -74,9 +89,11 @@ impl DynamoLedger {
         let update = Update::only_if(key, "#state = :open")
             .value("open", s(State::Open.as_str()))
             .set("due_at", ms(postponed.due_at))
-            .set("reason", s(&postponed.reason));
+            .set("reason", s(&postponed.reason))
+            .set_or_remove("progress", postponed.progress.as_ref().map(progress_text));
         let update = match postponed.attempt {
             Attempt::Failed => update,
+            Attempt::Progressed => update.set("attempts", n(0)),
             Attempt::Waited => update.set("attempts", n(0)).add("waits", n(1)),
             // The number itself, not one less than there is: a write that is repeated must not count twice.
             Attempt::NotMade(attempts) => update.set("attempts", n(attempts)),

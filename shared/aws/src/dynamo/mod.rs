@@ -32,7 +32,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
-use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row};
+use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Ledger, Postponed, Settlement, StoreError};
 use hookledger_core::time::UnixMs;
@@ -108,8 +108,8 @@ impl Ledger for DynamoLedger {
         self.settle_entry(key, settlement).await
     }
 
-    async fn put_rows(&self, subject: &Subject, rows: &[Row]) -> Result<(), StoreError> {
-        self.write_rows(subject, rows).await
+    async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError> {
+        self.write_rows(subject, rows, snapshot).await
     }
 
     async fn facts(&self, subject: &Subject) -> Result<Vec<Fact>, StoreError> {

@@ -1,13 +1,13 @@
 //! The quarantine: a few refused deliveries for each provider and minute, so that a person can look at what knocks.
 //!
-//! The cap holds without counting: a refusal is written under one of twenty slots of its minute, and only if the slot
-//! is free. Each process remembers the slots it found taken, so a flood costs it no more than twenty writes a minute.
+//! The cap holds without counting: a refusal is written under one of twenty slots of its minute and shelf, and only if
+//! the slot is free. Each process remembers the slots it found taken, so a flood costs it no more than twenty writes a minute.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use hookledger_core::entry::{MAX_QUARANTINED_PER_MINUTE, Refused};
+use hookledger_core::entry::{MAX_QUARANTINED_PER_MINUTE, Refused, Shelf};
 use hookledger_core::identity::{ItemKey, ProviderId};
 use hookledger_core::ports::{Quarantine, StoreError};
 use hookledger_core::reverify::Kept;
@@ -16,9 +16,9 @@ use super::item::{key_attributes, refused_item, s};
 use super::write::put_if;
 use super::{DynamoLedger, store_error};
 
-/// The slots of the current minute that are known to be taken, by provider.
+/// The slots of the current minute that are known to be taken, by provider and shelf.
 #[derive(Debug, Default)]
-pub(super) struct Slots(Mutex<BTreeMap<ProviderId, Minute>>);
+pub(super) struct Slots(Mutex<BTreeMap<(ProviderId, Shelf), Minute>>);
 
 #[derive(Debug, Default)]
 struct Minute {
@@ -28,10 +28,10 @@ struct Minute {
 
 impl Slots {
     /// Takes the next slot nobody is known to have, looking from `start`. `None`: the minute is full.
-    fn next(&self, provider: ProviderId, minute: &str, start: u8) -> Option<u8> {
+    fn next(&self, provider: ProviderId, shelf: Shelf, minute: &str, start: u8) -> Option<u8> {
         // Poisoned would mean that a thread panicked between two plain assignments. The slots are still slots.
         let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = minutes.entry(provider).or_default();
+        let current = minutes.entry((provider, shelf)).or_default();
         if current.name != minute {
             *current = Minute { name: minute.to_string(), taken: Vec::new() };
         }
@@ -54,8 +54,9 @@ impl DynamoLedger {
         // The digest picks where to start, so that several processes spread over the slots instead of queueing up.
         let start = refused.digest.bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
         let start = start % MAX_QUARANTINED_PER_MINUTE;
-        while let Some(slot) = self.slots.next(refused.provider, &minute, start) {
-            let key = ItemKey { pk: pk.clone(), sk: format!("{minute}#{slot:02}") };
+        let shelf = Shelf::of(&refused.code);
+        while let Some(slot) = self.slots.next(refused.provider, shelf, &minute, start) {
+            let key = ItemKey { pk: pk.clone(), sk: format!("{minute}#{}{slot:02}", shelf.mark()) };
             // Function against function: each slot is filled once, by whichever of them comes first.
             if put_if(&self.table, refused_item(&key, refused), "attribute_not_exists(#pk)", &[]).await?.happened() {
                 return Ok(true);
@@ -95,14 +96,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minute_has_twenty_slots_for_each_provider() {
+    fn a_minute_has_twenty_slots_for_each_provider_and_shelf() {
         let slots = Slots::default();
-        let take = |provider, minute: &str| slots.next(ProviderId(provider), minute, 17);
+        let take = |provider, minute: &str| slots.next(ProviderId(provider), Shelf::Wrong, minute, 17);
         let mut taken: Vec<u8> = std::iter::from_fn(|| take("finbox", "10:15")).collect();
         assert_eq!(taken.first(), Some(&17));
         taken.sort_unstable();
         assert_eq!(taken, (0..20).collect::<Vec<u8>>());
         assert_eq!(take("fynapse", "10:15"), Some(17));
+        assert_eq!(slots.next(ProviderId("finbox"), Shelf::Genuine, "10:15", 17), Some(17));
         assert_eq!(take("finbox", "10:16"), Some(17));
     }
 }

@@ -1,69 +1,64 @@
 //! What work leaves behind: result rows, status facts, the current status.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hookledger_core::debt::{Fact, Status};
-use hookledger_core::entry::Row;
+use hookledger_core::entry::{MAX_ALIKE_ROWS, Row, Snapshot, nth_sk};
 use hookledger_core::identity::{ItemKey, Subject};
 use hookledger_core::ports::StoreError;
 
 use super::item::{
-    FACT_PREFIX, Item, STATUS_SK, fact_from, fact_item, key_of, n, row_item, s, status_from, status_item,
+    FACT_PREFIX, Item, RowAt, STATUS_SK, fact_from, fact_item, key_of, ms, n, row_item, s, status_from, status_item,
 };
 use super::read::{collection, get, walk};
-use super::write::{Update, put_if};
-use super::{DynamoLedger, store_error};
+use super::DynamoLedger;
+use super::write::{Update, Written, put_if};
 use crate::telemetry::now;
 
-/// The most items one `BatchWriteItem` takes.
-const BATCH: usize = 25;
-/// How often what a batch left unwritten is tried again. With the waits below that is about a second and a half; then
-/// the work is put off instead.
-const BATCH_TRIES: u32 = 6;
-/// The first wait between two tries; each next one is twice as long.
-const BATCH_WAIT: Duration = Duration::from_millis(50);
+/// Rows written at the same time.
+const ROWS_IN_FLIGHT: usize = 25;
 /// More facts than a subject can have: a status would have to be reached ten thousand times.
 const MAX_FACTS: usize = 10_000;
 
 impl DynamoLedger {
-    pub(super) async fn write_rows(&self, subject: &Subject, rows: &[Row]) -> Result<(), StoreError> {
-        let expires_at = self.end_of(now());
-        // A batch may not name a key twice. Of two rows under one key the later one counts, as if written in turn.
-        let rows: BTreeMap<&str, &Row> = rows.iter().map(|row| (row.sk.as_str(), row)).collect();
-        let mut batch = Vec::with_capacity(BATCH);
-        for row in rows.into_values() {
-            let key = subject.item(row.sk.as_str());
-            let document = self.store_bytes(&key, &row.document, expires_at).await?;
-            batch.push(row_item(&key, row, document, expires_at));
-            if batch.len() == BATCH {
-                self.write_batch(std::mem::take(&mut batch)).await?;
-            }
+    pub(super) async fn write_rows(
+        &self,
+        subject: &Subject,
+        rows: &[Row],
+        snapshot: &Snapshot,
+    ) -> Result<(), StoreError> {
+        let at = |place| RowAt { asked_at: snapshot.asked_at, walk: snapshot.walk, place };
+        // Rows under one key go one after the other: their numbers follow the order of the answer.
+        let mut by_key: BTreeMap<&str, Vec<(&Row, RowAt)>> = BTreeMap::new();
+        for (row, place) in rows.iter().zip(snapshot.first..) {
+            by_key.entry(row.sk.as_str()).or_default().push((row, at(place)));
         }
-        self.write_batch(batch).await
+        let written = stream::iter(by_key.into_values()).map(|alike| async move {
+            for (row, at) in alike {
+                self.write_row(subject, row, &at).await?;
+            }
+            Ok(())
+        });
+        written.buffer_unordered(ROWS_IN_FLIGHT).try_collect().await
     }
 
-    async fn write_batch(&self, items: Vec<Item>) -> Result<(), StoreError> {
-        let mut puts = Vec::with_capacity(items.len());
-        for item in items {
-            let put = PutRequest::builder().set_item(Some(item)).build();
-            let put = put.map_err(|_| StoreError::Refused("a row could not be built"))?;
-            puts.push(WriteRequest::builder().put_request(put).build());
-        }
-        for attempt in 0..BATCH_TRIES {
-            if puts.is_empty() {
-                return Ok(());
+    async fn write_row(&self, subject: &Subject, row: &Row, at: &RowAt) -> Result<(), StoreError> {
+        let expires_at = self.end_of(now());
+        for nth in 1..=MAX_ALIKE_ROWS {
+            let key = subject.item(nth_sk(&row.sk, nth));
+            let document = self.store_bytes(&key, &row.document, expires_at).await?;
+            let item = row_item(&key, row, at, document, expires_at);
+            // Answer against answer: the one that was asked for later stands, whichever comes last. And row against row of
+            // one walk: what stands there as another row of it stays, and this one goes under the next number.
+            let condition = "attribute_not_exists(#asked_at) OR (#asked_at <= :asked_at AND (#walk <> :walk OR #place = :place))";
+            let values = [("asked_at", ms(at.asked_at)), ("walk", ms(at.walk)), ("place", n(at.place))];
+            match put_if(&self.table, item, condition, &values).await? {
+                Written::Lost(there) if at.is_beside(&there) => {}
+                Written::Done(_) | Written::Lost(_) => return Ok(()),
             }
-            if attempt > 0 {
-                tokio::time::sleep(BATCH_WAIT * 2u32.pow(attempt - 1)).await;
-            }
-            let request = self.table.client.batch_write_item().request_items(&self.table.name, puts);
-            let output = request.send().await.map_err(|error| store_error(&error))?;
-            // Not unconditional success: under throttling DynamoDB takes a part and hands back the rest.
-            puts = output.unprocessed_items.unwrap_or_default().into_values().flatten().collect();
         }
-        if puts.is_empty() { Ok(()) } else { Err(StoreError::Unavailable("throttled")) }
+        Err(StoreError::Refused("more than 100 rows of one answer stand under one key"))
     }
 
     pub(super) async fn read_facts(&self, subject: &Subject) -> Result<Vec<Fact>, StoreError> {

@@ -60,7 +60,7 @@ type AwsSubmitter<'a> = Submitter<'a, AwsInbox, HttpProviderApi<SecretsManager>,
 pub async fn expectations() -> Result<(), Error> {
     let Start { env, clients, inbox } = Start::now()?;
     clients.connect(&env, clients.connect_secrets(&env)).await;
-    let providers = Providers::read(&|setting| env.lookup(setting))?;
+    let providers = super::providers(&env)?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
     let webhook_base_url = env.webhook_base_url()?;
@@ -115,6 +115,9 @@ impl Order {
 
 async fn carry_out(submitter: &AwsSubmitter<'_>, providers: &Providers, order: Order) -> Response {
     let (Order::Expectation { provider, .. } | Order::Submission { provider, .. }) = &order;
+    if let Some((_, error)) = providers.stopped(provider) {
+        return problem(503, &format!("this provider is stopped: {error}"));
+    }
     let Some(provider) = providers.get(provider) else {
         let names: Vec<&str> = providers.iter().map(|provider| provider.id().0).collect();
         return problem(404, &format!("the provider must be one of {}", names.join(", ")));

@@ -31,7 +31,7 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(22);
 pub async fn reconciler() -> Result<(), Error> {
     let Start { env, clients, inbox } = Start::now()?;
     clients.connect(&env, clients.connect_secrets(&env)).await;
-    let providers = Providers::read(&|setting| env.lookup(setting))?;
+    let providers = super::providers(&env)?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets, &env.tls()?);
     let circuits = Circuits::default();

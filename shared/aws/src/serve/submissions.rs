@@ -69,7 +69,7 @@ fn not_taken(error: &SubmitError) -> Response {
             let body = json!({ "error": error.to_string(), "submission": submission }).to_string();
             match trouble {
                 Trouble::Permanent { .. } => Response::json(502, body),
-                Trouble::Retry { after_secs, .. } => {
+                Trouble::Retry { after_secs, .. } | Trouble::Quota { after_secs, .. } => {
                     let secs = after_secs.and_then(|secs| u32::try_from(secs).ok()).unwrap_or(RETRY_AFTER_SECS);
                     Response::json(503, body).retry_after(Some(secs))
                 }

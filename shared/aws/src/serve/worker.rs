@@ -27,7 +27,7 @@ type LambdaWorker<'a> = Worker<'a, AwsInbox, HttpProviderApi<SecretsManager>, Ev
 /// Runs the worker.
 pub async fn worker() -> Result<(), Error> {
     let Start { env, clients, inbox } = Start::now()?;
-    let providers = Providers::read(&|setting| env.lookup(setting))?;
+    let providers = super::providers(&env)?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
     let bus = EventBus::new(clients.events(), env.bus()?);

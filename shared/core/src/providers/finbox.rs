@@ -12,6 +12,8 @@
 mod accounts;
 #[path = "finbox_recovery.rs"]
 mod recovery;
+#[path = "finbox_sessions.rs"]
+mod sessions;
 #[path = "finbox_setup.rs"]
 mod setup;
 
@@ -19,24 +21,23 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::json::{Field, object, required, text};
+use super::json::{Field, known_name, object, required, text};
 use super::{
-    Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
-    Unreadable,
+    Answers, Ask, Asked, Definition, Found, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step,
+    Submits, Unreadable, reference_id,
 };
-use crate::api::{ApiRequest, ApiResponse, Auth, Trouble, encode, trouble};
+use crate::api::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, OnDuplicate, Row};
 use crate::identity::{Identity, ItemKey, ProviderId, Subject, escape};
-use crate::settings::{Lookup, SettingError, base_url, number, text as setting};
+use crate::settings::{Lookup, SettingError, base_url, text as setting, zone};
 use crate::signature::Scheme;
+use crate::time::Zone;
 
 const ID: ProviderId = ProviderId("finbox");
 const COMPLETED: &str = "completed";
 const FAILED: &str = "failed";
-const EXPIRY: &str = "SESSION_EXPIRY_NOTIFICATION";
-const REQUIREMENT: &str = "SESSION_REQUIREMENT_COMPLETION_NOTIFICATION";
-const ENRICHMENT: &str = "ENRICHMENT_NOTIFICATION";
+const PROCESSING: &str = "processing";
 /// Where the walk of a completed statement goes on after the transactions confirmed it.
 const ACCOUNTS: &str = "accounts";
 
@@ -53,7 +54,7 @@ static ANSWERS: Answers = Answers {
 struct FinBox {
     scheme: Scheme,
     base_url: String,
-    utc_offset_minutes: i32,
+    zone: Zone,
 }
 
 fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
@@ -62,7 +63,7 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
     Ok(Box::new(FinBox {
         scheme: Scheme::Unsigned { allowed_cidrs: super::cidrs(lookup, "FINBOX_ALLOWED_CIDRS")?, static_header },
         base_url: base_url(lookup, "FINBOX_API_BASE_URL", default_url)?,
-        utc_offset_minutes: number(lookup, "FINBOX_UTC_OFFSET_MINUTES", 0)?,
+        zone: zone(lookup, "FINBOX_UTC_OFFSET_MINUTES")?,
     }))
 }
 
@@ -107,6 +108,25 @@ fn pushed(body: &[u8]) -> Result<(Body<'_>, Result<Attempt<'_>, Unreadable>), Un
     Ok((Body { event_name, session_id, accounts }, Ok(attempt)))
 }
 
+/// What a delivery is about. This alone decides it, for reading, asking and answering alike.
+enum Flow<'a> {
+    /// A session, by the name of what happened to it.
+    Session(String, Body<'a>),
+    /// An entity's statement, or an attempt at one.
+    Entity(Attempt<'a>),
+}
+
+impl<'a> Flow<'a> {
+    fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
+        let (session, attempt) = pushed(body)?;
+        match text(session.event_name) {
+            Some(name) => Ok(Self::Session(sessions::type_named(name), session)),
+            None if session.event_name.said().is_some() => Err(Unreadable::Field { field: "event_name", rule: "a text" }),
+            None => attempt.map(Self::Entity),
+        }
+    }
+}
+
 /// The five fields of the entity flow, as pushed and as listed.
 #[derive(Deserialize)]
 struct Attempt<'a> {
@@ -123,20 +143,24 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// `""`, blanks and `null` all mean that there was no upload.
+    /// None: there was no upload.
     fn statement(&self) -> Option<String> {
-        text(self.statement_id).filter(|id| !id.trim().is_empty())
+        text(self.statement_id)
     }
 
     fn link(&self) -> Option<String> {
-        text(self.link_id).filter(|id| !id.trim().is_empty())
+        text(self.link_id)
+    }
+
+    fn progress(&self) -> String {
+        text(self.progress).map(progress_named).unwrap_or_default()
     }
 
     /// The event of the entity flow. Where no statement tells attempts apart, `ordinal` does: a push is taken as the
     /// first that looks like this, the link's list knows better.
     fn event(&self, ordinal: u32) -> Result<Event, Unreadable> {
         let entity_id = required("entity_id", self.entity_id)?;
-        let progress = required("progress", self.progress)?;
+        let progress = progress_named(required("progress", self.progress)?);
         let (identity, on_duplicate) = match self.statement() {
             Some(statement) => (Identity::new(&["statement", &statement, &progress]), OnDuplicate::Same),
             None => {
@@ -160,20 +184,9 @@ impl Attempt<'_> {
     }
 }
 
-impl Body<'_> {
-    fn session_event(&self, event_name: String) -> Result<Event, Unreadable> {
-        let session_id = required("session_id", self.session_id)?;
-        let identity = Identity::new(&[&event_name, &session_id, &accounts::mark_of(self.accounts)]);
-        Ok(Event {
-            known: matches!(event_name.as_str(), EXPIRY | REQUIREMENT | ENRICHMENT),
-            subject: Subject::new(ID, "session", &session_id),
-            identity,
-            occurred_at: None,
-            on_duplicate: OnDuplicate::Same,
-            notes: Vec::new(),
-            event_type: event_name,
-        })
-    }
+/// The progress that is meant, in any case: a known one as the documents spell it, others as they were sent.
+fn progress_named(said: String) -> String {
+    known_name(&said, [COMPLETED, FAILED, PROCESSING]).map_or(said, Into::into)
 }
 
 /// What stands for lines of text in a key: half of their SHA-256.
@@ -210,10 +223,6 @@ impl FinBox {
     fn payloads(&self, link_id: &str) -> ApiRequest {
         self.get(&format!("entity/webhook_payloads/?link_id={}", encode(link_id)))
     }
-
-    fn session_progress(&self, session_id: &str) -> ApiRequest {
-        self.get(&format!("session_data/{}/progress/", encode(session_id)))
-    }
 }
 
 impl Provider for FinBox {
@@ -230,51 +239,36 @@ impl Provider for FinBox {
     }
 
     fn parse(&self, verified: &Verified) -> Result<Event, Unreadable> {
-        let (body, attempt) = pushed(verified.body())?;
-        match text(body.event_name).filter(|name| !name.is_empty()) {
-            Some(event_name) => body.session_event(event_name),
-            None => attempt?.event(1),
+        match Flow::read(verified.body())? {
+            Flow::Session(name, session) => session.event(name),
+            Flow::Entity(attempt) => attempt.event(1),
         }
     }
 
-    fn ask(&self, _entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask {
-        let Ok((session, Ok(attempt))) = pushed(body) else {
-            return Ask::Nothing(Box::new(stored_body_unreadable()));
-        };
-        if let Some(session_id) = text(session.session_id).filter(|_| session.event_name.is_some()) {
-            return Ask::Request(self.session_progress(&session_id));
-        }
-        let Some(entity_id) = text(attempt.entity_id) else {
-            return Ask::Nothing(Box::new(stored_body_unreadable()));
-        };
-        Ask::Request(match (cursor, attempt.statement(), attempt.link()) {
-            (Some(_), _, _) => self.get(&format!("entity/{}/accounts/", encode(&entity_id))),
-            // Without a statement only the link's list can confirm the attempt.
-            (None, None, Some(link_id)) => self.payloads(&link_id),
-            (None, _, _) => self.transactions(&entity_id),
-        })
+    fn content(&self, _body: &[u8]) -> Option<String> {
+        // Nothing is signed: what a delivery says beyond its identity counts for nothing.
+        None
     }
 
-    fn answer(&self, entry: &Entry, body: &[u8], cursor: Option<&str>, _tally: u64, response: &ApiResponse) -> Step {
-        let Ok((session, Ok(attempt))) = pushed(body) else {
-            return stored_body_unreadable();
-        };
-        if session.event_name.is_some() {
-            return session_answer(&entry.event_type, response);
+    fn reference_in(&self, body: &[u8]) -> Option<String> {
+        let hint: Hint<'_> = object(body).ok()?;
+        let named = |kind, field| text(field).filter(|id| reference_id(id, "").is_ok()).map(|id| format!("{kind}:{id}"));
+        named("session", hint.session_id).or_else(|| named("entity", hint.entity_id))
+    }
+
+    fn ask(&self, entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask {
+        match Flow::read(body) {
+            Ok(Flow::Session(_, session)) => self.ask_session(&entry.event_type, &session, cursor),
+            Ok(Flow::Entity(attempt)) => self.ask_entity(&attempt, cursor),
+            Err(_) => Ask::Nothing(Box::new(stored_body_unreadable())),
         }
-        match response.status {
-            200 => {}
-            404 => return Step::NotYet { reason: "FinBox does not know the entity yet" },
-            _ => return Step::Trouble(trouble(response)),
-        }
-        if cursor == Some(ACCOUNTS) {
-            return accounts_answer(response);
-        }
-        match (attempt.statement(), attempt.link()) {
-            (Some(statement), _) => statement_answer(&attempt, &statement, response),
-            (None, Some(_)) => attempt_answer(&attempt, response),
-            // No statement and no link: no endpoint tells of this attempt. That the entity exists is all there is.
-            (None, None) => failure(&attempt, None, "entity"),
+    }
+
+    fn answer(&self, asked: &Asked<'_>, response: &ApiResponse) -> Step {
+        match Flow::read(asked.body) {
+            Ok(Flow::Session(_, session)) => self.session_answer(asked, &session, response),
+            Ok(Flow::Entity(attempt)) => entity_answer(&attempt, asked.cursor, response),
+            Err(_) => stored_body_unreadable(),
         }
     }
 
@@ -300,6 +294,50 @@ impl Provider for FinBox {
     }
 }
 
+/// What an unreadable delivery may still name.
+#[derive(Deserialize)]
+struct Hint<'a> {
+    #[serde(borrow)]
+    session_id: Field<'a>,
+    #[serde(borrow)]
+    entity_id: Field<'a>,
+}
+
+impl FinBox {
+    fn ask_entity(&self, attempt: &Attempt<'_>, cursor: Option<&str>) -> Ask {
+        let Some(entity_id) = text(attempt.entity_id) else {
+            return Ask::Nothing(Box::new(stored_body_unreadable()));
+        };
+        Ask::Request(match (cursor, attempt.statement(), attempt.link()) {
+            (Some(_), _, _) => self.get(&format!("entity/{}/accounts/", encode(&entity_id))),
+            // Without a statement only the link's list can confirm the attempt.
+            (None, None, Some(link_id)) => self.payloads(&link_id),
+            (None, _, _) => self.transactions(&entity_id),
+        })
+    }
+}
+
+fn entity_answer(attempt: &Attempt<'_>, cursor: Option<&str>, response: &ApiResponse) -> Step {
+    match response.status {
+        200 => {}
+        404 => return Step::not_yet("FinBox does not know the entity yet"),
+        _ => return Step::Trouble(trouble(response)),
+    }
+    if cursor == Some(ACCOUNTS) {
+        return accounts_answer(response);
+    }
+    match (attempt.statement(), attempt.link()) {
+        (Some(statement), _) => statement_answer(attempt, &statement, response),
+        (None, Some(_)) => attempt_answer(attempt, response),
+        // No statement and no link: no endpoint tells of this attempt. That the entity exists is all there is.
+        (None, None) if object::<&RawValue>(&response.body).is_err() => unreadable_answer(response),
+        (None, None) if attempt.progress() == COMPLETED => {
+            permanent("nothing can confirm a completion that names neither statement nor link")
+        }
+        (None, None) => failure(attempt, text(attempt.reason), "entity"),
+    }
+}
+
 #[derive(Deserialize)]
 struct Transactions<'a> {
     #[serde(borrow)]
@@ -322,93 +360,86 @@ struct Payloads<'a> {
     payloads: Vec<&'a RawValue>,
 }
 
-/// The transactions' `progress` must say of this statement what the delivery said.
+/// The transactions' `progress` must say of this statement what the delivery said. A failure that the provider itself has
+/// overtaken is no news any more: what it says by now is.
 fn statement_answer(attempt: &Attempt<'_>, statement: &str, response: &ApiResponse) -> Step {
-    let Ok(answer) = object::<Transactions<'_>>(&response.body) else { return unreadable_answer() };
+    let Ok(answer) = object::<Transactions<'_>>(&response.body) else { return unreadable_answer(response) };
     let progress = answer.progress.unwrap_or_default();
     let element = progress.iter().find(|element| text(element.statement_id).as_deref() == Some(statement));
-    let status = element.and_then(|element| text(element.status));
-    let told = text(attempt.progress).unwrap_or_default();
+    let status = element.and_then(|element| text(element.status)).map(progress_named);
+    let told = attempt.progress();
     match status.as_deref() {
-        None | Some("processing") => Step::NotYet { reason: "FinBox still processes the statement" },
+        None | Some(PROCESSING) => Step::not_yet("FinBox still processes the statement"),
+        Some(COMPLETED) if told == FAILED => match completion(attempt) {
+            Some(by) => Step::Overtaken { reason: "FinBox says by now that the statement is completed", by },
+            None => stored_body_unreadable(),
+        },
         Some(status) if status != told => {
             permanent("FinBox's API contradicts the delivery about the statement's progress")
         }
         Some(COMPLETED) => {
             let row = Row { sk: "transactions".into(), columns: Vec::new(), document: response.body.clone() };
-            Step::More { rows: vec![row], cursor: ACCOUNTS.into() }
+            Step::More { rows: vec![row], unreadable: 0, cursor: ACCOUNTS.into() }
         }
+        // Of a statement only the API's own message is kept: the delivery's may be anybody's.
         Some(_) => failure(attempt, element.and_then(|element| text(element.message)), "statement"),
     }
 }
 
+/// The completion of the statement that an attempt names, as its webhook would have brought it.
+fn completion(attempt: &Attempt<'_>) -> Option<Found> {
+    let body = serde_json::json!({
+        "entity_id": text(attempt.entity_id),
+        "statement_id": attempt.statement(),
+        "link_id": attempt.link(),
+        "progress": COMPLETED,
+        "reason": "",
+    });
+    let body = body.to_string().into_bytes();
+    let event = serde_json::from_slice::<Attempt<'_>>(&body).ok()?.event(1).ok()?;
+    Some(Found { event, body })
+}
+
 fn accounts_answer(response: &ApiResponse) -> Step {
-    if object::<serde_json::Value>(&response.body).is_err() {
-        return unreadable_answer();
+    if object::<&RawValue>(&response.body).is_err() {
+        return unreadable_answer(response);
     }
-    let row = Row { sk: "accounts".into(), columns: Vec::new(), document: response.body.clone() };
+    let row = Row { sk: ACCOUNTS.into(), columns: Vec::new(), document: response.body.clone() };
     let summary = vec![("progress", COMPLETED.into()), ("confirmed_by", "statement".into())];
-    Step::Done { rows: vec![row], outcome: Outcome { summary, pulled: true, status: None } }
+    Step::done(vec![row], Outcome { summary, pulled: true, status: None })
 }
 
 /// The link's list must hold an attempt that looks like the one delivered.
 fn attempt_answer(attempt: &Attempt<'_>, response: &ApiResponse) -> Step {
-    let Ok(answer) = object::<Payloads<'_>>(&response.body) else { return unreadable_answer() };
+    let Ok(answer) = object::<Payloads<'_>>(&response.body) else { return unreadable_answer(response) };
     let wanted = attempt.event(1).map(|event| event.key());
     let listed = answer.payloads.iter().any(|payload| {
         serde_json::from_str::<Attempt<'_>>(payload.get()).is_ok_and(|a| a.event(1).map(|event| event.key()) == wanted)
     });
     if !listed {
-        return Step::NotYet { reason: "FinBox's list of the link does not hold this attempt" };
+        return Step::not_yet("FinBox's list of the link does not hold this attempt");
     }
-    failure(attempt, None, "link")
+    failure(attempt, text(attempt.reason), "link")
 }
 
 /// Keeps a failure and its reason. `completed` without a statement has nothing to fetch either.
-fn failure(attempt: &Attempt<'_>, message: Option<String>, confirmed_by: &'static str) -> Step {
-    let progress = text(attempt.progress).unwrap_or_default();
-    let reason = text(attempt.reason).filter(|reason| !reason.is_empty()).or(message).unwrap_or_default();
+fn failure(attempt: &Attempt<'_>, reason: Option<String>, confirmed_by: &'static str) -> Step {
+    let progress = attempt.progress();
+    let reason = reason.unwrap_or_default();
     let statement = attempt.statement().map_or_else(|| format!("none#{}", reason_mark(&reason)), |id| escape(&id));
     let document = serde_json::json!({ "progress": &progress, "reason": &reason }).to_string().into_bytes();
     let columns = vec![("progress", progress.clone()), ("reason", reason)];
     let row = Row { sk: format!("failure#{statement}"), columns, document };
     let summary = vec![("progress", progress.into()), ("confirmed_by", confirmed_by.into())];
-    Step::Done { rows: vec![row], outcome: Outcome { summary, pulled: true, status: None } }
-}
-
-#[derive(Deserialize)]
-struct Session<'a> {
-    #[serde(borrow)]
-    session_progress: Field<'a>,
-}
-
-fn session_answer(event_type: &str, response: &ApiResponse) -> Step {
-    let progress = match response.status {
-        200 => match object::<Session<'_>>(&response.body) {
-            Ok(session) => text(session.session_progress).unwrap_or_else(|| "unknown".into()),
-            Err(_) => return unreadable_answer(),
-        },
-        404 => return Step::NotYet { reason: "FinBox does not know the session yet" },
-        // An expired session may be gone, or was never asked to be processed: both confirm the expiry.
-        400 if event_type == EXPIRY => "not_requested".into(),
-        410 if event_type == EXPIRY => "deleted".into(),
-        _ => return Step::Trouble(trouble(response)),
-    };
-    if event_type == REQUIREMENT && progress == "processing" {
-        return Step::NotYet { reason: "FinBox still processes the session" };
-    }
-    let columns = vec![("session_progress", progress.clone())];
-    let row = Row { sk: "progress".into(), columns, document: response.body.clone() };
-    let summary = vec![("session_progress", progress.into())];
-    Step::Done { rows: vec![row], outcome: Outcome { summary, pulled: true, status: None } }
+    Step::done(vec![row], Outcome { summary, pulled: true, status: None })
 }
 
 fn permanent(reason: &str) -> Step {
-    Step::Trouble(Trouble::Permanent { reason: reason.into() })
+    Step::hopeless(reason)
 }
 
-fn unreadable_answer() -> Step {
-    permanent("FinBox's answer has not the documented shape")
+fn unreadable_answer(response: &ApiResponse) -> Step {
+    Step::Trouble(unreadable(response, "FinBox's answer"))
 }
 
 fn stored_body_unreadable() -> Step {

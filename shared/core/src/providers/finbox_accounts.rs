@@ -19,7 +19,7 @@ const MAX_PLAIN_DIGITS: usize = 18;
 
 /// The mark of these accounts.
 pub(super) fn mark_of(accounts: Field<'_>) -> String {
-    let Some(sent) = accounts.map(RawValue::get) else { return "none".into() };
+    let Some(sent) = accounts.said().map(RawValue::get) else { return "none".into() };
     match Plain::read(sent) {
         Some(mut plain) => mark(plain.sorted()),
         None => through_values(sent),
@@ -149,7 +149,7 @@ mod tests {
     fn accounts_as_finbox_sends_them_are_plain() {
         let sent = r#"[{"bank_name":"hdfc","account_id":"a-7","account_status":"COMPLETED","error_code":null,"months":12},{}]"#;
         assert!(is_read_plain(sent));
-        assert_eq!(mark_of(Some(&raw(sent))), through_values(sent));
+        assert_eq!(mark_of(Field::of(Some(&raw(sent)))), through_values(sent));
     }
 
     #[test]
@@ -174,12 +174,12 @@ mod tests {
 
     #[test]
     fn order_changes_nothing_and_content_does() {
-        let mark = |json: &str| mark_of(Some(&raw(json)));
+        let mark = |json: &str| mark_of(Field::of(Some(&raw(json))));
         let one = mark(r#"[{"id":"a","state":"done"},{"id":"b","state":"done"}]"#);
         assert_eq!(one, mark(r#"[ {"state" : "done","id":"b"}, {"state":"done","id":"a"} ]"#));
         assert_ne!(one, mark(r#"[{"id":"a","state":"done"},{"id":"b","state":"failed"}]"#));
         assert_ne!(one, mark(r#"[{"id":"a","state":"done"}]"#));
-        assert_eq!(mark_of(None), "none");
+        assert_eq!(mark_of(Field::default()), "none");
     }
 
     /// Accounts that are nearly plain, in JSON as nobody would print it.
@@ -201,7 +201,7 @@ mod tests {
     proptest! {
         #[test]
         fn plain_or_not_the_mark_is_the_same(sent in accounts()) {
-            prop_assert_eq!(mark_of(Some(&raw(&sent))), through_values(&sent));
+            prop_assert_eq!(mark_of(Field::of(Some(&raw(&sent)))), through_values(&sent));
         }
     }
 }

@@ -6,16 +6,19 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::super::{Expected, Found, Polled, Polls, Unexpectable, reference_id};
+use super::sessions::{POLLED, Progress};
 use super::{
-    Attempt, COMPLETED, FAILED, Field, FinBox, ID, Payloads, Session, Transactions, object, text, trouble, watch_key,
+    Attempt, COMPLETED, FAILED, Field, FinBox, ID, Payloads, Transactions, object, progress_named, text, trouble,
+    watch_key,
 };
-use crate::api::{ApiRequest, ApiResponse, Trouble, encode};
+use crate::api::{ApiRequest, ApiResponse, encode, unreadable};
 use crate::debt::Expectation;
 use crate::entry::{Event, OnDuplicate};
 use crate::identity::{Identity, Subject};
-use crate::time::UnixMs;
+use crate::time::Zone;
 
 const SHAPE: &str = "link:<link_id>, entity:<entity_id> or session:<session_id>, the id 1 to 200 characters";
 
@@ -52,8 +55,12 @@ impl Polls for FinBox {
             (200, _) => {}
             // A link without payloads may have entities all the same; an entity may be gone, and the mapping's next page.
             (404, Some(("link", _))) => {}
-            (404, _) => return Polled::NotYet,
+            // A session nobody has asked to process: that is still to come.
+            (400, Some(("session", _))) | (404, _) => return Polled::NotYet,
             _ => return Polled::Trouble(trouble(response)),
+        }
+        if response.status == 200 && object::<&RawValue>(&response.body).is_err() {
+            return Polled::Trouble(unreadable(response, "FinBox's answer"));
         }
         let read = match reference {
             Some(("link", link)) => self.of_link(link, Stage::read(cursor), expectation.polls, response),
@@ -61,8 +68,7 @@ impl Polls for FinBox {
             Some((_, id)) => entity(id, response),
             None => None,
         };
-        let reason = "FinBox's answer has not the documented shape";
-        read.unwrap_or_else(|| Polled::Trouble(Trouble::Permanent { reason: reason.into() }))
+        read.unwrap_or_else(|| Polled::Trouble(unreadable(response, "FinBox's answer")))
     }
 }
 
@@ -102,30 +108,38 @@ impl FinBox {
     /// never complete.
     fn of_link(&self, link: &str, stage: Stage, polls: u32, response: &ApiResponse) -> Option<Polled> {
         let there = response.status == 200;
-        let (found, next) = match stage {
+        let (Read { found, unreadable }, next) = match stage {
             Stage::Payloads => {
-                let found = if there { listed_payloads(response, self.utc_offset_minutes)? } else { Vec::new() };
-                (found, Stage::Mapping { page: 1, entities: Vec::new() })
+                let read = if there { listed_payloads(response, self.zone)? } else { Read::default() };
+                (read, Stage::Mapping { page: 1, entities: Vec::new() })
             }
             Stage::Mapping { page, mut entities } => {
-                let more = there && mapped(link, &mut entities, response)? && page < MAX_MAPPED_PAGES;
+                let mut read = Read::default();
+                let more = there && mapped(link, &mut entities, &mut read, response)? && page < MAX_MAPPED_PAGES;
                 let next = if more {
                     Stage::Mapping { page: page.saturating_add(1), entities }
                 } else {
                     Stage::entities(entities, polls)
                 };
-                (Vec::new(), next)
+                (read, next)
             }
             Stage::Entities(mut left) => {
                 let entity = left.pop()?;
-                let found = if there { statements(&entity, Some(link), response)?.0 } else { Vec::new() };
-                (found, Stage::Entities(left))
+                let read = if there { statements(&entity, Some(link), response)?.0 } else { Read::default() };
+                (read, Stage::Entities(left))
             }
         };
         let ended = matches!(&next, Stage::Entities(left) if left.is_empty());
         let more = if ended { None } else { Some(serde_json::to_string(&next).ok()?) };
-        Some(Polled::Found { found, complete: false, more })
+        Some(Polled::Found { found, unreadable, complete: false, more })
     }
+}
+
+/// What a page tells, and how many of its rows can't be read.
+#[derive(Default)]
+struct Read {
+    found: Vec<Found>,
+    unreadable: u64,
 }
 
 #[derive(Deserialize)]
@@ -146,12 +160,13 @@ struct Mapped<'a> {
 
 /// Adds a page's entities to those that are known; true: there is another page. A row of another link is passed over:
 /// were the filter ever not obeyed, the list would hold every entity there is.
-fn mapped(link: &str, entities: &mut Vec<String>, response: &ApiResponse) -> Option<bool> {
+fn mapped(link: &str, entities: &mut Vec<String>, read: &mut Read, response: &ApiResponse) -> Option<bool> {
     let page: Mapping<'_> = object(&response.body).ok()?;
-    let ours = page.results.iter().filter(|row| text(row.link_id).as_deref() == Some(link));
-    for id in ours.filter_map(|row| text(row.entity_id)).filter(|id| !id.trim().is_empty()) {
-        if !entities.contains(&id) {
-            entities.push(id);
+    for row in &page.results {
+        match (text(row.link_id), text(row.entity_id)) {
+            (Some(of), Some(id)) if of == link && !entities.contains(&id) => entities.push(id),
+            (Some(_), Some(_)) => {}
+            _ => read.unreadable += 1,
         }
     }
     Some(text(page.next).is_some() && !page.results.is_empty())
@@ -159,7 +174,7 @@ fn mapped(link: &str, entities: &mut Vec<String>, response: &ApiResponse) -> Opt
 
 /// Every payload of a link, oldest first. Attempts that look the same are told apart by counting them in the order of
 /// `date_time`.
-fn listed_payloads(response: &ApiResponse, utc_offset_minutes: i32) -> Option<Vec<Found>> {
+fn listed_payloads(response: &ApiResponse, zone: Zone) -> Option<Read> {
     let answer: Payloads<'_> = object(&response.body).ok()?;
     let mut attempts = Vec::new();
     // The list comes newest first; reversed before a stable sort, equal times keep their order of sending.
@@ -167,7 +182,7 @@ fn listed_payloads(response: &ApiResponse, utc_offset_minutes: i32) -> Option<Ve
         // One row that can't be read must not hide its neighbours.
         let Ok(attempt) = serde_json::from_str::<Attempt<'_>>(payload.get()) else { continue };
         let Ok(dated) = serde_json::from_str::<Dated<'_>>(payload.get()) else { continue };
-        let at = text(dated.date_time).and_then(|at| UnixMs::parse_civil(&at, utc_offset_minutes));
+        let at = text(dated.date_time).and_then(|at| zone.read(&at));
         attempts.push((at, attempt, payload));
     }
     attempts.sort_by_key(|(at, _, _)| *at);
@@ -179,7 +194,9 @@ fn listed_payloads(response: &ApiResponse, utc_offset_minutes: i32) -> Option<Ve
         let Ok(event) = attempt.event(*ordinal) else { continue };
         found.push(Found { event: Event { occurred_at: at, ..event }, body: super::super::json::raw(payload) });
     }
-    Some(found)
+    let unreadable = (answer.payloads.len() - found.len()) as u64;
+    // A list of which nothing can be read is no list.
+    (unreadable == 0 || !found.is_empty()).then_some(Read { found, unreadable })
 }
 
 #[derive(serde::Deserialize)]
@@ -190,18 +207,18 @@ struct Dated<'a> {
 
 /// An entity is complete once each of its statements is completed or failed.
 fn entity(entity_id: &str, response: &ApiResponse) -> Option<Polled> {
-    let (found, complete) = statements(entity_id, None, response)?;
-    Some(Polled::Found { found, complete, more: None })
+    let (Read { found, unreadable }, complete) = statements(entity_id, None, response)?;
+    Some(Polled::Found { found, unreadable, complete, more: None })
 }
 
 /// The statements of an entity that are completed or failed, and whether that is all of them.
-fn statements(entity_id: &str, link_id: Option<&str>, response: &ApiResponse) -> Option<(Vec<Found>, bool)> {
+fn statements(entity_id: &str, link_id: Option<&str>, response: &ApiResponse) -> Option<(Read, bool)> {
     let answer: Transactions<'_> = object(&response.body).ok()?;
     let mut found = Vec::new();
     let progress = answer.progress.unwrap_or_default();
     let mut complete = !progress.is_empty();
     for element in &progress {
-        let status = text(element.status).unwrap_or_default();
+        let status = text(element.status).map(progress_named).unwrap_or_default();
         if status != COMPLETED && status != FAILED {
             complete = false;
             continue;
@@ -221,17 +238,17 @@ fn statements(entity_id: &str, link_id: Option<&str>, response: &ApiResponse) ->
             found.push(Found { event, body: body.clone() });
         }
     }
-    Some((found, complete))
+    Some((Read { found, unreadable: 0 }, complete))
 }
 
 /// A session that is completed. Its webhook names accounts that this answer does not, so the two can't be one event:
 /// the polled one has a name of its own.
 fn session(session_id: &str, response: &ApiResponse) -> Option<Polled> {
-    let answer: Session<'_> = object(&response.body).ok()?;
-    if text(answer.session_progress).as_deref() != Some(COMPLETED) {
+    let answer: Progress<'_> = object(&response.body).ok()?;
+    if answer.said().as_deref() != Some(COMPLETED) {
         return Some(Polled::NotYet);
     }
-    let name = "SESSION_PROGRESS_COMPLETED";
+    let name = POLLED;
     let event = Event {
         event_type: name.into(),
         subject: Subject::new(ID, "session", session_id),
@@ -242,5 +259,5 @@ fn session(session_id: &str, response: &ApiResponse) -> Option<Polled> {
         notes: Vec::new(),
     };
     let body = serde_json::json!({ "event_name": name, "session_id": session_id }).to_string().into_bytes();
-    Some(Polled::Found { found: vec![Found { event, body }], complete: true, more: None })
+    Some(Polled::Found { found: vec![Found { event, body }], unreadable: 0, complete: true, more: None })
 }

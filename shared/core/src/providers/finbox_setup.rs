@@ -23,7 +23,7 @@ static STEPS: &[SetupStep] = &[SetupStep {
         },
         SetupInput {
             name: "webhook-mode",
-            about: "0 for net banking only, 1 for manual uploads as well; FinBox keeps no earlier choice",
+            about: "0 for net banking only, 1 for manual uploads as well; sessions also know 2 and 3 (all modes)",
             required: true,
         },
     ],
@@ -44,11 +44,9 @@ impl Setup for FinBox {
             "session" => "session_data",
             _ => return Err(SetupError::Input { name: "flow", rule: "entity or session" }),
         };
-        let mode = match required(inputs, "webhook-mode")? {
-            "0" => 0,
-            "1" => 1,
-            _ => return Err(SetupError::Input { name: "webhook-mode", rule: "0 or 1" }),
-        };
+        // What each number means stands in FinBox's pages; the pages of the session flow show a 3, "enable for all modes".
+        let mode: Option<u8> = required(inputs, "webhook-mode")?.parse().ok().filter(|mode| (0..=3).contains(mode));
+        let mode = mode.ok_or(SetupError::Input { name: "webhook-mode", rule: "0, 1, 2 or 3" })?;
         let body = object(&[
             ("webhook_url", Some(json!(webhook_url(inputs, "webhook-url")?))),
             ("webhook_mode", Some(json!(mode))),
@@ -80,7 +78,7 @@ mod tests {
         let provider = build_with(build, &[("FINBOX_API_BASE_URL", "https://b.example/bank-connect")]);
         let setup = provider.setup().offered().unwrap();
         for (flow, resource, mode) in
-            [("entity", "entity", "0"), ("entity", "entity", "1"), ("session", "session_data", "1")]
+            [("entity", "entity", "0"), ("entity", "entity", "1"), ("session", "session_data", "1"), ("session", "session_data", "3")]
         {
             let request = setup.request("set-webhook", &given(flow, URL, mode)).unwrap();
             assert_eq!(request.url, format!("https://b.example/bank-connect/v1/{resource}/update_webhook/"));
@@ -101,7 +99,7 @@ mod tests {
             let error = setup.request("set-webhook", &inputs).unwrap_err();
             assert_eq!(error.to_string(), format!("--{name} must be given"));
         }
-        for inputs in [given("both", URL, "1"), given("entity", "http://h/x", "1"), given("entity", URL, "2")] {
+        for inputs in [given("both", URL, "1"), given("entity", "http://h/x", "1"), given("entity", URL, "4")] {
             assert!(setup.request("set-webhook", &inputs).is_err());
         }
         assert_eq!(setup.request("subscribe", &given("entity", URL, "1")), Err(SetupError::Unknown));

@@ -1,8 +1,9 @@
 //! FinBox, case by case.
 
-use super::super::testing::{answer, build_with, entry_of, expectation, rows_of, verified};
+use super::super::testing::{answer, asked, build_with, entry_of, expectation, rows_of, verified};
 use super::super::{Found, Polled};
 use super::*;
+use crate::api::Trouble;
 
 fn finbox() -> Box<dyn Provider> {
     build_with(build, &[])
@@ -137,7 +138,7 @@ fn link_poll(polls: u32, answer_to: impl Fn(&str) -> (u16, String)) -> (Vec<Stri
         let (status, body) = answer_to(&request.url);
         urls.push(request.url.rsplit_once("/v1/entity/").unwrap().1.to_string());
         match polls_of.polled(&link, cursor.as_deref(), &answer(status, &body)) {
-            Polled::Found { found, complete, more } => {
+            Polled::Found { found, complete, more, .. } => {
                 assert!(!complete, "a link may always bring more");
                 statements.extend(found.into_iter().map(|found| String::from_utf8(found.body).unwrap()));
                 cursor = more;
@@ -247,7 +248,7 @@ fn references() {
 fn a_completed_statement_is_confirmed_before_anything_is_kept() {
     let provider = finbox();
     let (_, entry) = entry_of(provider.as_ref(), COMPLETED_BODY);
-    let step = |body: &str| provider.answer(&entry, COMPLETED_BODY.as_bytes(), None, 0, &answer(200, body));
+    let step = |body: &str| provider.answer(&asked(&entry, COMPLETED_BODY.as_bytes(), None, 0), &answer(200, body));
     assert!(matches!(step(r#"{"progress":[]}"#), Step::NotYet { .. }));
     assert!(matches!(step(r#"{"progress":[{"status":"processing","statement_id":"s1"}]}"#), Step::NotYet { .. }));
     let contradiction = step(r#"{"progress":[{"status":"failed","statement_id":"s1"}]}"#);
@@ -257,7 +258,7 @@ fn a_completed_statement_is_confirmed_before_anything_is_kept() {
     assert!(matches!(&confirmed, Step::More { cursor, .. } if cursor == ACCOUNTS));
     assert_eq!(rows_of(&confirmed)[0].sk, "transactions");
     let accounts = answer(200, r#"{"accounts":[]}"#);
-    let done = provider.answer(&entry, COMPLETED_BODY.as_bytes(), Some(ACCOUNTS), 1, &accounts);
+    let done = provider.answer(&asked(&entry, COMPLETED_BODY.as_bytes(), Some(ACCOUNTS), 1), &accounts);
     assert!(matches!(&done, Step::Done { .. }));
     assert_eq!(rows_of(&done)[0].sk, "accounts");
 }
@@ -268,14 +269,14 @@ fn failures_are_kept_with_their_reason() {
     let failed = COMPLETED_BODY.replace("completed", "failed");
     let (_, entry) = entry_of(provider.as_ref(), &failed);
     let by_statement = answer(200, r#"{"progress":[{"status":"failed","statement_id":"s1","message":"no pages"}]}"#);
-    let rows = rows_of(&provider.answer(&entry, failed.as_bytes(), None, 0, &by_statement));
+    let rows = rows_of(&provider.answer(&asked(&entry, failed.as_bytes(), None, 0), &by_statement));
     assert_eq!(rows[0].sk, "failure#s1");
     assert_eq!(rows[0].columns[1], ("reason", "no pages".to_string()));
 
     let (_, entry) = entry_of(provider.as_ref(), WRONG_LOGIN);
     let Ask::Request(request) = provider.ask(&entry, WRONG_LOGIN.as_bytes(), None) else { panic!("not asked") };
     assert!(request.url.contains("webhook_payloads"));
-    let step = |list: &str| provider.answer(&entry, WRONG_LOGIN.as_bytes(), None, 0, &answer(200, list));
+    let step = |list: &str| provider.answer(&asked(&entry, WRONG_LOGIN.as_bytes(), None, 0), &answer(200, list));
     assert!(matches!(step(r#"{"payloads":[]}"#), Step::NotYet { .. }));
     let rows = rows_of(&step(&format!(r#"{{"payloads":[{WRONG_LOGIN}]}}"#)));
     assert_eq!(rows[0].sk, format!("failure#none#{WRONG_CREDENTIALS}"));
@@ -293,15 +294,99 @@ fn sessions() {
     let key = |accounts: &str| entry_of(provider.as_ref(), &body(accounts)).0.key();
     assert_eq!(key(r#"[{"id":1,"s":"a"},{"id":2}]"#), key(r#"[{"id":2},{"s":"a","id":1}]"#));
     assert_ne!(key(r#"[{"id":1,"s":"a"}]"#), key(r#"[{"id":1,"s":"b"}]"#));
-    let (_, entry) = entry_of(provider.as_ref(), &body("[]"));
-    let step = |status, text: &str| provider.answer(&entry, body("[]").as_bytes(), None, 0, &answer(status, text));
-    assert!(matches!(step(200, r#"{"session_progress":"processing"}"#), Step::NotYet { .. }));
-    assert!(matches!(step(200, r#"{"session_progress":"completed"}"#), Step::Done { .. }));
-    assert!(matches!(step(404, ""), Step::NotYet { .. }));
-    assert!(matches!(step(410, ""), Step::Trouble(Trouble::Permanent { .. })));
-    let expiry = r#"{"event_name":"SESSION_EXPIRY_NOTIFICATION","session_id":"x"}"#;
-    let (_, entry) = entry_of(provider.as_ref(), expiry);
-    assert!(matches!(provider.answer(&entry, expiry.as_bytes(), None, 0, &answer(410, "")), Step::Done { .. }));
+}
+
+#[test]
+fn what_each_event_of_a_session_may_be_confirmed_by() {
+    let provider = finbox();
+    let upload = |status: &str, expires: &str| {
+        format!(r#"{{"upload_status":"{status}","session_expiry_timestamp":"{expires}","accounts":[]}}"#)
+    };
+    // The tests ask in October 2096.
+    let (past, future) = ("2096-01-01 00:00:00", "2097-01-01 00:00:00");
+    let (done, waits, parks) = ("done", "waits", "parks");
+    let joined = "SESSION_REQUIREMENT_COMPLETION_NOTIFICATION/SESSION_EXPIRY_NOTIFICATION";
+    let (uploaded, expired) = ("session_requirement_completion_notification", "SESSION_EXPIRY_NOTIFICATION");
+    let enriched = "ENRICHMENT_NOTIFICATION";
+    let rows = [
+        (uploaded, 200, upload("COMPLETED", future), done),
+        (uploaded, 200, upload("Completed", past), done),
+        (uploaded, 200, upload("PENDING", future), waits),
+        (uploaded, 200, upload("", ""), waits),
+        (uploaded, 200, upload("PENDING", past), parks),
+        (uploaded, 200, upload("EXPIRED", future), parks),
+        (uploaded, 404, String::new(), waits),
+        (uploaded, 410, String::new(), parks),
+        (expired, 200, upload("PENDING", past), done),
+        (expired, 200, upload("EXPIRED", future), done),
+        (expired, 200, upload("PENDING", future), waits),
+        (expired, 200, upload("PENDING", "soon"), waits),
+        (expired, 200, upload("COMPLETED", past), parks),
+        (expired, 410, String::new(), done),
+        (joined, 200, upload("COMPLETED", future), done),
+        (joined, 200, upload("PENDING", past), done),
+        (joined, 200, upload("PENDING", future), waits),
+        (enriched, 200, r#"{"session_progress":"processing"}"#.into(), waits),
+        (enriched, 200, r#"{"session_progress":"failed"}"#.into(), waits),
+        (enriched, 200, "{}".into(), waits),
+        (enriched, 400, r#"{"error":"PROCESSING_NOT_REQUESTED"}"#.into(), waits),
+        (enriched, 404, String::new(), waits),
+        (enriched, 410, String::new(), parks),
+        (enriched, 200, r#"{"session_progress":"COMPLETED","accounts":[]}"#.into(), done),
+        (enriched, 200, r#"{"session_progress":"completed"}"#.into(), "asks for its accounts"),
+    ];
+    for (name, status, text, expected) in rows {
+        let body = format!(r#"{{"event_name":"{name}","session_id":"x"}}"#);
+        let (event, entry) = entry_of(provider.as_ref(), &body);
+        assert!(event.known, "{name}");
+        let step = provider.answer(&asked(&entry, body.as_bytes(), None, 0), &answer(status, &text));
+        let came = match &step {
+            Step::Done { .. } => done,
+            Step::NotYet { .. } => waits,
+            Step::Trouble(Trouble::Permanent { .. }) => parks,
+            Step::More { .. } => "asks for its accounts",
+            Step::Overtaken { .. } | Step::Trouble(_) => "something else",
+        };
+        assert_eq!(came, expected, "{name}: {status} {text}");
+    }
+}
+
+#[test]
+fn an_enrichment_that_failed_is_told_from_one_that_succeeded() {
+    let provider = finbox();
+    let body = r#"{"event_name":"ENRICHMENT_NOTIFICATION","session_id":"x","accounts":[{"account_status":"completed"}]}"#;
+    let (_, entry) = entry_of(provider.as_ref(), body);
+    let failed = |cursor, text: &str| {
+        let step = provider.answer(&asked(&entry, body.as_bytes(), cursor, 1), &answer(200, text));
+        let Step::Done { outcome, .. } = step else { panic!("not done: {step:?}") };
+        outcome.summary.into_iter().find(|(name, _)| *name == "failed_accounts").map(|(_, failed)| failed)
+    };
+    // As the API says it, in the progress or in the upload's accounts; what the delivery says counts for nothing.
+    let progress = |status| format!(r#"{{"session_progress":"completed","accounts":[{{"account_status":"{status}"}}]}}"#);
+    assert_eq!(failed(None, &progress("completed")), Some(0.into()));
+    assert_eq!(failed(None, &progress("FAILED")), Some(1.into()));
+    let upload = |status| format!(r#"{{"accounts":[{{"statements":[{{"statement_status":"{status}"}}]}},{{}}]}}"#);
+    assert_eq!(failed(Some("upload"), &upload("completed")), Some(0.into()));
+    assert_eq!(failed(Some("upload"), &upload("failed")), Some(1.into()));
+    assert_eq!(failed(Some("upload"), "{}"), Some(serde_json::Value::Null), "nobody says");
+}
+
+#[test]
+fn reading_asking_and_answering_agree_about_what_a_delivery_is() {
+    let provider = finbox();
+    for name in [r#""""#, r#""  ""#, "null", r#""x""#, r#""SESSION_EXPIRY_NOTIFICATION""#, "{}", "[]", "true", "7"] {
+        let body = format!(
+            r#"{{"event_name":{name},"session_id":"x","entity_id":"e1","statement_id":"s1","progress":"completed"}}"#
+        );
+        let Ok(event) = provider.parse(&verified(ID, &body)) else { continue };
+        let of_session = event.subject.as_str().starts_with("finbox#session#");
+        let (_, entry) = entry_of(provider.as_ref(), &body);
+        let Ask::Request(request) = provider.ask(&entry, body.as_bytes(), None) else { panic!("{name}") };
+        assert_eq!(request.url.contains("/session_data/"), of_session, "{name}");
+        let answered = answer(200, r#"{"progress":[{"statement_id":"s1","status":"completed"}]}"#);
+        let step = provider.answer(&asked(&entry, body.as_bytes(), None, 0), &answered);
+        assert_eq!(matches!(step, Step::More { .. }), !of_session, "{name}: {step:?}");
+    }
 }
 
 #[test]

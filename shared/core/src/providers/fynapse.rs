@@ -18,16 +18,16 @@ mod setup;
 
 use serde::Deserialize;
 
-use super::json::{Field, object, raw, text};
+use super::json::{Field, content_mark, known_name, object, raw, text};
 use super::{
-    Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
+    Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
     Unreadable,
 };
-use crate::api::{ApiResponse, Auth, ClientAuth, OAuthClient, Trouble, trouble};
+use crate::api::{ApiResponse, Auth, ClientAuth, OAuthClient, trouble};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, OnDuplicate, Row};
 use crate::identity::{Identity, ProviderId, Subject};
-use crate::settings::{Lookup, SettingError, base_url, number};
+use crate::settings::{Lookup, REMEMBERED, SettingError, Timing, base_url, number};
 use crate::signature::Scheme;
 
 const ID: ProviderId = ProviderId("fynapse");
@@ -86,11 +86,17 @@ fn place(event_id: &str) -> (Subject, Identity) {
 }
 
 fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
+    let past = "FYNAPSE_TOLERANCE_PAST_SECS";
+    let past_secs = number(lookup, past, TOLERANCE_PAST_SECS)?;
+    // A capture must grow stale before its identity is forgotten.
+    if past_secs > Timing::read(lookup)?.oldest_processed_secs() {
+        return Err(SettingError::new(past, REMEMBERED));
+    }
     Ok(Box::new(Fynapse {
         scheme: Scheme::Timestamped {
             header: "webhook-signature",
             secret_encoding: super::encoding(lookup, "FYNAPSE_SECRET_ENCODING", "utf8")?,
-            past_secs: number(lookup, "FYNAPSE_TOLERANCE_PAST_SECS", TOLERANCE_PAST_SECS)?,
+            past_secs,
             future_secs: number(lookup, "FYNAPSE_TOLERANCE_FUTURE_SECS", TOLERANCE_FUTURE_SECS)?,
         },
         api: Api::read(lookup)?,
@@ -111,6 +117,13 @@ struct Body<'a> {
     data: Field<'a>,
 }
 
+impl Body<'_> {
+    fn event_type(&self) -> Option<String> {
+        let named = [self.plain_type, self.event_type, self.camel_type].into_iter().find_map(text)?;
+        Some(known_name(&named, [EXTRACTED]).map_or(named, Into::into))
+    }
+}
+
 impl Provider for Fynapse {
     fn id(&self) -> ProviderId {
         ID
@@ -126,15 +139,14 @@ impl Provider for Fynapse {
 
     fn parse(&self, verified: &Verified) -> Result<Event, Unreadable> {
         let body: Body<'_> = object(verified.body())?;
-        let named = [body.plain_type, body.event_type, body.camel_type].into_iter().find_map(text);
-        let event_type = named
-            .filter(|name| !name.is_empty())
+        let event_type = body
+            .event_type()
             .ok_or(Unreadable::Field { field: "type", rule: "a text (event_type and eventType are read as well)" })?;
-        if event_type == EXTRACTED && body.data.is_none() {
+        if event_type == EXTRACTED && body.data.said().is_none() {
             return Err(Unreadable::Field { field: "data", rule: "present" });
         }
         // The body is signed and the Idempotency-Key header is not, so identity comes from the body alone.
-        let event_id = text(body.event_id).filter(|id| !id.is_empty());
+        let event_id = text(body.event_id);
         let (subject, identity) = match &event_id {
             Some(id) => place(id),
             None => {
@@ -154,20 +166,30 @@ impl Provider for Fynapse {
         })
     }
 
+    fn content(&self, body: &[u8]) -> Option<String> {
+        let body: Body<'_> = object(body).ok()?;
+        Some(content_mark([body.data]))
+    }
+
+    fn reference_in(&self, _body: &[u8]) -> Option<String> {
+        // Nothing can be asked for.
+        None
+    }
+
     fn ask(&self, _entry: &Entry, body: &[u8], _cursor: Option<&str>) -> Ask {
         // The delivery is signed and complete: there is nothing to ask for.
-        let data = object::<Body<'_>>(body).ok().and_then(|body| body.data.map(raw));
+        let data = object::<Body<'_>>(body).ok().and_then(|body| body.data.said().map(raw));
         Ask::Nothing(Box::new(match data {
             Some(document) => {
                 let summary = vec![("data_bytes", document.len().into())];
                 let rows = vec![Row { sk: "data".into(), columns: Vec::new(), document }];
-                Step::Done { rows, outcome: Outcome { summary, pulled: false, status: None } }
+                Step::done(rows, Outcome { summary, pulled: false, status: None })
             }
-            None => Step::Trouble(Trouble::Permanent { reason: "the stored body has no data any more".into() }),
+            None => Step::hopeless("the stored body has no data any more"),
         }))
     }
 
-    fn answer(&self, _: &Entry, _: &[u8], _: Option<&str>, _: u64, response: &ApiResponse) -> Step {
+    fn answer(&self, _: &Asked<'_>, response: &ApiResponse) -> Step {
         Step::Trouble(trouble(response))
     }
 

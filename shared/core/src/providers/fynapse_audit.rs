@@ -13,13 +13,13 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::super::json::{instant, object, raw, text};
+use super::super::json::{Field, count, instant, object, raw, text};
 use super::super::{Audit, AuditedDelivery, Fate, Listed, ListedRow, Lists, Offer};
 use super::{Api, ID, place};
-use crate::api::{ApiRequest, ApiResponse, Trouble, encode, trouble};
+use crate::api::{ApiRequest, ApiResponse, Trouble, encode, trouble, unreadable};
 use crate::identity::{ItemKey, Subject};
-use crate::settings::{Lookup, SettingError, number, text as setting};
-use crate::time::UnixMs;
+use crate::settings::{Lookup, SettingError, number, text as setting, zone};
+use crate::time::{UnixMs, Zone};
 
 const DELIVERIES: &str = "deliveries";
 const DAY_SECS: u64 = 24 * 3600;
@@ -63,6 +63,8 @@ pub(super) struct Shape {
     page_limit: u32,
     horizon_days: u64,
     grace_secs: u64,
+    /// Of times that name none: a guess.
+    zone: Zone,
 }
 
 impl Shape {
@@ -97,7 +99,8 @@ impl Shape {
             return Err(SettingError::new("FYNAPSE_AUDIT_HORIZON_DAYS", rule));
         }
         let grace_secs = number(lookup, "FYNAPSE_AUDIT_GRACE_SECS", 300)?;
-        Ok(Self { path, query, names, first_page, page_limit, horizon_days, grace_secs })
+        let zone = zone(lookup, "FYNAPSE_UTC_OFFSET_MINUTES")?;
+        Ok(Self { path, query, names, first_page, page_limit, horizon_days, grace_secs, zone })
     }
 
     fn name(&self, of: &str) -> &str {
@@ -114,7 +117,7 @@ impl Shape {
 
     /// Reads a row; `None` if it lacks its id or its state.
     fn row(&self, row: &RawValue) -> Option<AuditedDelivery> {
-        let id = text(field(row, self.name("id"))).filter(|id| !id.is_empty())?;
+        let id = text(field(row, self.name("id")))?;
         let status = text(field(row, self.name("status")))?;
         let fate = if self.says("delivered", &status) {
             Fate::Delivered
@@ -124,7 +127,7 @@ impl Shape {
             // A state that nobody has told us of is not taken for a loss.
             Fate::Pending
         };
-        let event_id = text(field(row, self.name("event"))).filter(|id| !id.is_empty());
+        let event_id = text(field(row, self.name("event")));
         let (subject, entry) = match &event_id {
             Some(event_id) => {
                 let (subject, identity) = place(event_id);
@@ -133,7 +136,7 @@ impl Shape {
             }
             None => (Subject::new(ID, "delivery", &id), None),
         };
-        let at = |name| instant(field(row, self.name(name)));
+        let at = |name| instant(field(row, self.name(name)), self.zone);
         let (created_at, changed_at) = (at("created"), at("changed"));
         Some(AuditedDelivery { subject, id, entry, fate, created_at, changed_at, document: raw(row) })
     }
@@ -166,8 +169,8 @@ fn names(given: &str) -> Result<BTreeMap<&'static str, String>, SettingError> {
 }
 
 /// A field of an object, or of an object in it: `payload.eventId`.
-fn field<'a>(object: &'a RawValue, path: &str) -> Option<&'a RawValue> {
-    path.split('.').try_fold(object, |object, name| fields(object)?.remove(name))
+fn field<'a>(object: &'a RawValue, path: &str) -> Field<'a> {
+    Field::of(path.split('.').try_fold(object, |object, name| fields(object)?.remove(name)))
 }
 
 fn fields(object: &RawValue) -> Option<BTreeMap<Cow<'_, str>, &RawValue>> {
@@ -197,8 +200,11 @@ impl Lists for Api {
             return Listed::Trouble(trouble(response));
         }
         let shape = &self.audit;
+        let Ok(answer) = object::<&RawValue>(&response.body) else {
+            return Listed::Trouble(unreadable(response, "the audit's answer"));
+        };
         shape
-            .read_page(shape.page(position), now, &response.body)
+            .read_page(shape.page(position), now, answer)
             .unwrap_or_else(|reason| Listed::Trouble(Trouble::Permanent { reason: format!("{reason}: see {NAMES}") }))
     }
 
@@ -212,36 +218,36 @@ impl Shape {
         position.and_then(|position| position.parse().ok()).unwrap_or(self.first_page)
     }
 
-    fn read_page(&self, page: u64, now: UnixMs, body: &[u8]) -> Result<Listed, &'static str> {
-        let answer: &RawValue = object(body).map_err(|_| "the audit's answer is not JSON")?;
-        let rows = field(answer, self.name("rows"));
+    fn read_page(&self, page: u64, now: UnixMs, answer: &RawValue) -> Result<Listed, &'static str> {
+        let rows = field(answer, self.name("rows")).said();
         let rows: Option<Vec<&RawValue>> = rows.and_then(|rows| serde_json::from_str(rows.get()).ok());
         let rows = rows.ok_or("the audit's answer holds no list of deliveries")?;
-        let count = |name| text(field(answer, self.name(name))).and_then(|number| number.parse::<u64>().ok());
-        if count("page").is_some_and(|answered| answered != page) {
+        let number = |name| count(field(answer, self.name(name)));
+        if number("page").is_some_and(|answered| answered != page) {
             return Err("the audit answered another page than it was asked for");
         }
-        let deliveries: Vec<AuditedDelivery> = rows.iter().filter_map(|row| self.row(row)).collect();
-        let unread = rows.len() - deliveries.len();
-        if unread > 0 {
-            tracing::warn!(unread, "rows of the delivery audit lack an id or a state");
-        }
-        if deliveries.is_empty() && unread > 0 {
-            return Err("no row of the audit has an id and a state");
+        // A time that can't be read, or is yet to come, is never recent: such a row is passed over, and counted.
+        let is_dated = |row: &AuditedDelivery| row.changed_at.max(row.created_at).is_some_and(|at| at.is_past(now));
+        let deliveries: Vec<AuditedDelivery> =
+            rows.iter().filter_map(|row| self.row(row)).filter(is_dated).collect();
+        let unreadable = (rows.len() - deliveries.len()) as u64;
+        if deliveries.is_empty() && unreadable > 0 {
+            return Err("no row of the audit has an id, a state and a time of the past");
         }
         let unknown = deliveries.iter().filter(|row| row.fate == Fate::Pending && !self.is_pending(row)).count();
         if unknown > 0 {
             tracing::warn!(unknown, "deliveries in the audit have a state that is not known here");
         }
         // Without a count of pages, an empty one is the end.
-        let more = count("pages").map_or(!rows.is_empty(), |pages| page < last_page(self.first_page, pages));
+        let more = number("pages").map_or(!rows.is_empty(), |pages| page < last_page(self.first_page, pages));
         if more && rows.is_empty() {
             return Err("an empty page of the audit promised another one");
         }
         let next = (more && !self.ends_with(&deliveries, now)).then(|| page.saturating_add(1).to_string());
         let horizon = self.horizon(now);
-        let recent = |row: &AuditedDelivery| row.changed_at.max(row.created_at).is_none_or(|at| at >= horizon);
-        Ok(Listed::Page { rows: deliveries.into_iter().filter(recent).map(ListedRow::Delivery).collect(), next })
+        let recent = |row: &AuditedDelivery| row.changed_at.max(row.created_at).is_some_and(|at| at >= horizon);
+        let rows = deliveries.into_iter().filter(recent).map(ListedRow::Delivery).collect();
+        Ok(Listed::Page { rows, unreadable, next })
     }
 
     fn is_pending(&self, row: &AuditedDelivery) -> bool {
@@ -292,7 +298,7 @@ mod tests {
 
     /// The ids of a page's rows, and where the next one is.
     fn read(settings: &[(&str, &str)], position: Option<&str>, body: &str) -> (Vec<String>, Option<String>) {
-        let Listed::Page { rows, next } = page(settings, position, body) else { panic!("trouble: {body}") };
+        let Listed::Page { rows, next, .. } = page(settings, position, body) else { panic!("trouble: {body}") };
         let id = |row: &ListedRow| match row {
             ListedRow::Delivery(delivery) => delivery.id.clone(),
             ListedRow::Status(_) => panic!("a status"),
@@ -405,15 +411,19 @@ mod tests {
         assert_eq!(read(&[], None, &body(1, 1, &mixed)), (vec!["b".to_string()], None));
         let wide = ("FYNAPSE_AUDIT_HORIZON_DAYS", "30");
         assert_eq!(read(&[wide], None, &body(1, 1, &mixed)).0.len(), 2);
-        let timeless = r#"{"data":[{"id":"a","status":"DEAD_LETTER","eventId":"e"}],"totalPages":2}"#;
-        assert_eq!(read(&[], None, timeless), (vec!["a".to_string()], Some("2".into())));
+        // A time that can't be read, or is yet to come, is never recent.
+        let timeless = r#"{"id":"t","status":"DEAD_LETTER","eventId":"e"}"#.to_string();
+        let ahead = row("a", "DEAD_LETTER", 20).replace("2026", "2027");
+        let page_body = body(1, 2, &[timeless, ahead, row("b", "DEAD_LETTER", 20)]);
+        assert_eq!(read(&[], None, &page_body), (vec!["b".to_string()], Some("2".into())));
+        assert!(matches!(page(&[], None, &page_body), Listed::Page { unreadable: 2, .. }));
     }
 
     #[test]
     fn what_does_not_fit_the_names_is_said_and_not_passed_over() {
         let named_otherwise = r#"{"data":[{"uuid":"a","state":"DEAD_LETTER"}],"totalPages":1}"#;
         for (name, page_body) in [
-            ("not JSON", "nonsense".to_string()),
+            ("rows without a time", r#"{"data":[{"id":"a","status":"DEAD_LETTER"}],"totalPages":1}"#.to_string()),
             ("no rows", r#"{"items":[]}"#.to_string()),
             ("rows without id and state", named_otherwise.to_string()),
             ("another page", body(2, 3, &[row("a", "PENDING", 20)])),
@@ -422,6 +432,7 @@ mod tests {
             let Listed::Trouble(Trouble::Permanent { reason }) = page(&[], None, &page_body) else { panic!("{name}") };
             assert!(reason.ends_with("see FYNAPSE_AUDIT_NAMES"), "{name}: {reason}");
         }
+        assert!(matches!(page(&[], None, "nonsense"), Listed::Trouble(Trouble::Retry { .. })));
         let lists = with(&[]);
         let listed = lists.lists().offered().unwrap().listed(DELIVERIES, None, now(), &answer(503, ""));
         assert!(matches!(listed, Listed::Trouble(Trouble::Retry { .. })));

@@ -2,6 +2,7 @@
 //! number keeps the digits it was sent with.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -11,13 +12,35 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Unreadable;
-use crate::time::UnixMs;
+use crate::time::{UnixMs, Zone};
 
-/// A field as sent: absent and `null` are both `None`.
-pub(super) type Field<'a> = Option<&'a RawValue>;
+/// A field as sent. Missing, `null`, `""` and blanks are one thing: nothing was said. So nobody can ask whether a field is
+/// there, only what it says ([`Field::said`], [`text`]).
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Field<'a>(#[serde(borrow)] Option<&'a RawValue>);
+
+impl<'a> Field<'a> {
+    /// A field that was found in a map of fields.
+    pub(super) fn of(field: Option<&'a RawValue>) -> Self {
+        Self(field)
+    }
+
+    /// The other spelling of a field, where this one says nothing. Both may be sent.
+    pub(super) fn or(self, other: Self) -> Self {
+        if self.said().is_some() { self } else { other }
+    }
+
+    /// The JSON of a field that says something.
+    pub(super) fn said(self) -> Option<&'a RawValue> {
+        let is_text = |raw: &RawValue| raw.get().starts_with('"');
+        self.0.filter(|raw| !is_text(raw) || written(raw).is_some_and(|text| !text.trim().is_empty()))
+    }
+}
 
 /// Reads a JSON object.
 pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unreadable> {
+    let body = without_mark(body);
     // As text the bytes are checked once; as bytes, each field by itself. An object whose fields are text can be read
     // although something else in it is not.
     let read = match std::str::from_utf8(body) {
@@ -25,7 +48,7 @@ pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unread
         Err(_) if is_object(body) => serde_json::from_slice(body).ok(),
         Err(_) => None,
     };
-    read.ok_or(Unreadable::NotAnObject)
+    read.ok_or_else(|| Unreadable::of(body))
 }
 
 /// The same of a body that is text throughout. Only such a one may be read with its [`Part`]s, in one pass: what such a
@@ -33,6 +56,11 @@ pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unread
 pub(super) fn object_text<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Unreadable> {
     let read = if is_object(body.as_bytes()) { serde_json::from_str(body).ok() } else { None };
     read.ok_or(Unreadable::NotAnObject)
+}
+
+/// The body behind a byte order mark, which some editors and gateways put before a text.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// A derived struct would read an array as well, its fields one after the other.
@@ -59,14 +87,41 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Part<T> {
     }
 }
 
-/// The text of a string field, or the digits of a number; `None` for everything else.
+/// The text of a string field, or the digits of a number; `None` for everything else, and where nothing was said.
 pub(super) fn text(field: Field<'_>) -> Option<String> {
-    written(field?).map(Cow::into_owned)
+    written(field.said()?).map(Cow::into_owned)
 }
 
-/// The instant that a field names in RFC 3339.
-pub(super) fn instant(field: Field<'_>) -> Option<UnixMs> {
-    UnixMs::parse_rfc3339(&written(field?)?)
+/// A yes or no, also one that was sent as a text or as 1 or 0.
+pub(super) fn flag(field: Field<'_>) -> Option<bool> {
+    let said = field.said()?.get().trim_matches('"').trim().to_ascii_lowercase();
+    match said.as_str() {
+        "true" | "1" | "yes" => Some(true),
+        "false" | "0" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// A whole number that is not negative.
+pub(super) fn count(field: Field<'_>) -> Option<u64> {
+    text(field)?.trim().parse().ok()
+}
+
+/// The instant that a field names; without a zone it is read in the provider's.
+pub(super) fn instant(field: Field<'_>, zone: Zone) -> Option<UnixMs> {
+    zone.read(&written(field.said()?)?)
+}
+
+/// The name among `known` that is meant: in any case, with blanks or hyphens for underscores.
+pub(super) fn known_name(said: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+    let plain = plain_name(said);
+    known.into_iter().find(|name| plain == plain_name(name))
+}
+
+/// A name in lower case, its words joined by underscores.
+pub(super) fn plain_name(said: &str) -> String {
+    let separated = said.to_lowercase().replace(['-', '_'], " ");
+    separated.split_whitespace().collect::<Vec<_>>().join("_")
 }
 
 /// The same as [`text`], from the body itself where nothing is escaped.
@@ -82,9 +137,45 @@ fn written(field: &RawValue) -> Option<Cow<'_, str>> {
 
 /// The text of a field that must be there and not be empty.
 pub(super) fn required(name: &'static str, field: Field<'_>) -> Result<String, Unreadable> {
-    text(field)
-        .filter(|text| !text.trim().is_empty())
-        .ok_or(Unreadable::Field { field: name, rule: "a non-empty text or number" })
+    text(field).ok_or(Unreadable::Field { field: name, rule: "a non-empty text or number" })
+}
+
+/// A mark of what some fields say, whatever their white space and the order of what is in them. Numbers count by their
+/// digits: 100.10 is another text than 100.1.
+pub(super) fn content_mark<'a>(fields: impl IntoIterator<Item = Field<'a>>) -> String {
+    let mut plain = String::new();
+    for field in fields {
+        if let Some(said) = field.said() {
+            canonical(said, &mut plain);
+        }
+        plain.push('\n');
+    }
+    let mut digits = crate::identity::digest_hex(plain.as_bytes());
+    digits.truncate(32);
+    digits
+}
+
+/// JSON without white space, its objects' fields sorted. The parser's own limit on depth holds here as well.
+fn canonical(raw: &RawValue, out: &mut String) {
+    let text = raw.get();
+    if let Ok(fields) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text) {
+        for (name, value) in fields {
+            out.push('{');
+            out.push_str(&serde_json::Value::from(name.as_ref()).to_string());
+            canonical(value, out);
+        }
+        out.push('}');
+    } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
+        for item in items {
+            out.push('[');
+            canonical(item, out);
+        }
+        out.push(']');
+    } else if let Some(written) = written(raw).filter(|_| text.starts_with('"')) {
+        out.push_str(&serde_json::Value::from(written.as_ref()).to_string());
+    } else {
+        out.push_str(text);
+    }
 }
 
 /// The bytes of a field as sent.
@@ -109,9 +200,43 @@ mod tests {
         assert_eq!(id(r#"{"id":12345678901234567890.10}"#), Ok(Some("12345678901234567890.10".into())));
         assert_eq!(id(r#"{"id":null,"more":[{}]}"#), Ok(None));
         assert_eq!(id(r#"{"id":{"x":1}}"#), Ok(None));
-        assert_eq!(id("{}"), Ok(None));
+        for absent in ["{}", r#"{"id":""}"#, r#"{"id":"  "}"#, r#"{"id":"\u0020\t"}"#, "\u{feff}{}"] {
+            assert_eq!(id(absent), Ok(None), "{absent}");
+        }
+        assert_eq!(id("\u{1f}\u{8b}").unwrap_err(), Unreadable::NotAnObject, "not gzip: its second byte is another");
+        assert_eq!(object::<One<'_>>(b"\x1f\x8b\x08").map(|_| ()), Err(Unreadable::Gzip));
         for broken in ["", "[]", "[7]", r#" ["id"]"#, "7", r#"{"id":1"#, r#"{"id":1,"id":2}"#] {
             assert_eq!(id(broken), Err(Unreadable::NotAnObject), "{broken}");
+        }
+    }
+
+    #[test]
+    fn names_are_known_in_any_spelling() {
+        let known = ["in_underwriting", "cancelled"];
+        for said in ["in_underwriting", "In  Underwriting", "IN-UNDERWRITING", " in underwriting "] {
+            assert_eq!(known_name(said, known), Some("in_underwriting"), "{said}");
+        }
+        assert_eq!(known_name("underwriting", known), None);
+    }
+
+    #[test]
+    fn content_is_what_is_said_not_how_it_is_written() {
+        #[derive(Deserialize)]
+        struct Data<'a> {
+            #[serde(borrow)]
+            data: Field<'a>,
+        }
+        let mark = |json: &str| content_mark([object::<Data<'_>>(json.as_bytes()).unwrap().data]);
+        let first = mark(r#"{"data":{"a":[1.10,"x"],"b":null}}"#);
+        assert_eq!(mark(r#"{"data": {"b": null, "a": [ 1.10, "\u0078" ] } }"#), first);
+        for other in [
+            r#"{"data":{"a":[1.1,"x"],"b":null}}"#,
+            r#"{"data":{"a":["1.10","x"],"b":null}}"#,
+            r#"{"data":{"a":[[1.10],"x"],"b":null}}"#,
+            r#"{"data":{"a":["x",1.10],"b":null}}"#,
+            r#"{"data":{"a":[1.10,"x"]}}"#,
+        ] {
+            assert_ne!(mark(other), first, "{other}");
         }
     }
 }

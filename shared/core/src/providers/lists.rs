@@ -36,6 +36,8 @@ pub enum Listed {
     Page {
         /// The rows.
         rows: Vec<ListedRow>,
+        /// Rows that can't be read, and were passed over.
+        unreadable: u64,
         /// Where the next page is; `None` at the end.
         next: Option<String>,
     },
@@ -63,13 +65,19 @@ pub struct StatusRow {
     pub event_type: String,
     /// The status it shows.
     pub status: String,
-    /// The status' place in the provider's order.
-    pub rank: u8,
+    /// The status' place in the provider's order; `None` for one that is not known here.
+    pub rank: Option<u8>,
     /// The provider's JSON for the row.
     pub document: Vec<u8>,
 }
 
 impl StatusRow {
+    /// The event of a status that is not known here. However often the list shows it, it is one.
+    pub fn unknown(&self) -> Event {
+        let identity = Identity::new(&["listing-unknown", &self.id, &self.status]);
+        Event { identity, occurred_at: None, known: false, ..self.event(1, UnixMs(0)) }
+    }
+
     /// The event that this row reports, as the `n`th time its subject has this status.
     pub fn event(&self, n: u32, requested_at: UnixMs) -> Event {
         Event {

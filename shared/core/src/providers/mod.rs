@@ -12,13 +12,15 @@ mod rightfoot;
 mod runpayments;
 mod setup;
 
+use std::borrow::Cow;
+
 use ipnet::IpNet;
 
 use crate::api::{ApiRequest, ApiResponse, Trouble};
 use crate::debt::{Expectation, Status};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, Row};
-use crate::identity::{ItemKey, ProviderId, Subject};
+use crate::identity::{ItemKey, ProviderId, Subject, digest_hex};
 use crate::settings::{Lookup, SettingError, text};
 use crate::signature::{Encoding, Scheme};
 use crate::time::UnixMs;
@@ -48,11 +50,16 @@ pub trait Provider {
     fn answers(&self) -> &'static Answers;
     /// Reads a verified delivery.
     fn parse(&self, verified: &Verified) -> Result<Event, Unreadable>;
+    /// A mark of what a signed delivery says, without what changes from one attempt to the next: two that differ in it
+    /// are two contents. `None` where nothing is signed, and what is said counts for nothing until it is confirmed.
+    fn content(&self, body: &[u8]) -> Option<String>;
+    /// What can still be asked for where a delivery can't be read: a reference as [`Polls::expectation`] takes it.
+    fn reference_in(&self, body: &[u8]) -> Option<String>;
 
     /// What to ask the provider for this entry's work, from the start (`cursor` is `None`) or further on.
     fn ask(&self, entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask;
     /// What the answer to that means.
-    fn answer(&self, entry: &Entry, body: &[u8], cursor: Option<&str>, tally: u64, response: &ApiResponse) -> Step;
+    fn answer(&self, asked: &Asked<'_>, response: &ApiResponse) -> Step;
     /// What the work comes to where no answer is to be hoped for any more. `None`: nothing may take effect without one,
     /// and a person has to see to it.
     fn without_answer(&self, entry: &Entry, why: &str) -> Option<Outcome>;
@@ -142,6 +149,9 @@ pub enum Unreadable {
     /// Not JSON, or not an object.
     #[error("the body is not a JSON object")]
     NotAnObject,
+    /// Compressed, which nobody agreed on.
+    #[error("the body is compressed by gzip: it has to be sent as plain JSON")]
+    Gzip,
     /// A required field is absent, empty or of the wrong type.
     #[error("field {field} is missing or not {rule}")]
     Field {
@@ -150,6 +160,28 @@ pub enum Unreadable {
         /// What it must be.
         rule: &'static str,
     },
+}
+
+impl Unreadable {
+    /// Why a body is no JSON object.
+    pub(crate) fn of(body: &[u8]) -> Self {
+        if body.starts_with(b"\x1f\x8b") { Self::Gzip } else { Self::NotAnObject }
+    }
+}
+
+/// What was asked for an entry's work.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The entry.
+    pub entry: &'a Entry,
+    /// Its body.
+    pub body: &'a [u8],
+    /// From where on; `None`: from the start.
+    pub cursor: Option<&'a str>,
+    /// Rows read before that.
+    pub tally: u64,
+    /// When it was asked.
+    pub at: UnixMs,
 }
 
 /// What an entry's work asks for.
@@ -168,6 +200,8 @@ pub enum Step {
     More {
         /// Result rows of this page.
         rows: Vec<Row>,
+        /// How many of them can't be read, and are kept as they came.
+        unreadable: u64,
         /// Where to go on.
         cursor: String,
     },
@@ -175,16 +209,48 @@ pub enum Step {
     Done {
         /// Result rows of the last page.
         rows: Vec<Row>,
+        /// How many of them can't be read, and are kept as they came.
+        unreadable: u64,
         /// What came of it.
         outcome: Outcome,
     },
     /// The provider can't say yet.
     NotYet {
         /// For the operator.
+        reason: Cow<'static, str>,
+    },
+    /// The provider itself has overtaken what the event says: there is nothing to tell of it any more.
+    Overtaken {
+        /// For the operator.
         reason: &'static str,
+        /// What the provider says by now.
+        by: Found,
     },
     /// It did not work.
     Trouble(Trouble),
+}
+
+impl Step {
+    /// Done, with these rows.
+    pub(crate) fn done(rows: Vec<Row>, outcome: Outcome) -> Self {
+        Self::Done { rows, unreadable: 0, outcome }
+    }
+
+    pub(crate) fn not_yet(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::NotYet { reason: reason.into() }
+    }
+
+    /// What no further asking changes: a person's.
+    pub(crate) fn hopeless(reason: &str) -> Self {
+        Self::Trouble(Trouble::Permanent { reason: reason.into() })
+    }
+}
+
+/// A row of an answer that can't be read, kept as it came.
+pub(crate) fn unreadable_row(document: &[u8]) -> Row {
+    let mut digest = digest_hex(document);
+    digest.truncate(32);
+    Row { sk: format!("unreadable#{digest}"), columns: Vec::new(), document: document.to_vec() }
 }
 
 /// What came of an entry's work.
@@ -250,6 +316,8 @@ pub enum Polled {
     Found {
         /// Every completion the answer tells of; most are known already.
         found: Vec<Found>,
+        /// Rows of the answer that can't be read, and were passed over.
+        unreadable: u64,
         /// Nothing more is to come for this reference.
         complete: bool,
         /// More of the answer is on another page.
@@ -314,23 +382,34 @@ pub enum Submitted {
     Trouble(Trouble),
 }
 
-/// The providers, with their settings.
-pub struct Providers(Vec<Box<dyn Provider>>);
+/// The providers, with their settings. One whose settings are wrong is stopped, alone: the others go on, and what is owed
+/// to it is put off until its settings are mended.
+pub struct Providers(Vec<(ProviderId, Result<Box<dyn Provider>, SettingError>)>);
 
 impl Providers {
     /// Builds every provider from the settings.
-    pub fn read(lookup: Lookup<'_>) -> Result<Self, SettingError> {
-        ALL.iter().map(|definition| (definition.build)(lookup)).collect::<Result<_, _>>().map(Self)
+    pub fn read(lookup: Lookup<'_>) -> Self {
+        Self(ALL.iter().map(|definition| (definition.id, (definition.build)(lookup))).collect())
     }
 
-    /// The provider of this name.
+    /// The provider of this name, if it is not stopped.
     pub fn get(&self, name: &str) -> Option<&dyn Provider> {
         self.iter().find(|provider| provider.id().0 == name)
     }
 
-    /// All of them.
+    /// All that are not stopped.
     pub fn iter(&self) -> impl Iterator<Item = &dyn Provider> {
-        self.0.iter().map(AsRef::as_ref)
+        self.0.iter().filter_map(|(_, built)| built.as_ref().ok()).map(AsRef::as_ref)
+    }
+
+    /// The setting that stops the provider of this name.
+    pub fn stopped(&self, name: &str) -> Option<(ProviderId, &SettingError)> {
+        self.all_stopped().find(|(id, _)| id.0 == name)
+    }
+
+    /// Every provider that is stopped, and why.
+    pub fn all_stopped(&self) -> impl Iterator<Item = (ProviderId, &SettingError)> {
+        self.0.iter().filter_map(|(id, built)| Some((*id, built.as_ref().err()?)))
     }
 }
 
@@ -344,8 +423,8 @@ const MAX_REFERENCE_BYTES: usize = 200;
 
 /// Checks the id inside a reference.
 fn reference_id<'a>(id: &'a str, rule: &'static str) -> Result<&'a str, Unexpectable> {
-    let fits = !id.trim().is_empty() && id.len() <= MAX_REFERENCE_BYTES && !id.chars().any(char::is_control);
-    if fits { Ok(id) } else { Err(Unexpectable(rule)) }
+    let plain = !matches!(id.trim(), "" | "." | "..") && !id.chars().any(char::is_control);
+    if plain && id.len() <= MAX_REFERENCE_BYTES { Ok(id) } else { Err(Unexpectable(rule)) }
 }
 
 /// Reads a list of networks, `203.0.113.0/24,2001:db8::/32`. Empty turns the check off.

@@ -17,17 +17,18 @@ mod submit;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, instant, object, raw, required, text};
+use super::json::{Field, count, flag, instant, known_name, object, raw, required, text};
 use super::{
-    Answers, Ask, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
-    Unreadable,
+    Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
+    Unreadable, reference_id, unreadable_row,
 };
-use crate::api::{ApiRequest, ApiResponse, Auth, Trouble, encode, trouble};
+use crate::api::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, OnDuplicate, Row};
 use crate::identity::{Identity, ProviderId, Subject, escape};
-use crate::settings::{Lookup, SettingError, base_url, number, text as setting};
+use crate::settings::{Lookup, SettingError, base_url, number, text as setting, zone};
 use crate::signature::Scheme;
+use crate::time::Zone;
 
 const ID: ProviderId = ProviderId("rightfoot");
 const COMPLETED: &str = "BALANCE_BATCH_COMPLETED";
@@ -61,6 +62,8 @@ struct Rightfoot {
     /// How long before its announcement a watch looks back, in seconds: our decision. A week, so that watches of a week
     /// that follow each other leave no gap.
     history_lookback_secs: u64,
+    /// Of times that name none: a guess, so a setting.
+    zone: Zone,
 }
 
 fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
@@ -77,6 +80,7 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
         base_url: base_url(lookup, "RIGHTFOOT_API_BASE_URL", "https://api.rightfoot.com")?,
         cursor_parameter: setting(lookup, "RIGHTFOOT_CURSOR_PARAMETER", "next_page_token"),
         history_lookback_secs,
+        zone: zone(lookup, "RIGHTFOOT_UTC_OFFSET_MINUTES")?,
     }))
 }
 
@@ -100,15 +104,22 @@ impl<'a> Body<'a> {
     fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
         let read: Self = object(body)?;
         // They are looked into when their work is done; until then it is enough that they are a list.
-        if read.alerts.is_some_and(|alerts| !alerts.get().starts_with('[')) {
+        if read.alerts.said().is_some_and(|alerts| !alerts.get().starts_with('[')) {
             return Err(Unreadable::NotAnObject);
         }
         Ok(read)
     }
 
     fn alerts(&self) -> Vec<&'a RawValue> {
-        self.alerts.and_then(|alerts| serde_json::from_str(alerts.get()).ok()).unwrap_or_default()
+        self.alerts.said().and_then(|alerts| serde_json::from_str(alerts.get()).ok()).unwrap_or_default()
     }
+}
+
+/// What an unreadable delivery may still name.
+#[derive(Deserialize)]
+struct Hint<'a> {
+    #[serde(borrow)]
+    batch_id: Field<'a>,
 }
 
 #[derive(Deserialize)]
@@ -126,10 +137,45 @@ struct Page<'a> {
     #[serde(borrow)]
     batch_id: Field<'a>,
     #[serde(borrow)]
+    total_processed: Field<'a>,
+    #[serde(borrow)]
     balances: Vec<&'a RawValue>,
-    has_more: Option<bool>,
+    #[serde(borrow)]
+    has_more: Field<'a>,
+    #[serde(borrow, rename = "hasMore")]
+    camel_has_more: Field<'a>,
     #[serde(borrow)]
     next_page_token: Field<'a>,
+    #[serde(borrow, rename = "nextPageToken")]
+    camel_next_page_token: Field<'a>,
+}
+
+/// What a page says about the next.
+enum Next {
+    /// There is none.
+    Last,
+    /// There is one under this token.
+    Page(String),
+    /// There is one, and no token.
+    Unnamed,
+}
+
+impl Page<'_> {
+    fn next(&self) -> Next {
+        Next::of(self.has_more.or(self.camel_has_more), self.next_page_token.or(self.camel_next_page_token))
+    }
+}
+
+impl Next {
+    /// Both are read in each spelling of the documents: in snake case in the newest ones, in camel case in older ones. A
+    /// flag that says "over" ends the list; where there is none, a token says that more follows.
+    fn of(has_more: Field<'_>, token: Field<'_>) -> Self {
+        match (flag(has_more), text(token)) {
+            (Some(false), _) | (None, None) => Next::Last,
+            (_, Some(token)) => Next::Page(token),
+            (Some(true), None) => Next::Unnamed,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -176,6 +222,7 @@ impl Provider for Rightfoot {
         let body = Body::read(verified.body())?;
         let event_uuid = required("event_uuid", body.event_uuid)?;
         let event_type = required("type", body.event_type)?;
+        let event_type = known_name(&event_type, [COMPLETED, ALERT]).map_or(event_type, Into::into);
         let batch_id = required("batch_id", body.batch_id)?;
         let identity = match event_type.as_str() {
             // Webhook and poll meet here: the fact is "batch B completed", whatever the delivery's own id.
@@ -191,11 +238,21 @@ impl Provider for Rightfoot {
             known: matches!(event_type.as_str(), COMPLETED | ALERT),
             subject: Subject::new(ID, BATCH, &batch_id),
             identity,
-            occurred_at: instant(body.timestamp),
+            occurred_at: instant(body.timestamp, self.zone),
             on_duplicate: OnDuplicate::Same,
             notes: vec![("event_uuid", event_uuid)],
             event_type,
         })
+    }
+
+    fn content(&self, _body: &[u8]) -> Option<String> {
+        // Nothing is signed: what a delivery says beyond its identity counts for nothing.
+        None
+    }
+
+    fn reference_in(&self, body: &[u8]) -> Option<String> {
+        let batch_id = object::<Hint<'_>>(body).ok().and_then(|hint| text(hint.batch_id))?;
+        reference_id(&batch_id, "").is_ok().then_some(batch_id)
     }
 
     fn ask(&self, entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask {
@@ -209,32 +266,33 @@ impl Provider for Rightfoot {
         }
     }
 
-    fn answer(&self, entry: &Entry, body: &[u8], cursor: Option<&str>, tally: u64, response: &ApiResponse) -> Step {
+    fn answer(&self, asked: &Asked<'_>, response: &ApiResponse) -> Step {
+        let Asked { entry, body, cursor, tally, .. } = *asked;
         let Ok(delivered) = Body::read(body) else { return stored_body_unreadable() };
         match response.status {
             200 => {}
-            404 => return Step::NotYet { reason: "the batch is still processing, or unknown to Rightfoot" },
+            404 => return Step::not_yet("the batch is still processing, or unknown to Rightfoot"),
             _ => return Step::Trouble(trouble(response)),
         }
-        let Ok(page) = object::<Page<'_>>(&response.body) else { return unreadable_answer() };
+        let Ok(page) = object::<Page<'_>>(&response.body) else {
+            return Step::Trouble(unreadable(response, "the page of balances"));
+        };
         if text(page.batch_id).is_some_and(|id| Some(id) != text(delivered.batch_id)) {
             return permanent("the balances answered belong to another batch");
         }
-        let rows = if entry.event_type == ALERT {
-            confirmed_alerts(&delivered, &page)
+        let (rows, unreadable) = if entry.event_type == ALERT {
+            (confirmed_alerts(&delivered, &page), 0)
         } else {
-            // One balance that can't be kept is one too many: a person sees to it, rather than nobody.
-            let rows: Option<Vec<Row>> = page.balances.iter().map(|row| balance_row(row)).collect();
-            let Some(rows) = rows else { return permanent("a balance on the page names no authorizer") };
-            rows
+            balance_rows(&page)
         };
-        let has_more = page.has_more.unwrap_or(false);
-        let next = text(page.next_page_token).filter(|token| has_more && !token.is_empty());
-        match next {
-            Some(next) if Some(next.as_str()) == cursor => permanent("a page of balances named itself as the next one"),
-            Some(cursor) => Step::More { rows, cursor },
-            None if has_more => permanent("a page of balances promised another one without naming it"),
-            None => finished(entry, &delivered, rows, tally),
+        match page.next() {
+            Next::Page(next) if Some(next.as_str()) == cursor => {
+                permanent("a page of balances named itself as the next one")
+            }
+            Next::Page(cursor) => Step::More { rows, unreadable, cursor },
+            Next::Unnamed => permanent("a page of balances promised another one without naming it"),
+            Next::Last if entry.event_type == ALERT => alerted(&delivered, rows, tally, &page),
+            Next::Last => completed(count(page.total_processed), rows, unreadable, tally),
         }
     }
 
@@ -258,6 +316,19 @@ impl Provider for Rightfoot {
     fn setup(&self) -> Offer<'_, dyn Setup> {
         Offer::Unavailable("a webhook URL is handed over with every request; there is nothing to set up")
     }
+}
+
+/// The rows of a page, and how many of them can't be read: they are kept as they came.
+fn balance_rows(page: &Page<'_>) -> (Vec<Row>, u64) {
+    let mut unreadable = 0;
+    let row = |document: &&RawValue| {
+        balance_row(document).unwrap_or_else(|| {
+            unreadable += 1;
+            unreadable_row(document.get().as_bytes())
+        })
+    };
+    let rows = page.balances.iter().map(row).collect();
+    (rows, unreadable)
 }
 
 fn balance_row(document: &RawValue) -> Option<Row> {
@@ -286,17 +357,19 @@ fn confirmed_alerts(delivered: &Body<'_>, page: &Page<'_>) -> Vec<Row> {
         .filter_map(|balance| Some((text(balance.authorizer_unique_id)?, text(balance.balance))))
         .collect();
     let schedule = text(delivered.schedule_id).unwrap_or_default();
+    let event = text(delivered.event_uuid).unwrap_or_default();
     let row = |document: &&RawValue| {
         let alert: Alert<'_> = serde_json::from_str(document.get()).ok()?;
         let authorizer = text(alert.authorizer_unique_id)?;
         let (_, confirmed) = balances.iter().find(|(id, _)| *id == authorizer)?;
+        // What the alert says is a claim: only the API's own balance is called one.
         let columns = [
-            ("balance", text(alert.balance)),
-            ("threshold_amount", text(alert.threshold_amount)),
-            ("confirmed_balance", confirmed.clone()),
+            ("claimed_balance", text(alert.balance)),
+            ("claimed_threshold_amount", text(alert.threshold_amount)),
+            ("balance", confirmed.clone()),
         ];
         Some(Row {
-            sk: format!("alert#{}#{}", escape(&schedule), escape(&authorizer)),
+            sk: format!("alert#{}#{}#{}", escape(&schedule), escape(&event), escape(&authorizer)),
             columns: columns.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect(),
             document: raw(document),
         })
@@ -304,25 +377,37 @@ fn confirmed_alerts(delivered: &Body<'_>, page: &Page<'_>) -> Vec<Row> {
     delivered.alerts().iter().filter_map(row).collect()
 }
 
-fn finished(entry: &Entry, delivered: &Body<'_>, rows: Vec<Row>, tally: u64) -> Step {
+fn alerted(delivered: &Body<'_>, rows: Vec<Row>, tally: u64, page: &Page<'_>) -> Step {
     let total = tally + rows.len() as u64;
-    if entry.event_type == ALERT {
-        let alerts = delivered.alerts().len();
-        if total == 0 && alerts > 0 {
-            return permanent("none of the alert's authorizers is in the batch that Rightfoot answered");
-        }
-        let summary = vec![("alerts", alerts.into()), ("confirmed", total.into())];
-        return Step::Done { rows, outcome: Outcome { summary, pulled: true, status: None } };
+    let alerts = delivered.alerts().len();
+    let shown = page.balances.len() as u64;
+    if total == 0 && (shown == 0 || count(page.total_processed).is_some_and(|processed| shown < processed)) {
+        return Step::not_yet("the alert's batch does not show all its balances yet");
     }
-    Step::Done { rows, outcome: Outcome { summary: vec![("balances", total.into())], pulled: true, status: None } }
+    if total == 0 {
+        return permanent("none of the alert's authorizers is in the batch that Rightfoot answered");
+    }
+    let summary = vec![("alerts", alerts.into()), ("confirmed", total.into())];
+    Step::done(rows, Outcome { summary, pulled: true, status: None })
+}
+
+/// The last page. Fewer balances than the provider has processed, or none at all, are not all of them: Rightfoot answers
+/// before every row can be read.
+fn completed(processed: Option<u64>, rows: Vec<Row>, unreadable: u64, tally: u64) -> Step {
+    let total = tally + (rows.len() as u64).saturating_sub(unreadable);
+    match processed {
+        _ if total + unreadable == 0 => return Step::not_yet("the batch is complete, and shows no balance yet"),
+        Some(processed) if total < processed => {
+            return Step::not_yet(format!("the batch shows {total} of the {processed} balances it has processed"));
+        }
+        _ => {}
+    }
+    let outcome = Outcome { summary: vec![("balances", total.into())], pulled: true, status: None };
+    Step::Done { rows, unreadable, outcome }
 }
 
 fn permanent(reason: &str) -> Step {
-    Step::Trouble(Trouble::Permanent { reason: reason.into() })
-}
-
-fn unreadable_answer() -> Step {
-    permanent("the balances answered have not the documented shape")
+    Step::hopeless(reason)
 }
 
 fn stored_body_unreadable() -> Step {

@@ -18,14 +18,14 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::super::json::{Field, instant, object, text};
+use super::super::json::{Field, count, instant, object, text};
 use super::super::{Expected, Found, Outcome, Polled, Polls, SUBMISSION, Step, Unexpectable, Unreadable, reference_id};
-use super::{BATCH, COMPLETED, ID, PAGE_LIMIT, Rightfoot, SCHEDULE_RUN};
-use crate::api::{ApiRequest, ApiResponse, Trouble, encode, trouble};
+use super::{BATCH, COMPLETED, ID, Next, PAGE_LIMIT, Page, Rightfoot, SCHEDULE_RUN};
+use crate::api::{ApiRequest, ApiResponse, Trouble, encode, trouble, unreadable};
 use crate::debt::Expectation;
 use crate::entry::{Event, OnDuplicate};
 use crate::identity::{Identity, Subject};
-use crate::time::UnixMs;
+use crate::time::{UnixMs, Zone};
 
 const SHAPE: &str =
     "a batch id, authorizer:<authorizer_unique_id> or schedule:<schedule id>, the id 1 to 200 characters";
@@ -55,10 +55,21 @@ struct History<'a> {
     #[serde(borrow)]
     authorizer_unique_id: Field<'a>,
     #[serde(borrow)]
-    history: Vec<Run<'a>>,
-    has_more: Option<bool>,
+    history: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    has_more: Field<'a>,
+    #[serde(borrow, rename = "hasMore")]
+    camel_has_more: Field<'a>,
     #[serde(borrow)]
     next_page_token: Field<'a>,
+    #[serde(borrow, rename = "nextPageToken")]
+    camel_next_page_token: Field<'a>,
+}
+
+impl History<'_> {
+    fn next(&self) -> Next {
+        Next::of(self.has_more.or(self.camel_has_more), self.next_page_token.or(self.camel_next_page_token))
+    }
 }
 
 /// A run of the history. Its `balance_amount` and `error_message` are not looked at: the batch's balances say the first
@@ -80,7 +91,7 @@ struct Schedule<'a> {
     #[serde(borrow)]
     next_run_at: Field<'a>,
     #[serde(borrow)]
-    total_authorizers: Option<&'a RawValue>,
+    total_authorizers: Field<'a>,
 }
 
 impl Polls for Rightfoot {
@@ -116,9 +127,9 @@ impl Polls for Rightfoot {
         // An authorizer's or a schedule's past may reach back years; what is waited for is about to happen.
         let since = expectation.created_at.minus_secs(self.history_lookback_secs);
         match Reference::of(&expectation.reference) {
-            Reference::Batch(id) => Polled::Found { found: vec![completed(id, None)], complete: true, more: None },
-            Reference::Authorizer(id) => runs(id, since, cursor, response),
-            Reference::Schedule(id) => last_run(id, since, response),
+            Reference::Batch(id) => batch(id, response),
+            Reference::Authorizer(id) => self.runs(id, since, cursor, response),
+            Reference::Schedule(id) => last_run(id, since, self.zone, response),
             Reference::Submission(_) => Polled::NotYet,
         }
     }
@@ -144,66 +155,91 @@ fn found(event_type: &str, subject: Subject, identity: Identity, occurred_at: Op
     }
 }
 
-/// One page of an authorizer's history. A run that failed is told as well: its batch completed all the same, and the
-/// batch's balances say why. The walk ends with the page that reaches further back than `since`.
-fn runs(authorizer: &str, since: UnixMs, cursor: Option<&str>, response: &ApiResponse) -> Polled {
-    let Ok(page) = object::<History<'_>>(&response.body) else {
-        return permanent("the history answered is unreadable");
-    };
-    if text(page.authorizer_unique_id).is_some_and(|id| id != authorizer) {
-        return permanent("the history answered belongs to another authorizer");
+/// A batch is complete once it shows a balance: its first answers may be empty, or no answer of the API's at all.
+fn batch(id: &str, response: &ApiResponse) -> Polled {
+    match object::<Page<'_>>(&response.body) {
+        Ok(page) if page.balances.is_empty() => Polled::NotYet,
+        Ok(_) => Polled::Found { found: vec![completed(id, None)], unreadable: 0, complete: true, more: None },
+        Err(_) => Polled::Trouble(unreadable(response, "the page of balances")),
     }
-    let is_recent = |run: &Run<'_>| instant(run.run_at).is_none_or(|at| at >= since);
-    let ends_here = page.history.last().is_none_or(|oldest| !is_recent(oldest)) || page.has_more != Some(true);
-    let recent = page.history.iter().filter(|run| is_recent(run));
-    let batch = |run: &Run<'_>| text(run.batch_id).filter(|id| reference_id(id, SHAPE).is_ok());
-    let found = recent.filter_map(|run| Some(completed(&batch(run)?, instant(run.run_at)))).collect();
-    // A null token ends the walk, whatever `has_more` says: so the page documents it.
-    let more = text(page.next_page_token).filter(|token| !ends_here && !token.is_empty());
-    if more.is_some() && more.as_deref() == cursor {
-        return permanent("a page of the history named itself as the next one");
+}
+
+impl Rightfoot {
+    /// One page of an authorizer's history. A run that failed is told as well: its batch completed all the same, and the
+    /// batch's balances say why. The walk ends with the page that reaches further back than `since`.
+    fn runs(&self, authorizer: &str, since: UnixMs, cursor: Option<&str>, response: &ApiResponse) -> Polled {
+        let Ok(page) = object::<History<'_>>(&response.body) else {
+            return Polled::Trouble(unreadable(response, "the history"));
+        };
+        if text(page.authorizer_unique_id).is_some_and(|id| id != authorizer) {
+            return permanent("the history answered belongs to another authorizer");
+        }
+        // A time that can't be read is never recent: such a run is passed over, and counted.
+        let read = |run: &&RawValue| {
+            let run: Run<'_> = serde_json::from_str(run.get()).ok()?;
+            let batch = text(run.batch_id).filter(|id| reference_id(id, SHAPE).is_ok())?;
+            Some((batch, instant(run.run_at, self.zone)?))
+        };
+        let runs: Vec<(String, UnixMs)> = page.history.iter().filter_map(read).collect();
+        let unreadable = (page.history.len() - runs.len()) as u64;
+        if runs.is_empty() && unreadable > 0 {
+            return permanent("no run of the history has a batch and a time that can be read");
+        }
+        let reaches_back = runs.last().is_none_or(|(_, at)| *at < since);
+        let recent = runs.into_iter().filter(|(_, at)| *at >= since);
+        let found = recent.map(|(batch, at)| completed(&batch, Some(at))).collect();
+        // A null token ends the walk, whatever `has_more` says: so the page documents it.
+        let more = match page.next() {
+            Next::Page(token) if !reaches_back => Some(token),
+            Next::Page(_) | Next::Last | Next::Unnamed => None,
+        };
+        if more.is_some() && more.as_deref() == cursor {
+            return permanent("a page of the history named itself as the next one");
+        }
+        Polled::Found { found, unreadable, complete: false, more }
     }
-    Polled::Found { found, complete: false, more }
 }
 
 /// A schedule's last run. Runs are at least a day apart and a watch looks at least hourly, so none is skipped over
 /// while it is watched.
-fn last_run(schedule: &str, since: UnixMs, response: &ApiResponse) -> Polled {
-    let Ok(answer) = object::<Schedule<'_>>(&response.body) else { return permanent("the schedule is unreadable") };
+fn last_run(schedule: &str, since: UnixMs, zone: Zone, response: &ApiResponse) -> Polled {
+    let Ok(answer) = object::<Schedule<'_>>(&response.body) else {
+        return Polled::Trouble(unreadable(response, "the schedule"));
+    };
     if text(answer.schedule_id).is_some_and(|id| id != schedule) {
         return permanent("the schedule answered is another one");
     }
     let Some(last_run_at) = text(answer.last_run_at) else { return Polled::NotYet };
-    let Some(at) = UnixMs::parse_rfc3339(&last_run_at) else {
-        return permanent("the schedule's last_run_at is not RFC 3339");
+    let Some(at) = zone.read(&last_run_at) else {
+        return permanent("the schedule's last_run_at is no time that can be read");
     };
     if at < since {
         return Polled::NotYet;
     }
-    let next_run_at = instant(answer.next_run_at);
+    let next_run_at = instant(answer.next_run_at, zone);
     let body = json!({
         "type": SCHEDULE_RUN,
         "schedule_id": schedule,
         "last_run_at": at.to_string(),
         "next_run_at": next_run_at.map(|at| at.to_string()),
-        "total_authorizers": answer.total_authorizers,
+        "total_authorizers": count(answer.total_authorizers),
     });
     let identity = Identity::new(&[SCHEDULE_RUN, &at.to_string()]);
     let event = found(SCHEDULE_RUN, Subject::new(ID, "schedule", schedule), identity, Some(at));
-    Polled::Found { found: vec![Found { event, body: body.to_string().into_bytes() }], complete: false, more: None }
+    let found = vec![Found { event, body: body.to_string().into_bytes() }];
+    Polled::Found { found, unreadable: 0, complete: false, more: None }
 }
 
 /// The work of a schedule's run: there is nothing more to ask, only to tell.
 pub(super) fn schedule_run(body: &[u8]) -> Result<Step, Unreadable> {
     let run: Schedule<'_> = object(body)?;
-    let total = run.total_authorizers.and_then(|total| total.get().parse::<u64>().ok());
     let summary = vec![
         ("schedule_id", text(run.schedule_id).into()),
         ("last_run_at", text(run.last_run_at).into()),
         ("next_run_at", text(run.next_run_at).into()),
-        ("total_authorizers", total.into()),
+        ("total_authorizers", count(run.total_authorizers).into()),
     ];
-    Ok(Step::Done { rows: Vec::new(), outcome: Outcome { summary, ..Outcome::default() } })
+    Ok(Step::done(Vec::new(), Outcome { summary, ..Outcome::default() }))
 }
 
 fn permanent(reason: &str) -> Polled {

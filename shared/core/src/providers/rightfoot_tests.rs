@@ -1,8 +1,9 @@
 //! Rightfoot: how it is read, asked and submitted to.
 
-use super::super::testing::{answer, build_with, entry_of, expectation, rows_of};
+use super::super::testing::{answer, asked, build_with, entry_of, expectation, rows_of};
 use super::super::{Found, Polled, Submitted, Unsubmittable};
 use super::*;
+use crate::api::Trouble;
 use crate::api::Method;
 use crate::debt::Expectation;
 use crate::time::UnixMs;
@@ -19,11 +20,14 @@ fn webhook_and_poll_are_one_event() {
     let (event, _) = entry_of(provider.as_ref(), BODY);
     let polls = provider.polls().offered().unwrap();
     let Polled::Found { found, complete, .. } =
-        polls.polled(&expectation("rightfoot", "b 1"), None, &answer(200, r#"{"balances":[]}"#))
+        polls.polled(&expectation("rightfoot", "b 1"), None, &answer(200, r#"{"balances":[{}]}"#))
     else {
         panic!("not found");
     };
     assert!(complete);
+    let polled = |status, body| polls.polled(&expectation("rightfoot", "b 1"), None, &answer(status, body));
+    assert_eq!(polled(200, r#"{"balances":[],"total_processed":3}"#), Polled::NotYet, "its rows are still to come");
+    assert!(matches!(polled(200, "<html>"), Polled::Trouble(Trouble::Retry { .. })));
     assert_eq!(found[0].event.key(), event.key());
     assert_eq!(polls.polled(&expectation("rightfoot", "b 1"), None, &answer(404, "")), Polled::NotYet);
 }
@@ -53,7 +57,7 @@ fn pages_are_walked_and_amounts_kept_as_sent() {
         r#"{"batch_id":"b 1","balances":[{"authorizer_unique_id":"a#1","balance":-1200.50,"balance_status_code":0},
             {"authorizer_unique_id":"a2","balance":null,"balance_status_code":2560}],"has_more":true,"next_page_token":"p2"}"#,
     );
-    let step = provider.answer(&entry, BODY.as_bytes(), None, 0, &first);
+    let step = provider.answer(&asked(&entry, BODY.as_bytes(), None, 0), &first);
     let rows = rows_of(&step);
     assert_eq!(rows[0].sk, "balance#a%231");
     assert_eq!(rows[0].columns, [("balance", "-1200.50".to_string()), ("balance_status_code", "0".to_string())]);
@@ -61,10 +65,10 @@ fn pages_are_walked_and_amounts_kept_as_sent() {
     assert!(matches!(step, Step::More { cursor, .. } if cursor == "p2"));
     let Ask::Request(next) = provider.ask(&entry, BODY.as_bytes(), Some("p2")) else { panic!("nothing asked") };
     assert!(next.url.ends_with("&next_page_token=p2"), "{}", next.url);
-    let repeated = provider.answer(&entry, BODY.as_bytes(), Some("p2"), 2, &first);
+    let repeated = provider.answer(&asked(&entry, BODY.as_bytes(), Some("p2"), 2), &first);
     assert!(matches!(repeated, Step::Trouble(Trouble::Permanent { .. })));
     let last = answer(200, r#"{"batch_id":"b 1","balances":[],"has_more":null,"next_page_token":null}"#);
-    let Step::Done { outcome, .. } = provider.answer(&entry, BODY.as_bytes(), Some("p2"), 2, &last) else {
+    let Step::Done { outcome, .. } = provider.answer(&asked(&entry, BODY.as_bytes(), Some("p2"), 2), &last) else {
         panic!("not done");
     };
     assert_eq!(outcome.summary, [("balances", 2.into())]);
@@ -74,11 +78,19 @@ fn pages_are_walked_and_amounts_kept_as_sent() {
 fn statuses_and_strange_answers() {
     let provider = rightfoot();
     let (_, entry) = entry_of(provider.as_ref(), BODY);
-    let step = |status, body: &str| provider.answer(&entry, BODY.as_bytes(), None, 0, &answer(status, body));
+    let step = |status, body: &str| provider.answer(&asked(&entry, BODY.as_bytes(), None, 0), &answer(status, body));
     assert!(matches!(step(404, ""), Step::NotYet { .. }));
     assert!(matches!(step(503, ""), Step::Trouble(Trouble::Retry { .. })));
     assert!(matches!(step(422, ""), Step::Trouble(Trouble::Permanent { .. })));
-    assert!(matches!(step(200, "{}"), Step::Trouble(Trouble::Permanent { .. })));
+    for strange in ["{}", "[]", "<html>", "", r#"{"balances":{}}"#] {
+        assert!(matches!(step(200, strange), Step::Trouble(Trouble::Retry { .. })), "{strange}");
+    }
+    for short in [r#"{"balances":[]}"#, r#"{"balances":[],"total_processed":0}"#] {
+        assert!(matches!(step(200, short), Step::NotYet { .. }), "{short}");
+    }
+    let two = r#"{"balances":[{"authorizer_unique_id":"a"}],"total_processed":"2"}"#;
+    let reason = "the batch shows 1 of the 2 balances it has processed";
+    assert_eq!(step(200, two), Step::not_yet(reason));
     assert!(matches!(step(200, r#"{"batch_id":"other","balances":[]}"#), Step::Trouble(Trouble::Permanent { .. })));
     assert!(matches!(step(200, r#"{"balances":[],"has_more":true}"#), Step::Trouble(Trouble::Permanent { .. })));
 }
@@ -92,13 +104,17 @@ fn an_alert_counts_only_where_the_api_names_its_authorizer() {
     assert_eq!(event.identity.as_str(), "event#BALANCE_THRESHOLD_ALERT#s#b#u");
     let page =
         answer(200, r#"{"batch_id":"b","balances":[{"authorizer_unique_id":"a1","balance":90.10}],"has_more":false}"#);
-    let step = provider.answer(&entry, body.as_bytes(), None, 0, &page);
+    let step = provider.answer(&asked(&entry, body.as_bytes(), None, 0), &page);
     let rows = rows_of(&step);
     assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0].sk, "alert#s#a1");
-    let nobody = answer(200, r#"{"batch_id":"b","balances":[],"has_more":false}"#);
-    let step = provider.answer(&entry, body.as_bytes(), None, 0, &nobody);
-    assert!(matches!(step, Step::Trouble(Trouble::Permanent { .. })));
+    assert_eq!(rows[0].sk, "alert#s#u#a1");
+    let columns: Vec<(&str, &str)> = rows[0].columns.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    assert_eq!(columns, [("claimed_balance", "90.10"), ("claimed_threshold_amount", "100"), ("balance", "90.10")]);
+    let step = |page: &str| provider.answer(&asked(&entry, body.as_bytes(), None, 0), &answer(200, page));
+    let others = r#"{"batch_id":"b","balances":[{"authorizer_unique_id":"a2"}],"has_more":false}"#;
+    assert!(matches!(step(others), Step::Trouble(Trouble::Permanent { .. })));
+    let nobody_yet = r#"{"batch_id":"b","balances":[],"has_more":false}"#;
+    assert!(matches!(step(nobody_yet), Step::NotYet { .. }));
 }
 
 #[test]
@@ -131,7 +147,7 @@ fn every_status_code_and_balance_is_kept_as_sent() {
             let page = format!(
                 r#"{{"balances":[{{"authorizer_unique_id":7,"balance":{balance},"balance_status_code":{code}}}]}}"#
             );
-            let rows = rows_of(&provider.answer(&entry, BODY.as_bytes(), None, 0, &answer(200, &page)));
+            let rows = rows_of(&provider.answer(&asked(&entry, BODY.as_bytes(), None, 0), &answer(200, &page)));
             let column = |name| rows[0].columns.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
             assert_eq!(column("balance"), (balance != "null").then_some(balance));
             assert_eq!(column("balance_status_code"), Some(code.trim_matches('"')), "{page}");
@@ -139,8 +155,11 @@ fn every_status_code_and_balance_is_kept_as_sent() {
         }
     }
     let nameless = answer(200, r#"{"balances":[{"authorizer_unique_id":"a","balance":1},{"balance":2}]}"#);
-    let step = provider.answer(&entry, BODY.as_bytes(), None, 0, &nameless);
-    assert_eq!(step, permanent("a balance on the page names no authorizer"), "no balance is lost in silence");
+    let step = provider.answer(&asked(&entry, BODY.as_bytes(), None, 0), &nameless);
+    let Step::Done { rows, unreadable, outcome } = step else { panic!("not done: {step:?}") };
+    assert_eq!((rows.len(), unreadable), (2, 1), "it does not hide its neighbour");
+    assert_eq!(rows[1].document, br#"{"balance":2}"#, "no balance is lost in silence");
+    assert_eq!(outcome.summary, [("balances", 1.into())]);
 }
 
 #[test]
@@ -185,7 +204,7 @@ fn an_authorizers_history_names_the_batches_of_its_runs() {
         {"run_at":"2026-02-09T02:30:00Z","batch_id":"b3","balance_amount":null,"status":"failed","error_message":"John Doe"},
         {"run_at":null,"batch_id":null,"status":"failed"},
         {"run_at":"2026-02-03T00:00:00Z","batch_id":17,"status":"unheard_of"}]}"#;
-    let Polled::Found { found, complete, more } = polled("authorizer:a1", None, 200, body) else {
+    let Polled::Found { found, complete, more, .. } = polled("authorizer:a1", None, 200, body) else {
         panic!("nothing found")
     };
     let event = |id| format!("rightfoot#batch#{id} event#BALANCE_BATCH_COMPLETED#{id}");
@@ -204,15 +223,17 @@ fn an_authorizers_history_names_the_batches_of_its_runs() {
     let trouble = |polled| matches!(polled, Polled::Trouble(Trouble::Permanent { .. }));
     assert!(trouble(polled("authorizer:a1", Some("t2"), 200, body)), "a page that names itself");
     assert!(trouble(polled("authorizer:a2", None, 200, body)), "another authorizer");
-    assert!(trouble(polled("authorizer:a1", None, 200, "{}")));
+    let undated = r#"{"history":[{"run_at":"soon","batch_id":"b9"}]}"#;
+    assert!(trouble(polled("authorizer:a1", None, 200, undated)), "a time that can't be read is never recent");
+    assert!(matches!(polled("authorizer:a1", None, 200, "{}"), Polled::Trouble(Trouble::Retry { .. })));
     assert_eq!(polled("authorizer:a1", None, 404, ""), Polled::NotYet);
-    assert!(matches!(polled("authorizer:a1", None, 429, ""), Polled::Trouble(Trouble::Retry { .. })));
+    assert!(matches!(polled("authorizer:a1", None, 429, ""), Polled::Trouble(Trouble::Quota { .. })));
 }
 
 #[test]
 fn a_schedule_tells_that_it_ran_and_no_more() {
     let body = r#"{"schedule_id":"s1","name":"weekly","last_run_at":"2026-02-09T02:30:00+00:00","next_run_at":"2026-02-16T02:30:00Z","total_authorizers":150}"#;
-    let Polled::Found { found, complete, more } = polled("schedule:s1", None, 200, body) else {
+    let Polled::Found { found, complete, more, .. } = polled("schedule:s1", None, 200, body) else {
         panic!("nothing found")
     };
     assert_eq!(keys(&found), ["rightfoot#schedule#s1 event#MONITORING_SCHEDULE_RUN#2026-02-09T02:30:00.000Z"]);
@@ -309,11 +330,12 @@ fn a_submission_is_taken_only_with_a_batch_id() {
         (200, r#"{"batch_id":" "}"#, false),
         (200, r#"{"batch_id":"b\n1"}"#, false),
         (400, "", false),
+        (409, "{}", true),
         (429, "", true),
         (503, "", true),
     ];
     for (status, body, passing) in rows {
         let Submitted::Trouble(trouble) = submits.submitted(&answer(status, body)) else { panic!("{status} {body}") };
-        assert_eq!(matches!(trouble, Trouble::Retry { .. }), passing, "{status} {body}");
+        assert_eq!(!matches!(trouble, Trouble::Permanent { .. }), passing, "{status} {body}");
     }
 }

@@ -14,19 +14,21 @@ mod reporting;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, Part, instant, object, object_text, raw, required, text};
+use super::json::{
+    Field, Part, content_mark, flag, instant, known_name, object, object_text, plain_name, raw, required, text,
+};
 use super::lists::listed_n;
 use super::{
-    Answers, Ask, Audit, Definition, Listed, ListedRow, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls,
+    Answers, Ask, Asked, Audit, Definition, Listed, ListedRow, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls,
     Provider, Setup, StatusMove, StatusRow, Step, Submits, Unreadable,
 };
-use crate::api::{ApiRequest, ApiResponse, Auth, ClientAuth, OAuthClient, Trouble, trouble};
+use crate::api::{ApiRequest, ApiResponse, Auth, ClientAuth, OAuthClient, Trouble, trouble, unreadable};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, OnDuplicate, Origin};
 use crate::identity::{Identity, ProviderId, Subject};
-use crate::settings::{Lookup, SettingError, base_url, number};
+use crate::settings::{Lookup, SettingError, base_url, number, zone};
 use crate::signature::Scheme;
-use crate::time::UnixMs;
+use crate::time::{UnixMs, Zone};
 use reporting::Reporting;
 
 const ID: ProviderId = ProviderId("runpayments");
@@ -44,6 +46,9 @@ const STATUSES: &[(&str, u8)] = &[
     ("declined", 7),
     ("deleted", 8),
 ];
+
+/// Other spellings of a status, seen in lists.
+const SPELLINGS: &[(&str, &str)] = &[("canceled", "cancelled"), ("underwriting", "in_underwriting")];
 
 /// Events that move no status: kept under their subject and published.
 const OTHER_EVENTS: &[&str] = &[
@@ -71,6 +76,8 @@ struct RunPayments {
     page_limit: u32,
     /// `None`: events are not looked up.
     reporting: Option<Reporting>,
+    /// Of times that name none: a guess, so a setting.
+    zone: Zone,
 }
 
 fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
@@ -91,6 +98,7 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
         base_url: api_base_url,
         token_url: base_url(lookup, "RUNPAYMENTS_TOKEN_URL", default_token_url)?,
         page_limit,
+        zone: zone(lookup, "RUNPAYMENTS_UTC_OFFSET_MINUTES")?,
     }))
 }
 
@@ -156,8 +164,10 @@ struct BoardingPayload<'a> {
 struct MerchantPage<'a> {
     #[serde(borrow)]
     items: Vec<&'a RawValue>,
-    #[serde(rename = "hasMore")]
-    has_more: Option<bool>,
+    #[serde(borrow, rename = "hasMore")]
+    has_more: Field<'a>,
+    #[serde(borrow, rename = "has_more")]
+    snake_has_more: Field<'a>,
 }
 
 #[derive(Deserialize)]
@@ -172,13 +182,30 @@ fn rank(status: &str) -> Option<u8> {
     STATUSES.iter().find(|(name, _)| *name == status).map(|(_, rank)| *rank)
 }
 
+/// The status that is meant, in any spelling, with `merchant.` before it or without.
+fn status_named(said: &str) -> Option<&'static str> {
+    let plain = plain_name(said);
+    let plain = plain.strip_prefix("merchant.").unwrap_or(&plain);
+    let known = STATUSES.iter().map(|(name, _)| *name).find(|name| *name == plain);
+    known.or_else(|| SPELLINGS.iter().find(|(other, _)| *other == plain).map(|(_, name)| *name))
+}
+
+/// The type that is meant, in any case: a known one as the documents spell it, others as they were sent.
+fn type_named(said: String) -> String {
+    let is_merchant = said.get(..9).is_some_and(|kind| kind.eq_ignore_ascii_case("merchant."));
+    if is_merchant && let Some(status) = status_named(&said) {
+        return format!("merchant.{status}");
+    }
+    known_name(&said, OTHER_EVENTS.iter().copied()).map_or(said, Into::into)
+}
+
 fn merchant_subject(merchant_id: &str) -> Subject {
     Subject::new(ID, "merchant", merchant_id)
 }
 
 /// Parts of a body that need not be there: an object of another shape counts as absent.
 fn part<'a, T: Deserialize<'a> + Default>(field: Field<'a>) -> T {
-    field.and_then(|raw| object(raw.get().as_bytes()).ok()).unwrap_or_default()
+    field.said().and_then(|raw| object(raw.get().as_bytes()).ok()).unwrap_or_default()
 }
 
 impl Provider for RunPayments {
@@ -196,21 +223,21 @@ impl Provider for RunPayments {
 
     fn parse(&self, verified: &Verified) -> Result<Event, Unreadable> {
         let envelope = Delivered::read(verified.body())?;
-        let event_type = required("event_type", envelope.event_type)?;
+        let event_type = type_named(required("event_type", envelope.event_type)?);
         let metadata = envelope.metadata.map(|Part(metadata)| metadata).unwrap_or_default();
         let key = required("metadata.idempotency_key", metadata.idempotency_key)?;
         let (kind, status) = event_type.split_once('.').unwrap_or((event_type.as_str(), ""));
         let subject = if matches!(kind, "merchant" | "boarding") {
             let payload = envelope.payload.map(|Part(payload)| payload).unwrap_or_default();
-            let named = text(payload.merchant_id).or(text(payload.event_table_pk)).filter(|id| !id.is_empty());
+            let named = text(payload.merchant_id).or_else(|| text(payload.event_table_pk));
             merchant_subject(&named.map_or_else(|| required("source_id", envelope.source_id), Ok)?)
         } else {
             Subject::new(ID, kind, &required("source_id", envelope.source_id)?)
         };
         let moves = kind == "merchant" && rank(status).is_some();
-        let occurred_at = instant(envelope.timestamp);
+        let occurred_at = instant(envelope.timestamp, self.zone);
         if moves && occurred_at.is_none() {
-            return Err(Unreadable::Field { field: "timestamp", rule: "an RFC 3339 instant" });
+            return Err(Unreadable::Field { field: "timestamp", rule: "an instant such as 2024-01-15T10:30:00Z" });
         }
         let mut notes: Vec<(&'static str, String)> = Vec::new();
         notes.extend(text(metadata.webhook_id).map(|id| ("webhook_id", id)));
@@ -228,6 +255,17 @@ impl Provider for RunPayments {
         })
     }
 
+    fn content(&self, body: &[u8]) -> Option<String> {
+        // Without `metadata`, which counts the attempts, and `timestamp`, of which nobody says that a retry repeats it.
+        let envelope: Envelope<'_> = object(body).ok()?;
+        Some(content_mark([envelope.source_id, envelope.payload]))
+    }
+
+    fn reference_in(&self, _body: &[u8]) -> Option<String> {
+        // Events can't be asked for one by one.
+        None
+    }
+
     fn ask(&self, entry: &Entry, body: &[u8], cursor: Option<&str>) -> Ask {
         if let Some(ask) = self.reporting.as_ref().and_then(|reporting| reporting.ask(entry, body, cursor)) {
             return ask;
@@ -238,16 +276,16 @@ impl Provider for RunPayments {
             subject: entry.key.subject(),
             status: status.to_string(),
             rank,
-            occurred_at: entry.occurred_at.unwrap_or(entry.received_at),
+            occurred_at: entry.happened_at(),
             n: (entry.origin == Origin::Poll).then(|| listed_n(entry)).flatten(),
         });
         let summary = status.iter().map(|status| ("status", status.status.as_str().into())).collect();
-        Ask::Nothing(Box::new(Step::Done { rows: Vec::new(), outcome: Outcome { summary, pulled: false, status } }))
+        Ask::Nothing(Box::new(Step::done(Vec::new(), Outcome { summary, pulled: false, status })))
     }
 
-    fn answer(&self, entry: &Entry, body: &[u8], cursor: Option<&str>, tally: u64, response: &ApiResponse) -> Step {
+    fn answer(&self, asked: &Asked<'_>, response: &ApiResponse) -> Step {
         match &self.reporting {
-            Some(reporting) => reporting.answer(entry, body, cursor, tally, response),
+            Some(reporting) => reporting.answer(asked, response),
             None => Step::Trouble(trouble(response)),
         }
     }
@@ -274,7 +312,7 @@ impl Provider for RunPayments {
 }
 
 fn permanent(reason: &str) -> Step {
-    Step::Trouble(Trouble::Permanent { reason: reason.into() })
+    Step::hopeless(reason)
 }
 
 impl Lists for RunPayments {
@@ -295,10 +333,13 @@ impl Lists for RunPayments {
         }
         let permanent = |reason: &str| Listed::Trouble(Trouble::Permanent { reason: reason.into() });
         let Ok(page) = object::<MerchantPage<'_>>(&response.body) else {
-            return permanent("the merchant list has not the documented shape");
+            return Listed::Trouble(unreadable(response, "the merchant list"));
         };
-        let has_more = page.has_more.unwrap_or(false);
-        if has_more && page.items.is_empty() {
+        // Without the flag, a page that is full may be followed by another.
+        let is_full = page.items.len() as u64 >= u64::from(self.page_limit);
+        let said_more = flag(page.has_more.or(page.snake_has_more));
+        let has_more = said_more.unwrap_or(is_full);
+        if said_more == Some(true) && page.items.is_empty() {
             return permanent("an empty page of the merchant list promised another one");
         }
         let offset: u64 = position.and_then(|position| position.parse().ok()).unwrap_or(0);
@@ -306,8 +347,13 @@ impl Lists for RunPayments {
             return permanent("the merchant list's position is beyond any list");
         };
         let next = has_more.then(|| next.to_string());
-        let rows = page.items.iter().filter_map(|item| merchant_row(item)).map(ListedRow::Status).collect();
-        Listed::Page { rows, next }
+        let rows: Vec<ListedRow> =
+            page.items.iter().filter_map(|item| merchant_row(item)).map(ListedRow::Status).collect();
+        let unreadable = (page.items.len() - rows.len()) as u64;
+        if rows.is_empty() && unreadable > 0 {
+            return permanent("no row of the merchant list has an id and a status");
+        }
+        Listed::Page { rows, unreadable, next }
     }
 
     fn audit(&self) -> Offer<'_, dyn Audit> {
@@ -315,15 +361,15 @@ impl Lists for RunPayments {
     }
 }
 
-/// A merchant whose status has a place in the order; others can't be told from one we know already.
+/// A merchant and its status, known or not.
 fn merchant_row(document: &RawValue) -> Option<StatusRow> {
     let merchant: Merchant<'_> = serde_json::from_str(document.get()).ok()?;
-    let id = text(merchant.merchant_id).filter(|id| !id.is_empty())?;
-    let status = text(merchant.merchant_status)?.trim().to_lowercase().replace([' ', '-'], "_");
-    let status = status.strip_prefix("merchant.").unwrap_or(&status).to_string();
+    let id = text(merchant.merchant_id)?;
+    let said = text(merchant.merchant_status)?;
+    let status = status_named(&said).map_or_else(|| plain_name(&said), Into::into);
     Some(StatusRow {
         subject: merchant_subject(&id),
-        rank: rank(&status)?,
+        rank: rank(&status),
         event_type: format!("merchant.{status}"),
         id,
         status,
@@ -412,13 +458,16 @@ mod tests {
             200,
             r#"{"items":[{"merchant_id":7,"merchant_status":"In Underwriting","dba_name":"x"},{"merchant_id":8,"merchant_status":"odd"}],"hasMore":true}"#,
         );
-        let Listed::Page { rows, next } = lists.listed(MERCHANTS, Some("200"), UnixMs(1), &page) else {
+        let Listed::Page { rows, next, .. } = lists.listed(MERCHANTS, Some("200"), UnixMs(1), &page) else {
             panic!("trouble")
         };
         assert_eq!(next.as_deref(), Some("202"));
-        assert_eq!(rows.len(), 1);
+        assert_eq!(rows.len(), 2);
+        let ListedRow::Status(odd) = &rows[1] else { panic!("no status") };
+        assert_eq!((odd.status.as_str(), odd.rank, odd.unknown().known), ("odd", None, false));
+        assert_eq!(odd.unknown().key().to_string(), "runpayments#merchant#8 event#listing-unknown#8#odd");
         let ListedRow::Status(row) = &rows[0] else { panic!("no status") };
-        assert_eq!((row.status.as_str(), row.rank), ("in_underwriting", 4));
+        assert_eq!((row.status.as_str(), row.rank), ("in_underwriting", Some(4)));
         let event = row.event(2, UnixMs(99));
         assert_eq!(event.event_type, "merchant.in_underwriting");
         assert_eq!(event.key().to_string(), "runpayments#merchant#7 event#listing#7#in_underwriting#2");

@@ -17,10 +17,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::super::json::{Field, object, raw, text};
-use super::super::{Ask, Outcome, Step};
+use super::super::json::{Field, flag, object, raw, text};
+use super::super::{Ask, Asked, Outcome, Step};
 use super::{Envelope, permanent};
-use crate::api::{ApiRequest, ApiResponse, Auth, ClientAuth, OAuthClient, encode, trouble};
+use crate::api::{ApiRequest, ApiResponse, Auth, ClientAuth, OAuthClient, encode, trouble, unreadable};
 use crate::entry::{Entry, Row};
 use crate::settings::{Lookup, SettingError, base_url, text as setting};
 
@@ -73,20 +73,15 @@ impl Reporting {
     }
 
     /// What the answer means: its rows, and what is asked next.
-    pub(super) fn answer(
-        &self,
-        entry: &Entry,
-        body: &[u8],
-        cursor: Option<&str>,
-        tally: u64,
-        response: &ApiResponse,
-    ) -> Step {
+    pub(super) fn answer(&self, asked: &Asked<'_>, response: &ApiResponse) -> Step {
+        let Asked { entry, body, cursor, tally, .. } = *asked;
         if response.status != 200 {
             return Step::Trouble(trouble(response));
         }
         let place = report(&entry.event_type).and_then(|report| self.place(report, body, cursor));
-        let (Some(place), Ok(page)) = (place, object::<Page<'_>>(&response.body)) else {
-            return permanent("the report has not the documented shape");
+        let Some(place) = place else { return permanent("the stored body cannot be read any more") };
+        let Ok(page) = object::<Page<'_>>(&response.body) else {
+            return Step::Trouble(unreadable(response, "the report"));
         };
         let items = page.items.unwrap_or_default();
         // A filter that is not obeyed brings other people's rows.
@@ -95,11 +90,11 @@ impl Reporting {
             return permanent("the report does not filter by the field asked for: see RUNPAYMENTS_REPORTING_ID_FIELD");
         }
         if tally == 0 && ours.is_empty() {
-            return Step::NotYet { reason: "the report does not show it yet" };
+            return Step::not_yet("the report does not show it yet");
         }
         let rows: Vec<Row> = ours.iter().zip(place.offset..).map(|(item, n)| item.row(&place.report, n)).collect();
         let funding = ours.iter().find_map(|item| item.0.get(FUNDING_ID).copied());
-        let next = if page.has_more == Some(true) && !items.is_empty() {
+        let next = if flag(page.has_more.or(page.snake_has_more)) == Some(true) && !items.is_empty() {
             if place.pages >= MAX_REPORT_PAGES {
                 return permanent("the report has more pages about one event than are read");
             }
@@ -108,7 +103,7 @@ impl Reporting {
             funding.filter(|_| place.report == DEPOSITS).map(Place::adjustments)
         };
         match next.and_then(|next| serde_json::to_string(&next).ok()) {
-            Some(cursor) => Step::More { rows, cursor },
+            Some(cursor) => Step::More { rows, unreadable: 0, cursor },
             None => done(rows, tally),
         }
     }
@@ -126,14 +121,14 @@ impl Reporting {
             return serde_json::from_str(cursor).ok();
         }
         let envelope: Envelope<'_> = object(body).ok()?;
-        Some(Place::first(report, &self.id_field, envelope.source_id?))
+        Some(Place::first(report, &self.id_field, envelope.source_id.said()?))
     }
 }
 
 fn done(rows: Vec<Row>, tally: u64) -> Step {
     let found = tally.saturating_add(rows.len() as u64);
     let summary = vec![("looked_up", true.into()), ("rows", found.into())];
-    Step::Done { rows, outcome: Outcome { summary, pulled: true, status: None } }
+    Step::done(rows, Outcome { summary, pulled: true, status: None })
 }
 
 /// Which report tells more about an event.
@@ -174,7 +169,7 @@ impl Place {
     fn matching<'a>(&self, item: &'a RawValue) -> Option<Item<'a>> {
         let fields: Fields<'a> = serde_json::from_str(item.get()).ok()?;
         let wanted: &RawValue = serde_json::from_str(&self.value).ok()?;
-        let ours = text(fields.get(self.field.as_str()).copied()) == text(Some(wanted));
+        let ours = text(Field::of(fields.get(self.field.as_str()).copied())) == text(Field::of(Some(wanted)));
         ours.then_some(Item(fields, item))
     }
 }
@@ -186,8 +181,10 @@ struct Page<'a> {
     /// A list, or `null`.
     #[serde(borrow)]
     items: Option<Vec<&'a RawValue>>,
-    #[serde(rename = "hasMore")]
-    has_more: Option<bool>,
+    #[serde(borrow, rename = "hasMore")]
+    has_more: Field<'a>,
+    #[serde(borrow, rename = "has_more")]
+    snake_has_more: Field<'a>,
 }
 
 /// A row of a report: its fields, and the bytes they were read from.
@@ -197,7 +194,7 @@ impl Item<'_> {
     /// The `n`th row of a report, so that a second asking replaces it. The unit of `amount` is contradictory in the
     /// provider's documents: it is kept in the digits it was sent with.
     fn row(&self, report: &str, n: u64) -> Row {
-        let amount: Field<'_> = self.0.get("amount").copied();
+        let amount = Field::of(self.0.get("amount").copied());
         let columns = text(amount).map(|amount| ("amount", amount)).into_iter().collect();
         Row { sk: format!("{report}#{n:04}"), columns, document: raw(self.1) }
     }

@@ -1,6 +1,6 @@
 //! Run Payments' reports, case by case.
 
-use super::super::super::testing::{answer, build_with, entry_of, rows_of};
+use super::super::super::testing::{answer, asked as was_asked, build_with, entry_of, rows_of};
 use super::super::super::{Ask, Provider, Step};
 use super::super::build;
 use crate::api::{Auth, Trouble};
@@ -30,7 +30,7 @@ fn asked(provider: &dyn Provider, body: &str, cursor: Option<&str>) -> Option<St
 fn answered(body: &str, cursor: Option<&str>, tally: u64, page: &str) -> Step {
     let provider = reporting(&[]);
     let (_, entry) = entry_of(provider.as_ref(), body);
-    provider.answer(&entry, body.as_bytes(), cursor, tally, &answer(200, page))
+    provider.answer(&was_asked(&entry, body.as_bytes(), cursor, tally), &answer(200, page))
 }
 
 fn summary(step: &Step) -> Vec<(&'static str, serde_json::Value)> {
@@ -124,7 +124,7 @@ fn a_row_keeps_its_amount_as_sent() {
 fn a_funding_brings_its_deposit_and_then_its_adjustments() {
     let funding = body("funding.entered", "5");
     let page = r#"{"items":[{"id":5,"amount":100.10,"funding_master_id":"F1"}]}"#;
-    let Step::More { rows, cursor } = answered(&funding, None, 0, page) else { panic!("not more") };
+    let Step::More { rows, cursor, .. } = answered(&funding, None, 0, page) else { panic!("not more") };
     assert_eq!(rows[0].sk, "deposits#0000");
     let url = asked(reporting(&[]).as_ref(), &funding, Some(&cursor)).unwrap();
     assert!(url.ends_with("/adjustments?q=%7B%22funding_master_id%22%3A%22F1%22%7D"), "{url}");
@@ -151,7 +151,7 @@ fn pages_are_walked_by_offset_up_to_a_limit() {
     let mut cursor: Option<String> = None;
     let mut keys = Vec::new();
     for n in 0..19 {
-        let Step::More { rows, cursor: next } = answered(&transaction, cursor.as_deref(), n * 2, page) else {
+        let Step::More { rows, cursor: next, .. } = answered(&transaction, cursor.as_deref(), n * 2, page) else {
             panic!("page {n} ends the walk")
         };
         keys.extend(rows.into_iter().map(|row| row.sk));
@@ -180,17 +180,19 @@ fn what_is_not_there_yet_is_waited_for_and_what_is_not_ours_is_not_kept() {
         r#"{"items":[{"id":9},{"id":8}]}"#,
         r#"{"items":[{"mid":"m"}]}"#,
         r#"{"items":["odd"]}"#,
-        r#"{"items":{}}"#,
-        "[]",
     ] {
         let step = answered(&transaction, None, 0, page);
         assert!(matches!(step, Step::Trouble(Trouble::Permanent { .. })), "{page}: {step:?}");
     }
+    for page in [r#"{"items":{}}"#, "[]", "<html>"] {
+        let step = answered(&transaction, None, 0, page);
+        assert!(matches!(step, Step::Trouble(Trouble::Retry { .. })), "{page}: {step:?}");
+    }
     let provider = reporting(&[]);
     let (_, entry) = entry_of(provider.as_ref(), &transaction);
     for (status, retry) in [(429, true), (500, true), (400, false), (404, false)] {
-        let step = provider.answer(&entry, transaction.as_bytes(), None, 0, &answer(status, ""));
-        assert_eq!(matches!(step, Step::Trouble(Trouble::Retry { .. })), retry, "{status}");
+        let step = provider.answer(&was_asked(&entry, transaction.as_bytes(), None, 0), &answer(status, ""));
+        assert_eq!(!matches!(step, Step::Trouble(Trouble::Permanent { .. })), retry, "{status}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the provider files' tests share.
 
-use super::{Provider, Step};
+use super::{Asked, Provider, Step};
 use crate::api::ApiResponse;
 use crate::debt::{Expectation, ExpectationState};
 use crate::delivery::{Delivery, Proof, Verified};
@@ -45,6 +45,7 @@ pub(crate) fn entry(provider: ProviderId, key: ItemKey, event_type: &str, occurr
         reopened: 0,
         reason: None,
         frozen: None,
+        progress: None,
     }
 }
 
@@ -67,6 +68,11 @@ pub(crate) fn expectation(provider: &str, reference: &str) -> Expectation {
 /// An answer of the provider's API.
 pub(crate) fn answer(status: u16, body: &str) -> ApiResponse {
     ApiResponse { status, retry_after_secs: None, body: body.as_bytes().to_vec() }
+}
+
+/// What was asked, at an instant past every other one of the tests.
+pub(crate) fn asked<'a>(entry: &'a Entry, body: &'a [u8], cursor: Option<&'a str>, tally: u64) -> Asked<'a> {
+    Asked { entry, body, cursor, tally, at: UnixMs::from_secs(4_000_000_000) }
 }
 
 /// The rows a step writes.

@@ -7,7 +7,7 @@ use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::time::UnixMs;
 
 use super::ledger::MemoryLedger;
-use super::table::{Item, StoredEntry, debts};
+use super::table::{Item, StoredEntry, StoredRow, debts};
 
 impl MemoryLedger {
     /// Every entry, in the order of the keys.
@@ -59,16 +59,16 @@ impl MemoryLedger {
     pub fn rows(&self, subject: &Subject) -> Vec<Row> {
         let table = self.table.borrow();
         let of_subject = table.iter().filter(|(key, _)| key.pk == subject.as_str());
-        of_subject.filter_map(|(_, item)| if let Item::Row(row) = item { Some(row.clone()) } else { None }).collect()
+        of_subject.filter_map(|(_, item)| if let Item::Row(stored) = item { Some(stored.row.clone()) } else { None }).collect()
     }
 
-    /// The result rows of all subjects, with their keys.
-    pub fn all_rows(&self) -> Vec<(ItemKey, Row)> {
+    /// The result rows of all subjects, with their keys and the answers they are from.
+    pub fn all_rows(&self) -> Vec<(ItemKey, StoredRow)> {
         let table = self.table.borrow();
-        table
-            .iter()
-            .filter_map(|(key, item)| if let Item::Row(row) = item { Some((key.clone(), row.clone())) } else { None })
-            .collect()
+        let row = |(key, item): (&ItemKey, &Item)| {
+            if let Item::Row(stored) = item { Some((key.clone(), stored.clone())) } else { None }
+        };
+        table.iter().filter_map(row).collect()
     }
 
     /// What was refused and kept.

@@ -6,14 +6,17 @@ use std::collections::BTreeMap;
 
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{DUE_SHARDS, Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
-use hookledger_core::entry::{Admitted, Entry, MAX_QUARANTINED_PER_MINUTE, NewEntry, Refused, Row, State};
+use hookledger_core::entry::{
+    Admitted, Entry, Known, MAX_ALIKE_ROWS, MAX_QUARANTINED_PER_MINUTE, NewEntry, Refused, Row, Shelf, Snapshot, State,
+    nth_sk,
+};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Attempt, Ledger, Postponed, Quarantine, Settlement, StoreError};
 use hookledger_core::reverify::Kept;
 use hookledger_core::time::UnixMs;
 
 use super::faults::Faults;
-use super::table::{Item, StoredEntry, Table, debts, entry_mut, open_mut, waiting_mut};
+use super::table::{Item, StoredEntry, StoredRow, Table, debts, entry_mut, open_mut, waiting_mut};
 
 /// The table in memory. Faults are named by the methods of [`Ledger`].
 #[derive(Default)]
@@ -44,7 +47,9 @@ impl Ledger for MemoryLedger {
         self.call("admit", |table| {
             let key = entry.event.key();
             if let Some(known) = entry_mut(table, &key)? {
-                return Ok(Admitted::Duplicate(known.entry.state));
+                let body = known.pieces.is_none().then(|| known.body.clone());
+                let (state, event_type) = (known.entry.state, known.entry.event_type.clone());
+                return Ok(Admitted::Duplicate(Known { state, event_type, body }));
             }
             table.insert(key, Item::Entry(StoredEntry::new(entry, pieces)));
             Ok(Admitted::New)
@@ -62,6 +67,7 @@ impl Ledger for MemoryLedger {
             entry.reopened += u32::from(limit.is_some());
             (entry.state, entry.due_at) = (State::Open, Some(due_at));
             (entry.attempts, entry.waits, entry.reason, *parked_at) = (0, 0, None, None);
+            entry.progress = None;
             Ok(true)
         })
         .await
@@ -82,8 +88,10 @@ impl Ledger for MemoryLedger {
             let Some(StoredEntry { entry, .. }) = open_mut(table, key)? else { return Ok(false) };
             entry.due_at = Some(postponed.due_at);
             entry.reason = Some(postponed.reason.clone());
+            entry.progress = postponed.progress.clone();
             match postponed.attempt {
                 Attempt::Failed => {}
+                Attempt::Progressed => entry.attempts = 0,
                 Attempt::Waited => (entry.attempts, entry.waits) = (0, entry.waits + 1),
                 Attempt::NotMade(attempts) => entry.attempts = attempts,
             }
@@ -125,12 +133,27 @@ impl Ledger for MemoryLedger {
         .await
     }
 
-    async fn put_rows(&self, subject: &Subject, rows: &[Row]) -> Result<(), StoreError> {
-        self.call("put_rows", |table| {
-            table.extend(rows.iter().map(|row| (subject.item(&row.sk), Item::Row(row.clone()))));
-            Ok(())
-        })
-        .await
+    async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError> {
+        let Snapshot { asked_at, walk, first } = *snapshot;
+        for (row, place) in rows.iter().zip(first..) {
+            self.call("put_rows", |table| {
+                let stored = StoredRow { row: row.clone(), asked_at, walk, place };
+                for nth in 1..=MAX_ALIKE_ROWS {
+                    let key = subject.item(nth_sk(&row.sk, nth));
+                    match table.get(&key) {
+                        Some(Item::Row(there)) if there.walk == walk && there.place != place => {}
+                        Some(Item::Row(there)) if there.asked_at > asked_at => return Ok(()),
+                        _ => {
+                            table.insert(key, Item::Row(stored));
+                            return Ok(());
+                        }
+                    }
+                }
+                Err(StoreError::Refused("more than 100 rows of one answer stand under one key"))
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     async fn facts(&self, subject: &Subject) -> Result<Vec<Fact>, StoreError> {
@@ -341,7 +364,8 @@ impl Ledger for MemoryLedger {
             let minute = |at: UnixMs| at.secs().div_euclid(60);
             let same = |item: &&Item| {
                 matches!(item, Item::Refused(kept)
-                if kept.provider == refused.provider && minute(kept.at) == minute(refused.at))
+                if kept.provider == refused.provider && minute(kept.at) == minute(refused.at)
+                    && Shelf::of(&kept.code) == Shelf::of(&refused.code))
             };
             let kept = table.values().filter(same).count();
             if kept >= usize::from(MAX_QUARANTINED_PER_MINUTE) {

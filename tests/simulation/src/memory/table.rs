@@ -20,8 +20,19 @@ pub(super) enum Item {
     Fact(Fact),
     Status(Status),
     Circuit(Circuit),
-    Row(Row),
+    Row(StoredRow),
     Refused(Refused),
+}
+
+/// A result row, with the answer it is from.
+#[derive(Clone, Debug)]
+pub struct StoredRow {
+    /// The row.
+    pub row: Row,
+    /// When it was asked for.
+    pub asked_at: UnixMs,
+    pub(super) walk: UnixMs,
+    pub(super) place: u64,
 }
 
 /// An entry with what only an audit reads.
@@ -46,10 +57,10 @@ impl StoredEntry {
     pub(super) fn new(new: &NewEntry, pieces: Option<Pieces>) -> Self {
         let (state, due_at, reason) = match &new.start {
             Start::Open { due_at } => (State::Open, Some(*due_at), None),
-            Start::Ignored { .. } => (State::Ignored, None, None),
+            Start::Ignored { reason, .. } => (State::Ignored, None, Some(reason.to_string())),
             Start::Parked { reason } => (State::Parked, None, Some(reason.clone())),
         };
-        let expires_at = if let Start::Ignored { expires_at } = new.start { Some(expires_at) } else { None };
+        let expires_at = if let Start::Ignored { expires_at, .. } = new.start { Some(expires_at) } else { None };
         let parked_at = (state == State::Parked).then_some(new.received_at);
         let entry = Entry {
             key: new.event.key(),
@@ -65,6 +76,7 @@ impl StoredEntry {
             reopened: 0,
             reason,
             frozen: None,
+            progress: None,
         };
         let body = if pieces.is_some() { Vec::new() } else { new.body.clone() };
         let (proof, notes) = (new.proof.clone(), new.event.notes.clone());

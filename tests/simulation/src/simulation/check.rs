@@ -179,7 +179,7 @@ impl<L: Glass> Check<'_, L> {
         }
         let forged = |text: &str| text.contains(FORGED) || text.contains(LEAKED);
         for (key, row) in memory.all_rows() {
-            if forged(&format!("{key} {}", String::from_utf8_lossy(&row.document))) {
+            if forged(&format!("{key} {}", String::from_utf8_lossy(&row.row.document))) {
                 self.violated("nothing forged takes effect", format!("a row {key}"));
             }
         }

@@ -83,7 +83,7 @@ impl<L: Glass> World<L> {
             secrets: MemorySecrets::default(),
             api: ScriptedApi::default(),
             timing: Timing::read(&lookup).unwrap(),
-            providers: Providers::read(&lookup).unwrap(),
+            providers: Providers::read(&lookup),
             keys: Keys::new(&dice, clock.now(), span_secs),
             dead_letters: RefCell::default(),
             warm: RefCell::default(),

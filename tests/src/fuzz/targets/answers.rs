@@ -7,7 +7,7 @@ use hookledger_core::debt::{Expectation, ExpectationState};
 use hookledger_core::entry::{Entry, Row, State};
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::Clock;
-use hookledger_core::providers::{Ask, Found, Listed, ListedRow, Polled, Provider, Step};
+use hookledger_core::providers::{Ask, Asked, Found, Listed, ListedRow, Polled, Provider, Step};
 use hookledger_core::time::UnixMs;
 
 use super::super::{Seen, keys};
@@ -17,7 +17,7 @@ use crate::samples::{self, Sample};
 use crate::town::Town;
 
 /// The kinds of result rows there are.
-const ROWS: &[&str] = &["balance", "alert", "data", "transactions", "accounts", "failure", "progress"];
+const ROWS: &[&str] = &["balance", "alert", "data", "transactions", "accounts", "failure", "progress", "upload", "unreadable"];
 /// The statuses an answer is tried with.
 const STATUSES: [u16; 6] = [200, 204, 400, 404, 410, 503];
 
@@ -67,11 +67,12 @@ fn entries(town: &Town) -> Vec<(Sample, Entry, Vec<u8>)> {
 fn work(provider: &dyn Provider, entry: &Entry, body: &[u8], input: &[u8]) -> Seen {
     let mut seen = String::new();
     for (status, cursor) in STATUSES.map(|status| (status, None)).into_iter().chain([(200, Some("accounts"))]) {
-        let step = provider.answer(entry, body, cursor, 0, &response(status, input));
-        let again = provider.answer(entry, body, cursor, 0, &response(status, input));
+        let asked = Asked { entry, body, cursor, tally: 0, at: UnixMs(2_208_988_800_000) };
+        let step = provider.answer(&asked, &response(status, input));
+        let again = provider.answer(&asked, &response(status, input));
         assert!(step == again, "one answer was read in two ways");
         let rows = match &step {
-            Step::More { rows, cursor: next } => {
+            Step::More { rows, cursor: next, .. } => {
                 assert!(Some(next.as_str()) != cursor, "a page that leads to itself");
                 if let Ask::Request(request) = provider.ask(entry, body, Some(next)) {
                     keys::assert_request(&request);
@@ -79,7 +80,7 @@ fn work(provider: &dyn Provider, entry: &Entry, body: &[u8], input: &[u8]) -> Se
                 rows
             }
             Step::Done { rows, .. } => rows,
-            Step::NotYet { .. } | Step::Trouble(_) => continue,
+            Step::NotYet { .. } | Step::Overtaken { .. } | Step::Trouble(_) => continue,
         };
         rows.iter().for_each(|row| assert_row(row, input));
         seen.push_str(&format!(
@@ -178,7 +179,7 @@ fn lists(provider: &dyn Provider, input: &[u8]) -> Option<Seen> {
             let listed = lists.listed(name, position, now, &response(200, input));
             let again = lists.listed(name, position, now, &response(200, input));
             assert!(listed == again, "one page was read in two ways");
-            let Listed::Page { rows, next } = listed else { continue };
+            let Listed::Page { rows, next, .. } = listed else { continue };
             assert!(next.is_none() || next.as_deref() != position, "a page that leads to itself");
             for row in &rows {
                 let document = listed_row(provider, row, now);

@@ -3,7 +3,7 @@
 //! two agree.
 
 use super::none_of;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use hookledger_core::providers::{ALL, Offer, Provider, Providers};
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,7 +38,8 @@ fn reason<T: ?Sized>(offer: Offer<'_, T>) -> Option<&'static str> {
 
 pub(super) fn check(root: &Path) -> Result<()> {
     let text = fs::read_to_string(root.join(TABLE)).with_context(|| format!("{TABLE} can't be read"))?;
-    let providers = Providers::read(&|_| None).context("the providers can't be built from their defaults")?;
+    let providers = Providers::read(&|_| None);
+    ensure!(providers.all_stopped().next().is_none(), "the providers can't be built from their defaults");
     let offers = |ability: &str, provider: &str| {
         let (_, ask) = OFFERED.iter().find(|(name, _)| *name == ability)?;
         Some(ask(providers.get(provider)?))

@@ -1,7 +1,8 @@
 //! Entries.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use hookledger_core::debt::{due_shard, parked_shard};
-use hookledger_core::entry::{Entry, NewEntry, Origin, Start, State};
+use hookledger_core::entry::{Entry, NewEntry, Origin, Progress, Start, State};
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::StoreError;
 
@@ -47,6 +48,7 @@ pub(crate) const ENTRY_ATTRIBUTES: &[&str] = &[
     "reopened",
     "reason",
     "frozen_detail",
+    "progress",
     "body_digest",
     "body_chunks",
 ];
@@ -87,7 +89,8 @@ fn put_start(item: &mut Item, entry: &NewEntry, key: &ItemKey) {
             put(item, "due_at", ms(*due_at));
             State::Open
         }
-        Start::Ignored { expires_at } => {
+        Start::Ignored { reason, expires_at } => {
+            put(item, "reason", s(*reason));
             put(item, "settled_at", ms(entry.received_at));
             put(item, "expires_at", ttl(*expires_at));
             State::Ignored
@@ -121,7 +124,14 @@ pub(crate) fn entry_from(item: &Item, key: &ItemKey) -> Result<Entry, StoreError
         reopened: reader.number("reopened")?,
         reason: reader.optional_text("reason"),
         frozen: reader.optional_text("frozen_detail"),
+        // One that can't be read is none: the walk begins anew.
+        progress: reader.optional_text("progress").and_then(|text| serde_json::from_str(&text).ok()),
     })
+}
+
+/// How far a walk has come, as an attribute.
+pub(crate) fn progress_text(progress: &Progress) -> AttributeValue {
+    s(serde_json::to_string(progress).unwrap_or_default())
 }
 
 /// Reads what [`Origin::as_str`] wrote.
@@ -170,7 +180,7 @@ mod tests {
     fn an_open_entry_owes_and_a_settled_one_expires() {
         let rows = [
             ("open", Start::Open { due_at: UnixMs(5_000) }, State::Open, Some(UnixMs(5_000)), true, false),
-            ("ignored", Start::Ignored { expires_at: UnixMs(9_999) }, State::Ignored, None, false, true),
+            ("ignored", Start::Ignored { reason: "why", expires_at: UnixMs(9_999) }, State::Ignored, None, false, true),
             ("parked", Start::Parked { reason: "why".into() }, State::Parked, None, true, false),
         ];
         for (name, start, state, due_at, indexed, expires) in rows {
@@ -188,7 +198,7 @@ mod tests {
 
     #[test]
     fn ttl_is_in_seconds_and_the_recent_partition_names_the_day() {
-        let item = entry_item(&new_entry(Start::Ignored { expires_at: UnixMs(9_999) }), inline(b"{}"), Recent::All);
+        let item = entry_item(&new_entry(Start::Ignored { reason: "why", expires_at: UnixMs(9_999) }), inline(b"{}"), Recent::All);
         assert_eq!(item["expires_at"], n(9));
         assert!(item["recent_shard"].as_s().unwrap().starts_with("2023-11-14#"), "{item:?}");
     }
@@ -197,7 +207,7 @@ mod tests {
     fn what_is_worked_can_stay_out_of_the_list() {
         let rows = [
             (Start::Open { due_at: UnixMs(5_000) }, false),
-            (Start::Ignored { expires_at: UnixMs(9_999) }, true),
+            (Start::Ignored { reason: "why", expires_at: UnixMs(9_999) }, true),
             (Start::Parked { reason: "why".into() }, true),
         ];
         for (start, listed) in rows {
@@ -230,8 +240,11 @@ mod tests {
         let mut item = entry_item(&new_entry(Start::Open { due_at: UnixMs(5_000) }), inline(b"{}"), Recent::All);
         put(&mut item, "reason", s("why"));
         put(&mut item, "frozen_detail", s("{}"));
+        let progress = Progress { walk: 5, cursor: Some("p 2".into()), pages: 1, rows: 2, unreadable: 3, restarts: 4 };
+        put(&mut item, "progress", progress_text(&progress));
         let key = super::super::key_of(&item).unwrap();
         let whole = entry_from(&item, &key).unwrap();
+        assert_eq!(whole.progress, Some(progress));
         item.retain(|name, _| ENTRY_ATTRIBUTES.contains(&name.as_str()));
         assert_eq!(entry_from(&item, &key).unwrap(), whole);
     }

@@ -7,9 +7,11 @@ mod owed;
 mod result;
 
 pub use entry::Recent;
-pub(crate) use entry::{ENTRY_ATTRIBUTES, entry_from, entry_item};
+pub(crate) use entry::{ENTRY_ATTRIBUTES, entry_from, entry_item, progress_text};
 pub(crate) use owed::{circuit_from, circuit_item, expectation_from, expectation_item, listing_from, listing_item};
-pub(crate) use result::{fact_from, fact_item, kept_from, refused_item, row_from, row_item, status_from, status_item};
+pub(crate) use result::{
+    RowAt, fact_from, fact_item, kept_from, refused_item, row_from, row_item, status_from, status_item,
+};
 
 use std::collections::HashMap;
 

@@ -11,9 +11,29 @@ use hookledger_core::time::UnixMs;
 use super::entry::origin;
 use super::{Item, Reader, STATUS_SK, Stored, b, key_attributes, ms, n, put, s, texts, ttl};
 
+/// When a row was asked for, in which walk, and as the how-manieth of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowAt {
+    pub(crate) asked_at: UnixMs,
+    pub(crate) walk: UnixMs,
+    pub(crate) place: u64,
+}
+
+impl RowAt {
+    /// Whether the row that was in the way is another one of the same walk.
+    pub(crate) fn is_beside(&self, item: &Item) -> bool {
+        let key = ItemKey { pk: String::new(), sk: String::new() };
+        let reader = Reader::new(item, &key);
+        reader.optional_instant("walk") == Some(self.walk) && reader.get_number("place") != Some(self.place)
+    }
+}
+
 /// A result row's item.
-pub(crate) fn row_item(key: &ItemKey, row: &Row, document: Stored, expires_at: UnixMs) -> Item {
+pub(crate) fn row_item(key: &ItemKey, row: &Row, at: &RowAt, document: Stored, expires_at: UnixMs) -> Item {
     let mut item = key_attributes(key);
+    put(&mut item, "asked_at", ms(at.asked_at));
+    put(&mut item, "walk", ms(at.walk));
+    put(&mut item, "place", n(at.place));
     put(&mut item, "columns", texts(row.columns.iter().map(|(name, text)| (*name, text.as_str()))));
     put(&mut item, "expires_at", ttl(expires_at));
     document.put("document", &mut item);
@@ -172,7 +192,10 @@ mod tests {
             let document = Stored { encoding: Encoding::Deflate, length: 9, place };
             let row = Row { sk: "balance#a".into(), columns: vec![("amount", "10.10".into())], document: Vec::new() };
             let key = subject().item(row.sk.clone());
-            let item = row_item(&key, &row, document.clone(), UnixMs(1_000));
+            let at = RowAt { asked_at: UnixMs(7), walk: UnixMs(6), place: 3 };
+            let item = row_item(&key, &row, &at, document.clone(), UnixMs(1_000));
+            assert!(!at.is_beside(&item) && RowAt { place: 4, ..at }.is_beside(&item));
+            assert!(!RowAt { walk: UnixMs(5), place: 4, ..at }.is_beside(&item));
             assert_eq!(row_from(&item, &key), Ok((vec![("amount".into(), "10.10".into())], document)));
             assert_eq!(item["expires_at"], n(1));
         }
