@@ -160,7 +160,6 @@ impl ApiError {
     pub fn is_lasting(self) -> bool {
         matches!(self, Self::NoCredentials | Self::TokenRefused | Self::BadRequest)
     }
-
 }
 
 /// The longest a `Retry-After` is believed, in seconds.

@@ -8,9 +8,9 @@
 //! ```
 
 use crate::admit::{self, admit};
-use crate::expect;
 use crate::delivery::{Delivery, Verified};
 use crate::entry::{Event, MAX_QUARANTINE_BYTES, NewEntry, OnDuplicate, Origin, Refused, Start};
+use crate::expect;
 use crate::identity::{Identity, Subject};
 use crate::job::{JOB_VERSION, Job, MAX_MESSAGE_BYTES, RescuedDelivery};
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, Secrets, WorkQueue};

@@ -128,7 +128,8 @@ impl Timing {
     /// Holds the settings against each other: what is waited for must be younger, when it comes, than identities are
     /// remembered. For the functions that wait; a receiver takes in all the same.
     pub fn check(&self) -> Result<(), SettingError> {
-        let waits = [("POLL_DEADLINE_SECS", self.poll_deadline_secs), ("WATCH_DEADLINE_SECS", self.watch_deadline_secs)];
+        let waits =
+            [("POLL_DEADLINE_SECS", self.poll_deadline_secs), ("WATCH_DEADLINE_SECS", self.watch_deadline_secs)];
         match waits.into_iter().find(|(_, secs)| *secs > self.oldest_processed_secs()) {
             Some((name, _)) => Err(SettingError::new(name, REMEMBERED)),
             None => Ok(()),
@@ -153,7 +154,8 @@ impl Timing {
 }
 
 /// The rule for whatever reaches back into the past.
-pub(crate) const REMEMBERED: &str = "must be at least a week less than RETENTION_DAYS: older identities may be forgotten";
+pub(crate) const REMEMBERED: &str =
+    "must be at least a week less than RETENTION_DAYS: older identities may be forgotten";
 /// The longest delay SQS takes for one message.
 pub const MAX_QUEUE_DELAY_SECS: u32 = 900;
 /// Fynapse retries for 72 hours, the longest of the four. An identity must be remembered well beyond that.

@@ -157,6 +157,9 @@ mod tests {
     fn what_is_ahead_of_its_receipt_is_ordered_as_of_it() {
         let seen_at = UnixMs::from_secs(10_000);
         let at = |secs| UnixMs::from_secs(secs).not_after(seen_at);
-        assert_eq!([at(9_000), at(10_300), at(10_301), at(30_000)], [9_000, 10_300, 10_000, 10_000].map(UnixMs::from_secs));
+        assert_eq!(
+            [at(9_000), at(10_300), at(10_301), at(30_000)],
+            [9_000, 10_300, 10_000, 10_000].map(UnixMs::from_secs)
+        );
     }
 }

@@ -99,7 +99,9 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         // A list that does not obey its cursor shows the same page for ever.
         let listed = match listed {
             Listed::Page { rows, .. } if !rows.is_empty() && !seen.insert(mark(&rows)) => {
-                Listed::Trouble(Trouble::Permanent { reason: "the list shows a page again that it has shown before".into() })
+                Listed::Trouble(Trouble::Permanent {
+                    reason: "the list shows a page again that it has shown before".into(),
+                })
             }
             listed => listed,
         };
@@ -166,9 +168,8 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     /// was pushed. A push happened before it was received, whatever its own time says: otherwise one that is said to lie
     /// ahead would make news of the same row at every walk.
     async fn was_left(&self, facts: &[Fact], row: &StatusRow, left_at: UnixMs) -> Result<bool, StoreError> {
-        let leads_away = |fact: &&Fact| {
-            fact.origin == Origin::Push && fact.status != row.status && fact.occurred_at > left_at
-        };
+        let leads_away =
+            |fact: &&Fact| fact.origin == Origin::Push && fact.status != row.status && fact.occurred_at > left_at;
         for fact in facts.iter().filter(leads_away) {
             let owner = match self.inbox.ledger().debt(&fact.owner).await? {
                 Some(Debt::Entry(owner)) => Some(owner.received_at),

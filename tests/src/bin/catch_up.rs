@@ -221,7 +221,7 @@ async fn answered(stream: &TcpStream, after: Duration) -> Option<()> {
         }
     }
     tokio::time::sleep(after).await;
-    let body = r#"{"balances":[],"has_more":false}"#;
+    let body = r#"{"balances":[{"authorizer_unique_id":"a1","balance":1}],"has_more":false}"#;
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     // Fits into any socket's buffer: it is written whole or not at all.
     stream.writable().await.ok()?;

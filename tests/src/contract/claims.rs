@@ -43,7 +43,8 @@ pub async fn a_debt_that_moved_is_not_claimed<L: Ledger>(ledger: &L) {
 pub async fn a_paid_debt_is_not_claimed<L: Ledger>(ledger: &L) {
     let settled = admit(ledger, &new_entry("b1")).await;
     settle(ledger, &settled).await;
-    let ignored = NewEntry { start: Start::Ignored { reason: "not known here", expires_at: EXPIRES }, ..new_entry("b2") };
+    let ignored =
+        NewEntry { start: Start::Ignored { reason: "not known here", expires_at: EXPIRES }, ..new_entry("b2") };
     let ignored = admit(ledger, &ignored).await;
     for key in [settled, ignored] {
         let before = read(ledger, &key).await;

@@ -91,7 +91,8 @@ pub async fn one_of_twenty_settles<L: Ledger>(ledger: &L) {
 async fn not_open<L: Ledger>(ledger: &L) -> Vec<ItemKey> {
     let done = admit(ledger, &new_entry("done")).await;
     settle(ledger, &done).await;
-    let ignored = NewEntry { start: Start::Ignored { reason: "not known here", expires_at: EXPIRES }, ..new_entry("ignored") };
+    let ignored =
+        NewEntry { start: Start::Ignored { reason: "not known here", expires_at: EXPIRES }, ..new_entry("ignored") };
     let ignored = admit(ledger, &ignored).await;
     let parked = admit_parked(ledger, "parked").await;
     vec![done, ignored, parked, new_entry("missing").event.key()]
@@ -146,7 +147,8 @@ pub async fn what_is_not_there_is_not_frozen<L: Ledger>(ledger: &L) {
 }
 
 pub async fn only_what_is_settled_expires<L: Inspect>(ledger: &L) {
-    let ignored = NewEntry { start: Start::Ignored { reason: "not known here", expires_at: EXPIRES }, ..new_entry("ignored") };
+    let ignored =
+        NewEntry { start: Start::Ignored { reason: "not known here", expires_at: EXPIRES }, ..new_entry("ignored") };
     let ignored = admit(ledger, &ignored).await;
     assert_eq!(ledger.expires_at(&ignored).await, Some(EXPIRES));
 

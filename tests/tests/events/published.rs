@@ -80,6 +80,12 @@ fn confirm(url: &str, told: &Value) -> Value {
             json!({ "schedule_id": "m1", "last_run_at": NOW, "next_run_at": null, "total_authorizers": 2 })
         }
         _ if url.contains("/webhook_payloads/") => json!({ "payloads": [told] }),
+        _ if url.contains("/session_upload_status/") => json!({
+            "upload_status": if told["event_name"].as_str().is_some_and(|name| name.contains("EXPIRY")) { "EXPIRED" } else { "COMPLETED" },
+            "session_expiry_timestamp": "2026-11-23 12:00:00",
+            "session_date_range": { "from_date": "2025-01-01", "to_date": "2025-12-31" },
+            "accounts": [{ "account_status": "completed" }],
+        }),
         _ if url.contains("/session_data/") => json!({ "session_progress": "completed" }),
         _ => json!({ "progress": [statement], "accounts": [], "transactions": [] }),
     }
@@ -110,8 +116,13 @@ fn everything() -> Vec<Announcement> {
         let expected = usize::from(sample.name != "unknown-type");
         assert_eq!(published.len(), expected, "{}/{}", sample.provider, sample.name);
         all.extend(published);
-        for (from, to) in [("merchant.cancelled", "merchant.deleted"), ("transaction.entered", "transaction.processed")]
-        {
+        let expiry = "SESSION_EXPIRY_NOTIFICATION";
+        let joined = "SESSION_REQUIREMENT_COMPLETION_NOTIFICATION/SESSION_EXPIRY_NOTIFICATION";
+        for (from, to) in [
+            ("merchant.cancelled", "merchant.deleted"),
+            ("transaction.entered", "transaction.processed"),
+            (expiry, joined),
+        ] {
             if sample.body.contains(from) {
                 all.extend(published_about(&sample.provider, &sample.body.replace(from, to)));
             }

@@ -36,7 +36,7 @@ fn town() -> Town {
 fn confirm(town: &Town) {
     town.inbox.api.answer_with(|url| {
         let known = ["/v1/balances", "/entity/"].iter().any(|path| url.contains(path));
-        let body = r#"{"balances":[],"progress":[{"status":"completed","statement_id":"s1"}],"accounts":[]}"#;
+        let body = r#"{"balances":[{"authorizer_unique_id":"a1"}],"progress":[{"status":"completed","statement_id":"s1"}],"accounts":[]}"#;
         answer(if known { 200 } else { 404 }, body)
     });
 }
@@ -176,11 +176,11 @@ fn each_rate_limit_is_obeyed() {
     }
     for provider in ["fynapse", "runpayments"] {
         let town = town_with_everything();
-        town.inbox.api.answer_with(|_| Ok(ApiResponse { status: 429, retry_after_secs: Some(7200), body: Vec::new() }));
+        town.inbox.api.answer_with(|_| Ok(ApiResponse { status: 429, retry_after_secs: Some(3600), body: Vec::new() }));
         let asked = || town.inbox.api.requests().iter().filter(|(of, _)| *of == id(provider)).count();
         town.pass_minutes(2);
         assert_eq!(asked(), 1, "{provider}");
-        town.pass_minutes(115);
+        town.pass_minutes(55);
         assert_eq!(asked(), 1, "{provider}: asked before it was time");
         town.pass_minutes(10);
         assert_eq!(asked(), 2, "{provider}");

@@ -1,5 +1,8 @@
 //! FinBox, from its delivery or from its absence to the published event.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::debt::ExpectationState;
 use hookledger_core::entry::{Entry, Origin, State};
@@ -155,9 +158,12 @@ fn the_session_flow_tells_states_of_accounts_apart() {
     let body =
         |name: &str, accounts: &str| format!(r#"{{"event_name":"{name}","session_id":"x1","accounts":{accounts}}}"#);
     let town = Town::new();
-    town.inbox.api.answer_with(|url| match url.ends_with("/v1/session_data/x1/progress/") {
-        true => answer(200, r#"{"session_progress":"completed"}"#),
-        false => answer(404, ""),
+    let upload = Rc::new(Cell::new("COMPLETED"));
+    let status = upload.clone();
+    town.inbox.api.answer_with(move |url| match url.split("/v1/session_data/x1/").nth(1) {
+        Some("progress/") => answer(200, r#"{"session_progress":"completed","accounts":[]}"#),
+        Some("session_upload_status/") => answer(200, format!(r#"{{"upload_status":"{}"}}"#, status.get())),
+        _ => answer(404, ""),
     });
     let (one, other) = (r#"[{"account_id":"a","status":"STARTED"}]"#, r#"[{"account_id":"a","status":"COMPLETED"}]"#);
     let bodies = [
@@ -167,13 +173,14 @@ fn the_session_flow_tells_states_of_accounts_apart() {
         body("SESSION_EXPIRY_NOTIFICATION", "null"),
     ];
     for body in bodies.iter().chain(&bodies) {
+        upload.set(if body.contains("EXPIRY") { "EXPIRED" } else { "COMPLETED" });
         assert_eq!(town.deliver("finbox", body).status, 200);
         town.work();
     }
     town.pass_minutes(3);
     assert_eq!(town.inbox.ledger.entries_in(State::Done).len(), 4);
     assert_eq!(town.effects().len(), 4);
-    assert!(details(&town).iter().all(|detail| detail["summary"]["session_progress"] == "completed"));
+    assert!(details(&town).iter().all(|detail| detail["summary"]["session_id"] == "x1"));
     // A name that is not known yet is kept, and nothing is done about it.
     town.deliver("finbox", &body("SESSION_DISSOLVED_NOTIFICATION", "[]"));
     assert_eq!(town.inbox.ledger.entries_in(State::Ignored).len(), 1);

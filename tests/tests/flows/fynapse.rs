@@ -105,7 +105,9 @@ fn a_loss_is_seen_by_a_person_and_counted_once() {
 
 #[test]
 fn a_loss_whose_event_is_not_named_is_shown_too() {
-    let nameless = |delivery: &str, status: &str| format!(r#"{{"id":"{delivery}","status":"{status}"}}"#);
+    let nameless = |delivery: &str, status: &str| {
+        format!(r#"{{"id":"{delivery}","status":"{status}","createdAt":"2039-12-31T20:00:00Z"}}"#)
+    };
     let (town, _) = audited(vec![vec![nameless("n1", "DEAD_LETTER"), nameless("n2", "DELIVERED")]]);
     town.pass_minutes(2);
     let loss = town.only_entry();

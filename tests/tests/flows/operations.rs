@@ -38,7 +38,10 @@ fn event(provider: &str, n: usize) -> String {
 fn api(url: &str) -> Result<ApiResponse, ApiError> {
     let between = |start: &str, end: char| url.split(start).nth(1).and_then(|rest| rest.split(end).next());
     if let Some(batch) = between("batchId=", '&') {
-        return answer(200, format!(r#"{{"batch_id":"{batch}","balances":[],"has_more":false}}"#));
+        return answer(
+            200,
+            format!(r#"{{"batch_id":"{batch}","balances":[{{"authorizer_unique_id":"a1"}}],"has_more":false}}"#),
+        );
     }
     if url.contains("/merchants?") {
         return answer(200, r#"{"items":[],"hasMore":false}"#);

@@ -425,7 +425,7 @@ fn an_alerts_effects_are_kept_by_schedule_and_authorizer() {
     let entries = town.inbox.ledger.entries();
     assert_eq!((entries.len(), town.inbox.ledger.entries_in(State::Done).len()), (3, 3));
     let rows: Vec<String> = town.inbox.ledger.rows(&entries[0].key.subject()).into_iter().map(|row| row.sk).collect();
-    assert_eq!(rows, ["alert#s1#a1", "alert#s1#a2", "alert#s2#a1"]);
+    assert_eq!(rows, ["alert#s1#u1#a1", "alert#s1#u2#a2", "alert#s2#u3#a1"]);
     assert_eq!(town.effects().len(), 3);
 }
 

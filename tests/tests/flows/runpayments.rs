@@ -148,6 +148,7 @@ fn listed_then_pushed(status: &'static str, pushes: &[String]) -> Town {
     listing(&town, &[(7, status)]);
     town.pass_minutes(1);
     assert_eq!(status_of(&town, 7), status);
+    town.inbox.clock.advance_secs(3 * 24 * 3600);
     for push in pushes {
         town.deliver("runpayments", push);
         town.work();
@@ -302,9 +303,8 @@ fn a_transaction_that_is_not_reported_yet_is_waited_for() {
 #[test]
 fn what_the_reports_cannot_answer_costs_no_event() {
     type Answers = fn() -> Result<ApiResponse, ApiError>;
-    let rows: [(&str, Answers, &str); 6] = [
+    let rows: [(&str, Answers, &str); 5] = [
         ("not found", || answer(404, ""), "the provider's API answered 404"),
-        ("another shape", || answer(200, "[]"), "the report has not the documented shape"),
         (
             "a filter that is not obeyed",
             || answer(200, r#"{"items":[{"id":8,"amount":1}]}"#),
@@ -446,6 +446,7 @@ fn a_slow_clock_does_not_hold_back_what_a_list_shows() {
     let town = Town::new();
     listing(&town, &[(7, "sent_for_signature")]);
     town.reconcile();
+    town.inbox.clock.advance_secs(20);
     town.deliver("runpayments", &step_before.replace("00:00:02", "00:00:20"));
     let pushed = town.inbox.ledger.entries().into_iter().find(|entry| entry.origin == Origin::Push).unwrap();
     town.work_on(town.job(&pushed.key)).unwrap();

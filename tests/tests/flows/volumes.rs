@@ -30,7 +30,7 @@ fn batch(n: usize) -> String {
 /// Balances of whichever batch the URL asks for.
 fn balances(url: &str) -> Result<ApiResponse, ApiError> {
     let id = url.split("batchId=").nth(1).and_then(|rest| rest.split('&').next()).unwrap_or("");
-    answer(200, format!(r#"{{"batch_id":"{id}","balances":[],"has_more":false}}"#))
+    answer(200, format!(r#"{{"batch_id":"{id}","balances":[{{"authorizer_unique_id":"a1"}}],"has_more":false}}"#))
 }
 
 /// A town whose Rightfoot is down while the switch is set, and whose other providers answer.
@@ -245,22 +245,22 @@ fn an_outage_beyond_all_reason_is_shown_to_a_person() {
 
 #[test]
 fn polls_and_walks_obey_retry_after() {
-    obeyed(|_| Ok(ApiResponse { status: 429, retry_after_secs: Some(7_200), body: Vec::new() }));
-    obeyed(|_| Err(ApiError::Throttled { after_secs: Some(7_200) }));
+    obeyed(|_| Ok(ApiResponse { status: 429, retry_after_secs: Some(3_600), body: Vec::new() }));
+    obeyed(|_| Err(ApiError::Throttled { after_secs: Some(3_600) }));
 }
 
-/// An answer that asks for two hours' rest gets them.
+/// An answer that asks for an hour's rest gets it.
 fn obeyed(answer: fn(&str) -> Result<ApiResponse, ApiError>) {
     let town = Town::new();
     town.inbox.api.answer_with(answer);
     expect_batches(&town, 1);
     town.inbox.clock.advance_secs(60);
     town.reconcile();
-    let late = town.inbox.clock.now().plus_secs(7_200);
+    let late = town.inbox.clock.now().plus_secs(3_600);
     assert!(town.inbox.ledger.expectations()[0].due_at.unwrap() >= late);
     assert!(town.inbox.ledger.listings()[0].due_at >= late);
-    // Two hours are beyond the deadline: the last look is still to come.
-    town.pass_minutes(110);
+    // An hour is beyond the deadline: the last look is still to come.
+    town.pass_minutes(55);
     assert_eq!(town.inbox.ledger.expectations()[0].state, ExpectationState::Waiting);
     assert_eq!(asked(&town, "/v1/balances"), 1);
     town.inbox.api.answer_with(balances);
@@ -336,7 +336,7 @@ fn a_run_ends_in_time_and_the_next_one_goes_on() {
         clock.advance_secs(1);
         let Some((_, offset)) = url.split_once("offset=") else { return balances(url) };
         let more = offset != "39";
-        answer(200, format!(r#"{{"items":[{{"merchant_id":7,"merchant_status":"live"}}],"hasMore":{more}}}"#))
+        answer(200, format!(r#"{{"items":[{{"merchant_id":{offset},"merchant_status":"live"}}],"hasMore":{more}}}"#))
     });
     expect_batches(&town, 100);
     town.inbox.clock.advance_secs(60);

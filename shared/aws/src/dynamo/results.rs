@@ -8,11 +8,11 @@ use hookledger_core::entry::{MAX_ALIKE_ROWS, Row, Snapshot, nth_sk};
 use hookledger_core::identity::{ItemKey, Subject};
 use hookledger_core::ports::StoreError;
 
+use super::DynamoLedger;
 use super::item::{
     FACT_PREFIX, Item, RowAt, STATUS_SK, fact_from, fact_item, key_of, ms, n, row_item, s, status_from, status_item,
 };
 use super::read::{collection, get, walk};
-use super::DynamoLedger;
 use super::write::{Update, Written, put_if};
 use crate::telemetry::now;
 
@@ -51,7 +51,8 @@ impl DynamoLedger {
             let item = row_item(&key, row, at, document, expires_at);
             // Answer against answer: the one that was asked for later stands, whichever comes last. And row against row of
             // one walk: what stands there as another row of it stays, and this one goes under the next number.
-            let condition = "attribute_not_exists(#asked_at) OR (#asked_at <= :asked_at AND (#walk <> :walk OR #place = :place))";
+            let condition =
+                "attribute_not_exists(#asked_at) OR (#asked_at <= :asked_at AND (#walk <> :walk OR #place = :place))";
             let values = [("asked_at", ms(at.asked_at)), ("walk", ms(at.walk)), ("place", n(at.place))];
             match put_if(&self.table, item, condition, &values).await? {
                 Written::Lost(there) if at.is_beside(&there) => {}

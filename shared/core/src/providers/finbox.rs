@@ -23,8 +23,8 @@ use sha2::{Digest, Sha256};
 
 use super::json::{Field, known_name, object, required, text};
 use super::{
-    Answers, Ask, Asked, Definition, Found, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step,
-    Submits, Unreadable, reference_id,
+    Answers, Ask, Asked, Definition, Found, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup,
+    Step, Submits, Unreadable, reference_id,
 };
 use crate::api::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
 use crate::delivery::Verified;
@@ -121,7 +121,9 @@ impl<'a> Flow<'a> {
         let (session, attempt) = pushed(body)?;
         match text(session.event_name) {
             Some(name) => Ok(Self::Session(sessions::type_named(name), session)),
-            None if session.event_name.said().is_some() => Err(Unreadable::Field { field: "event_name", rule: "a text" }),
+            None if session.event_name.said().is_some() => {
+                Err(Unreadable::Field { field: "event_name", rule: "a text" })
+            }
             None => attempt.map(Self::Entity),
         }
     }
@@ -252,7 +254,8 @@ impl Provider for FinBox {
 
     fn reference_in(&self, body: &[u8]) -> Option<String> {
         let hint: Hint<'_> = object(body).ok()?;
-        let named = |kind, field| text(field).filter(|id| reference_id(id, "").is_ok()).map(|id| format!("{kind}:{id}"));
+        let named =
+            |kind, field| text(field).filter(|id| reference_id(id, "").is_ok()).map(|id| format!("{kind}:{id}"));
         named("session", hint.session_id).or_else(|| named("entity", hint.entity_id))
     }
 

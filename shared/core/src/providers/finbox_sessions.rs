@@ -71,7 +71,7 @@ impl Progress<'_> {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Upload<'a> {
     #[serde(borrow)]
     upload_status: Field<'a>,
@@ -205,8 +205,7 @@ fn upload_answer(event_type: &str, session_id: &str, zone: Zone, asked_at: UnixM
         404 => return Step::not_yet("FinBox does not know the session yet"),
         // An expired session may be gone.
         410 if may_expire => {
-            let summary = vec![("session_id", session_id.into()), ("upload_status", "deleted".into())];
-            return Step::done(Vec::new(), Outcome { summary, pulled: true, status: None });
+            return Step::done(Vec::new(), uploaded(session_id, "deleted", None, &Upload::default()));
         }
         _ => return Step::Trouble(trouble(response)),
     }
@@ -222,16 +221,22 @@ fn upload_answer(event_type: &str, session_id: &str, zone: Zone, asked_at: UnixM
         (_, false, false) => return Step::not_yet("FinBox does not say yet that the upload is complete, or over"),
         _ => {}
     }
-    let range: Range<'_> =
-        upload.session_date_range.said().and_then(|range| object(range.get().as_bytes()).ok()).unwrap_or_default();
+    let outcome = uploaded(session_id, &said, expires_at, &upload);
+    let row = Row { sk: UPLOAD.into(), columns: vec![("upload_status", said)], document: response.body.clone() };
+    Step::done(vec![row], outcome)
+}
+
+/// What a consumer needs to go on: which session, until when it can be processed, and what it covers.
+fn uploaded(session_id: &str, status: &str, expires_at: Option<UnixMs>, upload: &Upload<'_>) -> Outcome {
+    let range = upload.session_date_range.said().and_then(|range| object(range.get().as_bytes()).ok());
+    let range: Range<'_> = range.unwrap_or_default();
     let mut summary = vec![
         ("session_id", session_id.into()),
-        ("upload_status", said.as_str().into()),
+        ("upload_status", status.into()),
         ("session_expires_at", expires_at.map(|at| at.to_string()).into()),
         ("from_date", text(range.from_date).into()),
         ("to_date", text(range.to_date).into()),
     ];
     summary.extend(tallied(upload.accounts));
-    let row = Row { sk: UPLOAD.into(), columns: vec![("upload_status", said)], document: response.body.clone() };
-    Step::done(vec![row], Outcome { summary, pulled: true, status: None })
+    Outcome { summary, pulled: true, status: None }
 }

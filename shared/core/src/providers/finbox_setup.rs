@@ -77,9 +77,12 @@ mod tests {
     fn the_mode_is_always_sent() {
         let provider = build_with(build, &[("FINBOX_API_BASE_URL", "https://b.example/bank-connect")]);
         let setup = provider.setup().offered().unwrap();
-        for (flow, resource, mode) in
-            [("entity", "entity", "0"), ("entity", "entity", "1"), ("session", "session_data", "1"), ("session", "session_data", "3")]
-        {
+        for (flow, resource, mode) in [
+            ("entity", "entity", "0"),
+            ("entity", "entity", "1"),
+            ("session", "session_data", "1"),
+            ("session", "session_data", "3"),
+        ] {
             let request = setup.request("set-webhook", &given(flow, URL, mode)).unwrap();
             assert_eq!(request.url, format!("https://b.example/bank-connect/v1/{resource}/update_webhook/"));
             let body: serde_json::Value = serde_json::from_slice(request.json.unwrap().bytes()).unwrap();

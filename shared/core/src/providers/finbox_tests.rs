@@ -354,7 +354,8 @@ fn what_each_event_of_a_session_may_be_confirmed_by() {
 #[test]
 fn an_enrichment_that_failed_is_told_from_one_that_succeeded() {
     let provider = finbox();
-    let body = r#"{"event_name":"ENRICHMENT_NOTIFICATION","session_id":"x","accounts":[{"account_status":"completed"}]}"#;
+    let body =
+        r#"{"event_name":"ENRICHMENT_NOTIFICATION","session_id":"x","accounts":[{"account_status":"completed"}]}"#;
     let (_, entry) = entry_of(provider.as_ref(), body);
     let failed = |cursor, text: &str| {
         let step = provider.answer(&asked(&entry, body.as_bytes(), cursor, 1), &answer(200, text));
@@ -362,7 +363,8 @@ fn an_enrichment_that_failed_is_told_from_one_that_succeeded() {
         outcome.summary.into_iter().find(|(name, _)| *name == "failed_accounts").map(|(_, failed)| failed)
     };
     // As the API says it, in the progress or in the upload's accounts; what the delivery says counts for nothing.
-    let progress = |status| format!(r#"{{"session_progress":"completed","accounts":[{{"account_status":"{status}"}}]}}"#);
+    let progress =
+        |status| format!(r#"{{"session_progress":"completed","accounts":[{{"account_status":"{status}"}}]}}"#);
     assert_eq!(failed(None, &progress("completed")), Some(0.into()));
     assert_eq!(failed(None, &progress("FAILED")), Some(1.into()));
     let upload = |status| format!(r#"{{"accounts":[{{"statements":[{{"statement_status":"{status}"}}]}},{{}}]}}"#);

@@ -20,8 +20,8 @@ use serde::Deserialize;
 
 use super::json::{Field, content_mark, known_name, object, raw, text};
 use super::{
-    Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
-    Unreadable,
+    Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step,
+    Submits, Unreadable,
 };
 use crate::api::{ApiResponse, Auth, ClientAuth, OAuthClient, trouble};
 use crate::delivery::Verified;

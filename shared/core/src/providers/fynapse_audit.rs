@@ -228,8 +228,7 @@ impl Shape {
         }
         // A time that can't be read, or is yet to come, is never recent: such a row is passed over, and counted.
         let is_dated = |row: &AuditedDelivery| row.changed_at.max(row.created_at).is_some_and(|at| at.is_past(now));
-        let deliveries: Vec<AuditedDelivery> =
-            rows.iter().filter_map(|row| self.row(row)).filter(is_dated).collect();
+        let deliveries: Vec<AuditedDelivery> = rows.iter().filter_map(|row| self.row(row)).filter(is_dated).collect();
         let unreadable = (rows.len() - deliveries.len()) as u64;
         if deliveries.is_empty() && unreadable > 0 {
             return Err("no row of the audit has an id, a state and a time of the past");

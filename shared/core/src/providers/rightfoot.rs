@@ -19,8 +19,8 @@ use serde_json::value::RawValue;
 
 use super::json::{Field, count, flag, instant, known_name, object, raw, required, text};
 use super::{
-    Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step, Submits,
-    Unreadable, reference_id, unreadable_row,
+    Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step,
+    Submits, Unreadable, reference_id, unreadable_row,
 };
 use crate::api::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
 use crate::delivery::Verified;
@@ -280,11 +280,8 @@ impl Provider for Rightfoot {
         if text(page.batch_id).is_some_and(|id| Some(id) != text(delivered.batch_id)) {
             return permanent("the balances answered belong to another batch");
         }
-        let (rows, unreadable) = if entry.event_type == ALERT {
-            (confirmed_alerts(&delivered, &page), 0)
-        } else {
-            balance_rows(&page)
-        };
+        let (rows, unreadable) =
+            if entry.event_type == ALERT { (confirmed_alerts(&delivered, &page), 0) } else { balance_rows(&page) };
         match page.next() {
             Next::Page(next) if Some(next.as_str()) == cursor => {
                 permanent("a page of balances named itself as the next one")

@@ -3,8 +3,8 @@
 use super::super::testing::{answer, asked, build_with, entry_of, expectation, rows_of};
 use super::super::{Found, Polled, Submitted, Unsubmittable};
 use super::*;
-use crate::api::Trouble;
 use crate::api::Method;
+use crate::api::Trouble;
 use crate::debt::Expectation;
 use crate::time::UnixMs;
 

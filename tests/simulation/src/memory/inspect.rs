@@ -59,7 +59,9 @@ impl MemoryLedger {
     pub fn rows(&self, subject: &Subject) -> Vec<Row> {
         let table = self.table.borrow();
         let of_subject = table.iter().filter(|(key, _)| key.pk == subject.as_str());
-        of_subject.filter_map(|(_, item)| if let Item::Row(stored) = item { Some(stored.row.clone()) } else { None }).collect()
+        of_subject
+            .filter_map(|(_, item)| if let Item::Row(stored) = item { Some(stored.row.clone()) } else { None })
+            .collect()
     }
 
     /// The result rows of all subjects, with their keys and the answers they are from.

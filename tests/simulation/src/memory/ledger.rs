@@ -137,14 +137,15 @@ impl Ledger for MemoryLedger {
         let Snapshot { asked_at, walk, first } = *snapshot;
         for (row, place) in rows.iter().zip(first..) {
             self.call("put_rows", |table| {
-                let stored = StoredRow { row: row.clone(), asked_at, walk, place };
                 for nth in 1..=MAX_ALIKE_ROWS {
-                    let key = subject.item(nth_sk(&row.sk, nth));
+                    let sk = nth_sk(&row.sk, nth);
+                    let key = subject.item(&sk);
                     match table.get(&key) {
                         Some(Item::Row(there)) if there.walk == walk && there.place != place => {}
                         Some(Item::Row(there)) if there.asked_at > asked_at => return Ok(()),
                         _ => {
-                            table.insert(key, Item::Row(stored));
+                            let row = Row { sk, ..row.clone() };
+                            table.insert(key, Item::Row(StoredRow { row, asked_at, walk, place }));
                             return Ok(());
                         }
                     }
@@ -375,7 +376,7 @@ impl Ledger for MemoryLedger {
             // Numbered, since the same bytes may come twice in a millisecond. The first number that is free: some may have
             // been removed.
             let numbered = |n: usize| ItemKey { pk: pk.clone(), sk: format!("{}#{n:02}", refused.at) };
-            let free = (0..=kept).map(numbered).find(|key| !table.contains_key(key));
+            let free = (0..).map(numbered).find(|key| !table.contains_key(key));
             table.extend(free.map(|key| (key, Item::Refused(refused.clone()))));
             Ok(true)
         })

@@ -17,7 +17,8 @@ use crate::samples::{self, Sample};
 use crate::town::Town;
 
 /// The kinds of result rows there are.
-const ROWS: &[&str] = &["balance", "alert", "data", "transactions", "accounts", "failure", "progress", "upload", "unreadable"];
+const ROWS: &[&str] =
+    &["balance", "alert", "data", "transactions", "accounts", "failure", "progress", "upload", "unreadable"];
 /// The statuses an answer is tried with.
 const STATUSES: [u16; 6] = [200, 204, 400, 404, 410, 503];
 

@@ -198,7 +198,11 @@ mod tests {
 
     #[test]
     fn ttl_is_in_seconds_and_the_recent_partition_names_the_day() {
-        let item = entry_item(&new_entry(Start::Ignored { reason: "why", expires_at: UnixMs(9_999) }), inline(b"{}"), Recent::All);
+        let item = entry_item(
+            &new_entry(Start::Ignored { reason: "why", expires_at: UnixMs(9_999) }),
+            inline(b"{}"),
+            Recent::All,
+        );
         assert_eq!(item["expires_at"], n(9));
         assert!(item["recent_shard"].as_s().unwrap().starts_with("2023-11-14#"), "{item:?}");
     }
