@@ -14,6 +14,8 @@ use hookledger_core::secret::Secret;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 
+#[path = "flows/believed.rs"]
+mod believed;
 #[path = "flows/every_provider.rs"]
 mod every_provider;
 #[path = "flows/finbox.rs"]

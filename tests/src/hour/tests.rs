@@ -71,7 +71,7 @@ fn detail(subject: &str, id: &str) -> Value {
     let summary = match subject.split_once('#') {
         Some(("rightfoot", _)) => json!({ "balances": 2 }),
         Some(("fynapse", _)) => json!({ "data_bytes": 2 }),
-        Some(("finbox", "session#n")) => json!({ "session_progress": "completed" }),
+        Some(("finbox", "session#n")) => json!({ "session_id": "n" }),
         Some(("finbox", "entity#e2")) => json!({ "progress": "completed" }),
         Some(("finbox", _)) => json!({ "progress": "failed" }),
         Some((_, "funding#f")) => json!({ "looked_up": true, "rows": 1 }),
@@ -110,7 +110,7 @@ fn held() -> Held {
         ("finbox#entity#e2", "transactions", None),
         ("finbox#entity#e2", "accounts", None),
         ("finbox#entity#e1", "failure#none#ab5b50c3846ccfef52997e6e153b1870", Some(("reason", "TIMEOUT"))),
-        ("finbox#session#n", "progress", Some(("session_progress", "completed"))),
+        ("finbox#session#n", "upload", Some(("upload_status", "COMPLETED"))),
         ("runpayments#funding#f", "deposits#0000", Some(("amount", "-3.10"))),
     ];
     for (pk, sk, column) in rows {

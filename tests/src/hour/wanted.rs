@@ -132,8 +132,8 @@ fn of(told: &Told, alike: &mut BTreeMap<String, u32>) -> Wanted {
         Fact::Session { session_id } => Wanted {
             pushed: SortKey::Start(format!("event#SESSION_REQUIREMENT_COMPLETION_NOTIFICATION#{session_id}#")),
             polled: Some(format!("event#SESSION_PROGRESS_COMPLETED#{session_id}")),
-            rows: vec![("progress".into(), Content::Column("session_progress", Some("completed".into())))],
-            summary: vec![("session_progress", "completed".into())],
+            rows: vec![("upload".into(), Content::Column("upload_status", Some("COMPLETED".into())))],
+            summary: vec![("session_id", session_id.as_str().into())],
             ..Wanted::bare(format!("finbox#session#{session_id}"), String::new())
         },
         Fact::Status { merchant_id, status, idempotency_key } => Wanted {

@@ -88,9 +88,9 @@ impl Sandbox {
         self.control("PUT", &format!("finbox/entities/{entity_id}"), &body).await.map(drop)
     }
 
-    /// A FinBox session's progress.
-    pub async fn session(&self, session_id: &str, progress: &str) -> Outcome<()> {
-        let body = json!({ "session_progress": progress });
+    /// A FinBox session's progress, and what became of its upload.
+    pub async fn session(&self, session_id: &str, progress: &str, upload_status: &str) -> Outcome<()> {
+        let body = json!({ "session_progress": progress, "upload": { "upload_status": upload_status } });
         self.control("PUT", &format!("finbox/sessions/{session_id}"), &body).await.map(drop)
     }
 

@@ -30,8 +30,8 @@ pub(super) async fn finbox_samples(scene: &Scene) -> Outcome<String> {
     sandbox.statement("entity-501", Some("link-71"), "statement-901", "completed").await?;
     sandbox.statement("entity-502", None, "statement-902", "failed").await?;
     sandbox.statement("entity-503", Some("link-73"), "statement-903", "processing").await?;
-    for session in ["session-301", "session-302", "session-303"] {
-        sandbox.session(session, "completed").await?;
+    for (session, upload) in [("session-301", "COMPLETED"), ("session-302", "COMPLETED"), ("session-303", "EXPIRED")] {
+        sandbox.session(session, "completed", upload).await?;
     }
     samples_of(scene, "finbox").await
 }

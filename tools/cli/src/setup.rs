@@ -159,7 +159,7 @@ async fn carry_out(
         _ => anyhow!(error),
     })?;
     let outcome = setup.done(order.step.name, &order.inputs, &response).map_err(|trouble| match trouble {
-        Trouble::Retry { reason, .. } => anyhow!("{reason}: try again later"),
+        Trouble::Retry { reason, .. } | Trouble::Quota { reason, .. } => anyhow!("{reason}: try again later"),
         Trouble::Permanent { reason } => anyhow!(reason),
     })?;
     let mut told: Vec<String> = outcome.shown.iter().map(|(name, value)| format!("{name}: {value}")).collect();

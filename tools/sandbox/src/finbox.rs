@@ -39,8 +39,11 @@ pub(crate) struct FinBox {
 }
 
 struct Session {
+    /// Of the answer about its progress.
     http_status: u16,
     answer: Fields,
+    /// The answer about its upload.
+    upload: Fields,
 }
 
 impl Default for FinBox {
@@ -208,9 +211,19 @@ pub(crate) async fn put_session(
     if ![200, 400, 403, 404, 410].contains(&http_status) {
         return Err(Problem::invalid("http_status is 200, 400, 403, 404 or 410"));
     }
-    answer.entry("session_id".to_owned()).or_insert_with(|| raw(&session_id));
+    let upload = answer.remove("upload");
+    let mut upload: Fields = match &upload {
+        Some(upload) => serde_json::from_str(upload.get()).map_err(|error| Problem::invalid(error.to_string()))?,
+        None => Fields::default(),
+    };
+    for fields in [&mut answer, &mut upload] {
+        fields.entry("session_id".to_owned()).or_insert_with(|| raw(&session_id));
+    }
+    upload.entry("upload_status".to_owned()).or_insert_with(|| raw("COMPLETED"));
+    upload.entry("session_expiry_timestamp".to_owned()).or_insert_with(|| raw("2099-01-01 00:00:00"));
+    upload.entry("accounts".to_owned()).or_insert_with(|| raw::<[u8; 0]>(&[]));
     answer.entry("progress".to_owned()).or_insert_with(|| raw::<[u8; 0]>(&[]));
-    locked(&sandbox.finbox.sessions).put(&session_id, Session { http_status, answer });
+    locked(&sandbox.finbox.sessions).put(&session_id, Session { http_status, answer, upload });
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -11,7 +11,6 @@ use hookledger_core::circuit::Circuits;
 use hookledger_core::debt::DUE_SHARDS;
 use hookledger_core::expect::Asker;
 use hookledger_core::ports::Clock as _;
-use hookledger_core::providers::Providers;
 use hookledger_core::reconcile::{Report, Run};
 use lambda_runtime::{Error, service_fn};
 use serde_json::value::RawValue;

@@ -7,7 +7,6 @@ use futures_util::future::join_all;
 use hookledger_core::circuit::Circuits;
 use hookledger_core::expect::Asker;
 use hookledger_core::job::Job;
-use hookledger_core::providers::Providers;
 use hookledger_core::work::Worker;
 use lambda_runtime::{Error, service_fn};
 

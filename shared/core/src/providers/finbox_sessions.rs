@@ -194,7 +194,8 @@ fn accounts_told(session_id: &str, response: &ApiResponse) -> Step {
         _ => return Step::Trouble(trouble(response)),
     }
     let Ok(upload) = object::<Upload<'_>>(&response.body) else { return unreadable_answer(response) };
-    let row = Row { sk: UPLOAD.into(), columns: Vec::new(), document: response.body.clone() };
+    let columns = text(upload.upload_status).map(|status| ("upload_status", status)).into_iter().collect();
+    let row = Row { sk: UPLOAD.into(), columns, document: response.body.clone() };
     Step::done(vec![row], enriched(session_id, upload.accounts))
 }
 

@@ -384,7 +384,10 @@ pub enum Submitted {
 
 /// The providers, with their settings. One whose settings are wrong is stopped, alone: the others go on, and what is owed
 /// to it is put off until its settings are mended.
-pub struct Providers(Vec<(ProviderId, Result<Box<dyn Provider>, SettingError>)>);
+pub struct Providers(Vec<(ProviderId, Built)>);
+
+/// A provider, or the setting that stops it.
+type Built = Result<Box<dyn Provider>, SettingError>;
 
 impl Providers {
     /// Builds every provider from the settings.

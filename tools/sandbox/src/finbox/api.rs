@@ -39,6 +39,7 @@ pub(super) fn router(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
     let sessions = Router::new()
         .route("/v1/session_data/update_webhook/", post(update_webhook))
         .route("/v1/session_data/{session_id}/progress/", get(session_progress))
+        .route("/v1/session_data/{session_id}/session_upload_status/", get(session_upload_status))
         .route_layer(from_fn_with_state(sandbox.clone(), session_caller));
     entities.merge(sessions)
 }
@@ -160,7 +161,7 @@ async fn update_webhook(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Res
         return sandbox.finbox.error(StatusCode::BAD_REQUEST, "webhook_url is required");
     };
     match loopback(&setting.webhook_url) {
-        Ok(_) if setting.webhook_mode > 1 => sandbox.finbox.error(StatusCode::BAD_REQUEST, "webhook_mode is 0 or 1"),
+        Ok(_) if setting.webhook_mode > 3 => sandbox.finbox.error(StatusCode::BAD_REQUEST, "webhook_mode is 0 to 3"),
         Ok(target) => {
             locked(&sandbox.config).targets.insert(sandbox.finbox.name().to_owned(), target);
             Json(json!({ "message": "success" })).into_response()
@@ -173,6 +174,16 @@ async fn session_progress(State(sandbox): State<Arc<Sandbox>>, Path(session_id):
     let sessions = locked(&sandbox.finbox.sessions);
     match sessions.get(&session_id) {
         Some(session) if session.http_status == 200 => Json(&session.answer).into_response(),
+        Some(session) => session_error(session.http_status),
+        None => session_error(404),
+    }
+}
+
+/// There also before anybody asked for processing.
+async fn session_upload_status(State(sandbox): State<Arc<Sandbox>>, Path(session_id): Path<String>) -> Response {
+    let sessions = locked(&sandbox.finbox.sessions);
+    match sessions.get(&session_id) {
+        Some(session) if matches!(session.http_status, 200 | 400) => Json(&session.upload).into_response(),
         Some(session) => session_error(session.http_status),
         None => session_error(404),
     }

@@ -118,7 +118,15 @@ async fn sessions_answer_with_progress_or_a_documented_error() {
         running.control(Method::PUT, "finbox/sessions/s-1", given).await;
         let (actual, answer) = get(&running, "session_data/s-1/progress/").await;
         assert_eq!((actual, &answer["error"]["code"]), (status, &code));
+        // What was uploaded is told before anybody asks for processing.
+        let (uploaded, answer) = get(&running, "session_data/s-1/session_upload_status/").await;
+        assert_eq!(uploaded, if status == 400 { 200 } else { status });
+        assert_eq!(uploaded == 200, answer["upload_status"] == "COMPLETED");
     }
+    let expired = json!({"http_status": 400, "upload": {"upload_status": "EXPIRED"}});
+    running.control(Method::PUT, "finbox/sessions/s-1", expired).await;
+    let (_, answer) = get(&running, "session_data/s-1/session_upload_status/").await;
+    assert_eq!((&answer["upload_status"], &answer["session_id"]), (&json!("EXPIRED"), &json!("s-1")));
     let (status, answer) = get(&running, "session_data/s-2/progress/").await;
     assert_eq!((status, &answer["error"]["code"]), (404, &json!("SESSION_NOT_FOUND")));
 }
