@@ -130,6 +130,7 @@ macro_rules! ledger_contract {
                 they_replace_what_stood_under_their_key,
                 they_never_go_back,
                 two_of_one_walk_are_both_kept,
+                a_late_walk_writes_the_second_of_two_all_the_same,
                 so_many_of_one_walk_and_no_more,
                 large_documents_come_back,
                 a_smaller_document_replaces_a_larger_one_whole,

@@ -220,12 +220,13 @@ pub struct Progress {
     pub restarts: u32,
 }
 
-/// When and in which walk rows were asked for.
+/// When rows were asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// When: a row never goes back to what was asked for earlier.
     pub asked_at: UnixMs,
-    /// The walk. Two rows of one walk under one key are two rows, and both are kept.
+    /// When its walk began. What was asked for since then, under the same key and at another place, is another row: both
+    /// are kept.
     pub walk: UnixMs,
     /// The place of the first row in the walk.
     pub first: u64,

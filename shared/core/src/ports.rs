@@ -97,7 +97,7 @@ pub trait Ledger {
     async fn settle(&self, key: &ItemKey, settlement: &Settlement) -> Result<bool, StoreError>;
 
     /// Writes result rows of a subject. A row takes the place of what was asked for earlier or at the same time, and of
-    /// nothing else. Where the same walk has written another row under the same key, both stand ([`nth_sk`]).
+    /// nothing else. Where another row of the same walk stands under the key, both are kept ([`nth_sk`]).
     ///
     /// [`nth_sk`]: crate::entry::nth_sk
     async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError>;

@@ -94,6 +94,14 @@ pub async fn two_of_one_walk_are_both_kept<L: Inspect>(ledger: &L) {
     assert_rows(ledger, "b1", &all).await;
 }
 
+pub async fn a_late_walk_writes_the_second_of_two_all_the_same<L: Inspect>(ledger: &L) {
+    // A later one has written the first of them and then died; or its clock was ahead.
+    assert_eq!(ledger.put_rows(&subject("b1"), &[row("a1", "later")], &walk(9)).await, Ok(()));
+    assert_eq!(ledger.put_rows(&subject("b1"), &[row("a1", "one"), row("a1", "two")], &walk(5)).await, Ok(()));
+    let second = Row { sk: "balance#a1#2".into(), ..row("a1", "two") };
+    assert_rows(ledger, "b1", &[row("a1", "later"), second]).await;
+}
+
 pub async fn so_many_of_one_walk_and_no_more<L: Inspect>(ledger: &L) {
     let rows: Vec<Row> = (0..=MAX_ALIKE_ROWS).map(|n| row("a1", n.to_string())).collect();
     let refused = ledger.put_rows(&subject("b1"), &rows, &walk(1)).await;

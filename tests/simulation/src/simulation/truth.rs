@@ -179,8 +179,26 @@ pub(super) struct Truth {
     dice: Dice,
     clock: Rc<FixedClock>,
     chaos: Rc<Chaos>,
+    start: UnixMs,
+    spell: Spell,
     /// Whoever asked last ran out of memory over the answer.
     deadly: Cell<bool>,
+}
+
+/// A time, in seconds of the history, in which no provider's API answers anything else.
+struct Spell {
+    from: u64,
+    until: u64,
+    answer: (u16, &'static [u8]),
+}
+
+impl Spell {
+    fn new(dice: &Dice, span_secs: u64) -> Self {
+        let from = dice.below(span_secs);
+        let length = if dice.percent(30) { span_secs / 3 } else { 0 };
+        let answer = dice.pick(&[(429, b"{}".as_slice()), (200, b"<html>maintenance".as_slice())]);
+        Self { from, until: from + length, answer }
+    }
 }
 
 impl Truth {
@@ -193,7 +211,9 @@ impl Truth {
         super::fynapse::happen(&author, &mut plot);
         let finbox = FinBox::new(&author, &mut plot);
         let runpayments = RunPayments::new(&author, &mut plot);
-        Self { plot, rightfoot, finbox, runpayments, dice: Dice::new(seed, 3), clock, chaos, deadly: Cell::default() }
+        let (start, spell) = (clock.now(), Spell::new(&Dice::new(seed, 5), span_secs));
+        let dice = Dice::new(seed, 3);
+        Self { plot, rightfoot, finbox, runpayments, dice, clock, chaos, start, spell, deadly: Cell::default() }
     }
 
     /// Whether the last answer kills who asked for it.
@@ -212,7 +232,8 @@ impl Truth {
         let seen_at = UnixMs(now.0 - i64::try_from(lag_ms).unwrap());
         if let Some(query) = url.split_once("/v1/balances?").map(|(_, query)| query) {
             self.deadly.set(parameter(query, "batchId") == Some(DEADLY));
-            return self.rightfoot.answer(query, seen_at);
+            let refuses_token = !self.chaos.healed() && self.dice.percent(5);
+            return self.rightfoot.answer(query, seen_at, refuses_token);
         }
         if let Some((_, query)) = url.split_once("/merchants?") {
             return self.runpayments.answer(query, seen_at, now);
@@ -225,11 +246,21 @@ impl Truth {
 
     /// Answers that are none: rarely on a calm day, often in a storm.
     fn trouble(&self) -> Option<Result<ApiResponse, ApiError>> {
-        if self.chaos.healed() || !self.dice.percent(if self.chaos.storming("api") { 60 } else { 3 }) {
+        if self.chaos.healed() {
+            return None;
+        }
+        // For a third of the history its quota is used up, or a page of HTML stands before it.
+        let since_start = self.clock.now().since_ms(self.start) / 1000;
+        if (self.spell.from..self.spell.until).contains(&since_start) && self.dice.percent(90) {
+            let retry_after_secs = self.dice.percent(50).then(|| self.dice.between(1, 7_200));
+            let (status, body) = self.spell.answer;
+            return Some(Ok(ApiResponse { status, retry_after_secs, body: body.to_vec() }));
+        }
+        if !self.dice.percent(if self.chaos.storming("api") { 60 } else { 3 }) {
             return None;
         }
         let retry_after_secs = self.dice.percent(50).then(|| self.dice.between(1, 90));
-        let status = self.dice.pick(&[429, 500, 502, 503, 504, 401, 408]);
+        let status = self.dice.pick(&[429, 500, 502, 503, 504, 401, 403, 408, 200, 302]);
         Some(if self.dice.percent(20) {
             Err(self.dice.pick(&[ApiError::TimedOut, ApiError::TokenRefused, ApiError::Unreachable]))
         } else {

@@ -11,20 +11,18 @@ use hookledger_core::time::UnixMs;
 use super::entry::origin;
 use super::{Item, Reader, STATUS_SK, Stored, b, key_attributes, ms, n, put, s, texts, ttl};
 
-/// When a row was asked for, in which walk, and as the how-manieth of it.
+/// When a row was asked for, and as the how-manieth of its walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowAt {
     pub(crate) asked_at: UnixMs,
-    pub(crate) walk: UnixMs,
     pub(crate) place: u64,
 }
 
 impl RowAt {
-    /// Whether the row that was in the way is another one of the same walk.
+    /// Whether the row that was in the way has another place than this one.
     pub(crate) fn is_beside(&self, item: &Item) -> bool {
         let key = ItemKey { pk: String::new(), sk: String::new() };
-        let reader = Reader::new(item, &key);
-        reader.optional_instant("walk") == Some(self.walk) && reader.get_number("place") != Some(self.place)
+        Reader::new(item, &key).get_number("place") != Some(self.place)
     }
 }
 
@@ -32,7 +30,6 @@ impl RowAt {
 pub(crate) fn row_item(key: &ItemKey, row: &Row, at: &RowAt, document: Stored, expires_at: UnixMs) -> Item {
     let mut item = key_attributes(key);
     put(&mut item, "asked_at", ms(at.asked_at));
-    put(&mut item, "walk", ms(at.walk));
     put(&mut item, "place", n(at.place));
     put(&mut item, "columns", texts(row.columns.iter().map(|(name, text)| (*name, text.as_str()))));
     put(&mut item, "expires_at", ttl(expires_at));
@@ -192,10 +189,9 @@ mod tests {
             let document = Stored { encoding: Encoding::Deflate, length: 9, place };
             let row = Row { sk: "balance#a".into(), columns: vec![("amount", "10.10".into())], document: Vec::new() };
             let key = subject().item(row.sk.clone());
-            let at = RowAt { asked_at: UnixMs(7), walk: UnixMs(6), place: 3 };
+            let at = RowAt { asked_at: UnixMs(7), place: 3 };
             let item = row_item(&key, &row, &at, document.clone(), UnixMs(1_000));
             assert!(!at.is_beside(&item) && RowAt { place: 4, ..at }.is_beside(&item));
-            assert!(!RowAt { walk: UnixMs(5), place: 4, ..at }.is_beside(&item));
             assert_eq!(row_from(&item, &key), Ok((vec![("amount".into(), "10.10".into())], document)));
             assert_eq!(item["expires_at"], n(1));
         }
