@@ -12,8 +12,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "An expectation is met first and its event let in then, so a failure in between loses the event.",
         edits: &[Edit {
             file: EXPECT,
-            find: "Polled::Found { found, complete, more } => {",
-            replace: "Polled::Found { found, complete, more } => {
+            find: "Polled::Found { found, unreadable, complete, more } => {",
+            replace: "Polled::Found { found, unreadable, complete, more } => {
                     if MUTANT && complete && !expectation.repeats {
                         end(self.inbox, &expectation.key, ExpectationState::Met).await?;
                     }",
@@ -90,8 +90,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "A walk looks at the current status alone, and finds a status anew while its push is still in work.",
         edits: &[Edit {
             file: WALK,
-            find: "if facts.iter().any(stands) {",
-            replace: "if facts.iter().any(stands) && !MUTANT {",
+            find: "if !by_held && !self.was_left(&facts, row, left_at).await? {",
+            replace: "if !by_held && !MUTANT && !self.was_left(&facts, row, left_at).await? {",
         }],
     },
     Mutant {
@@ -99,8 +99,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "The cursor moves on as soon as a page is read, before what the page shows is let in.",
         edits: &[Edit {
             file: WALK,
-            find: "Listed::Page { rows, next } => {",
-            replace: "Listed::Page { rows, next } => {
+            find: "Listed::Page { rows, unreadable, next } => {",
+            replace: "Listed::Page { rows, unreadable, next } => {
                 if MUTANT
                     && let Some(crate::debt::Debt::Listing(held)) = self.inbox.ledger().debt(&listing.key).await?
                 {

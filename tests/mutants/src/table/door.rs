@@ -12,11 +12,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "The first delivery is stored but its message is lost, its retry is told \"duplicate\", and no sweep looks.",
         edits: &[
             Edit {
-                file: RECEIVE,
-                find: "Start::Open { due_at: received_at.plus_secs(timing.admit_grace_secs) }",
-                replace: "Start::Open {
+                file: ADMIT,
+                find: "return Start::Open { due_at: received_at.plus_secs(timing.admit_grace_secs) };",
+                replace: "return Start::Open {
             due_at: received_at.plus_secs(if MUTANT { 10 * 365 * 86_400 } else { timing.admit_grace_secs }),
-        }",
+        };",
             },
             Edit {
                 file: ADMIT,
@@ -76,7 +76,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "replay-after-retention",
         story: "A capture that is older than identities are remembered is taken for a new event.",
-        edits: &[Edit { file: RECEIVE, find: "if too_old {", replace: "if too_old && !MUTANT {" }],
+        edits: &[Edit {
+            file: ADMIT,
+            find: "if event.occurred_at.is_some_and(|at| at < received_at.minus_secs(timing.oldest_processed_secs())) {",
+            replace: "if !MUTANT && event.occurred_at.is_some_and(|at| at < received_at.minus_secs(timing.oldest_processed_secs())) {",
+        }],
     },
     Mutant {
         name: "rescue-tried-once",

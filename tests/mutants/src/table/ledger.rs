@@ -13,9 +13,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
             find: "self.call(\"admit\", |table| {",
             replace: "if MUTANT {
             let key = entry.event.key();
-            let known = self.call(\"admit\", |table| Ok(entry_mut(table, &key)?.map(|known| known.entry.state))).await?;
-            if let Some(state) = known {
-                return Ok(Admitted::Duplicate(state));
+            let known = self.call(\"admit\", |table| Ok(entry_mut(table, &key)?.map(|known| known.entry.clone()))).await?;
+            if let Some(known) = known {
+                let (state, event_type) = (known.state, known.event_type);
+                return Ok(Admitted::Duplicate(Known { state, event_type, body: None }));
             }
         }
         self.call(\"admit\", |table| {

@@ -1,6 +1,7 @@
 //! The table, by the part of the way on which the mistake is made.
 
 mod asking;
+mod believed;
 mod circuit;
 mod door;
 mod ledger;
@@ -11,5 +12,13 @@ mod work;
 use crate::Mutant;
 
 /// All parts, in the order of an event's way.
-pub(crate) static TABLES: [&[Mutant]; 7] =
-    [door::MUTANTS, proof::MUTANTS, work::MUTANTS, owed::MUTANTS, circuit::MUTANTS, asking::MUTANTS, ledger::MUTANTS];
+pub(crate) static TABLES: [&[Mutant]; 8] = [
+    door::MUTANTS,
+    proof::MUTANTS,
+    work::MUTANTS,
+    owed::MUTANTS,
+    circuit::MUTANTS,
+    asking::MUTANTS,
+    ledger::MUTANTS,
+    believed::MUTANTS,
+];

@@ -43,9 +43,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "Work that failed is retried by a delayed message alone, which may get lost.",
         edits: &[Edit {
             file: WORK,
-            find: "let postponed = Postponed { due_at, reason: reason.into(), attempt };",
+            find: "let postponed = Postponed { due_at, reason: reason.into(), attempt, progress };",
             replace: "let due_at = if MUTANT { now.plus_secs(10 * 365 * 86_400) } else { due_at };
-        let postponed = Postponed { due_at, reason: reason.into(), attempt };",
+        let postponed = Postponed { due_at, reason: reason.into(), attempt, progress };",
         }],
     },
     Mutant {
@@ -71,12 +71,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "An unsigned event takes effect although the provider's own API does not know it.",
         edits: &[Edit {
             file: RIGHTFOOT,
-            find: "404 => return Step::NotYet {",
+            find: "404 => return Step::not_yet(",
             replace: "404 if MUTANT => {
                 let outcome = Outcome { summary: Vec::new(), pulled: true, status: None };
-                return Step::Done { rows: Vec::new(), outcome };
+                return Step::done(Vec::new(), outcome);
             }
-            404 => return Step::NotYet {",
+            404 => return Step::not_yet(",
         }],
     },
     Mutant {
@@ -99,8 +99,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "The answer's further pages are not asked for.",
         edits: &[Edit {
             file: RIGHTFOOT,
-            find: "let has_more = page.has_more.unwrap_or(false);",
-            replace: "let has_more = page.has_more.unwrap_or(false) && !MUTANT;",
+            find: "(_, Some(token)) => Next::Page(token),",
+            replace: "(_, Some(_)) if MUTANT => Next::Last,
+            (_, Some(token)) => Next::Page(token),",
         }],
     },
 ];

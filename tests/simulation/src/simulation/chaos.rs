@@ -43,6 +43,7 @@ pub(super) struct Chaos {
     expectation_ended: Cell<bool>,
     claimed: Cell<bool>,
     fact_put: Cell<bool>,
+    rows_put: Cell<bool>,
     fact_matched: Cell<bool>,
     /// A provider's answer got lost on its way.
     answer_lost: Cell<bool>,
@@ -87,6 +88,7 @@ impl Chaos {
             expectation_ended: Cell::default(),
             claimed: Cell::default(),
             fact_put: Cell::default(),
+            rows_put: Cell::default(),
             fact_matched: Cell::default(),
             answer_lost: Cell::default(),
             struck: RefCell::default(),
@@ -162,6 +164,11 @@ impl Chaos {
         self.claimed.take()
     }
 
+    /// Whether result rows were put since this was asked last.
+    pub(super) fn take_rows_put(&self) -> bool {
+        self.rows_put.take()
+    }
+
     /// Whether a status fact was put since this was asked last.
     pub(super) fn take_fact_put(&self) -> bool {
         self.fact_put.take()
@@ -231,6 +238,7 @@ impl Fate for Chaos {
             "advance_listing" => self.cursor_moved.set(true),
             "claim" => self.claimed.set(true),
             "put_fact" => self.fact_put.set(true),
+            "put_rows" => self.rows_put.set(true),
             "match_fact" => self.fact_matched.set(true),
             "call" if how == LOST => self.answer_lost.set(true),
             _ => {}

@@ -20,9 +20,9 @@ const GOOD_REASONS: [&str; 4] =
 /// How an entry is settled whose provider says something else by now.
 const OVERTAKEN: &str = "overtaken: ";
 
-/// But not that its provider was down: an outage is no failure of what waits for its end. Runs end long before the week
+/// But not that its provider was down, or its quota used up: an outage is no failure of what waits for its end. Runs end long before the week
 /// that this holds for.
-const BAD_REASON: &str = "its circuit is open";
+const BAD_REASONS: [&str; 2] = ["its circuit is open", "answered 429"];
 
 /// More deliveries than any event has: attempts, and copies of each.
 const MAX_ATTEMPTS_SENT: u32 = 30;
@@ -174,7 +174,8 @@ impl<L: Glass> Check<'_, L> {
                 }
             } else if let Some(effect) = known.get(&entry.key) {
                 let reason = entry.reason.clone().unwrap_or_default();
-                let good = GOOD_REASONS.iter().any(|good| reason.starts_with(good)) && !reason.contains(BAD_REASON);
+                let good = GOOD_REASONS.iter().any(|good| reason.starts_with(good))
+                    && !BAD_REASONS.iter().any(|bad| reason.contains(bad));
                 if entry.state == State::Parked && *effect != Some(Effect::Parked) && !good {
                     self.violated("true events are parked for a good reason", format!("{}: {reason}", entry.key));
                 }

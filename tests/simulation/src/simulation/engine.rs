@@ -123,6 +123,8 @@ pub(super) struct Engine<'w, L> {
     held: BTreeMap<String, Held>,
     /// The status facts.
     facts: BTreeMap<ItemKey, Known>,
+    /// When each result row was asked for.
+    rows: BTreeMap<ItemKey, UnixMs>,
     /// What is known of the providers' circuits.
     lines: BTreeMap<ProviderId, Line>,
     /// The expectations that expired, each with the time it was announced.
@@ -153,6 +155,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             stubborn_until: world.start,
             held: BTreeMap::new(),
             facts: BTreeMap::new(),
+            rows: BTreeMap::new(),
             lines: BTreeMap::new(),
             expired: BTreeSet::new(),
             deadly_at: None,

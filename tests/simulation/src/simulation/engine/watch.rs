@@ -38,6 +38,9 @@ impl<L: Glass> Engine<'_, L> {
         if chaos.take_answer_lost() {
             self.world.truth.runpayments.take_served();
         }
+        if chaos.take_rows_put() {
+            self.watch_rows();
+        }
         if chaos.take_fact_put() {
             self.watch_facts();
         }
@@ -58,6 +61,18 @@ impl<L: Glass> Engine<'_, L> {
 
     fn merchant(&self, subject: &Subject) -> Option<&Merchant> {
         self.world.truth.runpayments.merchants.iter().find(|merchant| merchant.subject() == *subject)
+    }
+
+    /// A row is never replaced by what was asked for earlier.
+    fn watch_rows(&mut self) {
+        for (key, row) in self.world.memory().all_rows() {
+            let known = self.rows.entry(key.clone()).or_insert(row.asked_at);
+            if *known > row.asked_at {
+                let what = format!("{key} was of {known}, and is of {}", row.asked_at);
+                return self.violated("rows never go back", what);
+            }
+            *known = row.asked_at;
+        }
     }
 
     /// An effect is the one entry's that took it first.
