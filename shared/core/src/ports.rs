@@ -255,6 +255,14 @@ pub enum Metric {
     Rescued,
     /// A provider's audit shows a delivery that never reached us.
     DeliveriesLost,
+    /// A request below `/webhooks/` that is no delivery: another method, or no provider's path.
+    RequestsUnrouted,
+    /// Another content under an identity that is known already.
+    DeliveriesConflicting,
+    /// A type that is not known here: kept, and ignored.
+    DeliveriesIgnored,
+    /// Rows of a provider's answer that could not be read.
+    RowsUnreadable,
 }
 
 impl Metric {
@@ -277,6 +285,10 @@ impl Metric {
             Self::CircuitsOpen => "CircuitsOpen",
             Self::Rescued => "Rescued",
             Self::DeliveriesLost => "DeliveriesLost",
+            Self::RequestsUnrouted => "RequestsUnrouted",
+            Self::DeliveriesConflicting => "DeliveriesConflicting",
+            Self::DeliveriesIgnored => "DeliveriesIgnored",
+            Self::RowsUnreadable => "RowsUnreadable",
         }
     }
 }

@@ -1,12 +1,13 @@
 //! A provider's receiver: one HTTP request in, one answer out.
 
-use hookledger_core::ports::{Clock as _, Secrets as _};
+use hookledger_core::ports::{Clock as _, Meter as _, Metric, Secrets as _};
 use hookledger_core::providers::{self, Provider};
 use hookledger_core::receive::{Answer, receive};
+use hookledger_core::signature::Scheme;
 use lambda_runtime::{Error, service_fn};
 
 use super::{Start, isolated};
-use crate::gateway::{RawEvent, Request, Response};
+use crate::gateway::{RawEvent, Request, Response, Unrouted};
 use crate::inbox::AwsInbox;
 use crate::secrets::SecretsManager;
 
@@ -31,7 +32,15 @@ async fn answer(inbox: &AwsInbox, secrets: &SecretsManager, provider: &dyn Provi
             return Response::unreadable_envelope();
         }
     };
-    let delivery = request.into_delivery(provider.id(), inbox.clock.now());
+    let url_has_token = matches!(provider.scheme(), Scheme::Unsigned { .. });
+    let delivery = match request.into_delivery(provider.id(), url_has_token, inbox.clock.now()) {
+        Ok(delivery) => delivery,
+        Err(Unrouted(below)) => {
+            // A provider may have been given a wrong URL: what it sends is counted, as nobody else sees it.
+            inbox.meter.count(Metric::RequestsUnrouted, below, 1);
+            return Response::unrouted();
+        }
+    };
     let answer = isolated(receive(inbox, secrets, provider, delivery)).await;
     let Answer { status, body, retry_after_secs } = answer.unwrap_or_else(|_| Answer::unavailable());
     Response::json(status, body).retry_after(retry_after_secs)
