@@ -23,6 +23,8 @@ mod security;
 mod random_hour;
 #[path = "e2e/malformed.rs"]
 mod malformed;
+#[path = "e2e/routes.rs"]
+mod routes;
 
 use hookledger_core::entry::State;
 use hookledger_core::identity::{Identity, ProviderId, Subject};
