@@ -65,6 +65,8 @@ pub enum Way {
 pub enum Kept {
     /// Nothing: the gateway has no such route, and the function is not called.
     NoRoute,
+    /// Nothing: it is below `/webhooks/` and no delivery, and counted.
+    Unrouted,
     /// Nothing: what the gateway sent can't be read, which is not the sender's fault, and it is asked to come again.
     NoEnvelope,
     /// The bytes, in quarantine under this code, counted as refused.
@@ -81,6 +83,7 @@ impl Kept {
     fn words(&self) -> String {
         match self {
             Self::NoRoute => "nothing; the gateway has no such route".into(),
+            Self::Unrouted => "nothing; counted as `RequestsUnrouted`".into(),
             Self::NoEnvelope => "nothing; a log line, and the sender comes again".into(),
             Self::Refused(code) => format!("quarantined as `{code}`, counted"),
             Self::Unreadable => "quarantined as `unreadable`, counted".into(),
@@ -109,7 +112,7 @@ impl Row {
     /// The member of the answer's body, and its text.
     pub fn answer(&self) -> (&'static str, &'static str) {
         match (self.status, &self.kept) {
-            (_, Kept::NoRoute) => ("message", "Not Found"),
+            (_, Kept::NoRoute | Kept::Unrouted) => ("message", "Not Found"),
             (503, _) => ("error", "temporarily unavailable, please send again"),
             (200, _) => ("status", "received"),
             (400, _) => ("error", "the body is not a JSON object"),
@@ -126,17 +129,45 @@ impl Row {
     }
 }
 
-/// The gateway's event for a request with these bytes.
+/// The gateway's event for a genuine path: a POST with these bytes.
 pub fn event(path: &str, token: Option<&str>, headers: &[(String, String)], body: &str, is_base64: bool) -> String {
+    caught_event("POST", path, token.map(|token| json!({ "token": token })), headers, body, is_base64)
+}
+
+/// The gateway's event for any request below `/webhooks/`, as the template's routes catch it.
+pub fn routed_event(method: &str, path: &str, headers: &[(String, String)], body: &str, is_base64: bool) -> String {
+    let below = path.strip_prefix("/webhooks/").unwrap_or_default();
+    let (provider, rest) = below.split_once('/').map_or((below, None), |(name, rest)| (name, Some(rest)));
+    let has_token = matches!(provider, "rightfoot" | "finbox");
+    let is_known = has_token || matches!(provider, "fynapse" | "runpayments");
+    let caught = match (rest, method) {
+        (None, "POST") if is_known && !has_token => None,
+        (Some(token), "POST") if has_token && !token.is_empty() && !token.contains('/') => {
+            Some(json!({ "token": token }))
+        }
+        (Some(rest), _) if is_known => Some(json!({ "rest": rest })),
+        _ => Some(json!({ "elsewhere": below })),
+    };
+    caught_event(method, path, caught, headers, body, is_base64)
+}
+
+fn caught_event(
+    method: &str,
+    path: &str,
+    caught: Option<Value>,
+    headers: &[(String, String)],
+    body: &str,
+    is_base64: bool,
+) -> String {
     let headers: serde_json::Map<String, Value> =
         headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), json!(value))).collect();
-    let http = json!({ "method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.9" });
+    let http = json!({ "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.9" });
     let mut event = json!({
         "version": "2.0", "rawPath": path, "headers": headers, "requestContext": { "http": http },
         "body": body, "isBase64Encoded": is_base64,
     });
-    if let (Some(token), Some(event)) = (token, event.as_object_mut()) {
-        event.insert("pathParameters".into(), json!({ "token": token }));
+    if let (Some(caught), Some(event)) = (caught, event.as_object_mut()) {
+        event.insert("pathParameters".into(), caught);
     }
     event.to_string()
 }
@@ -166,6 +197,9 @@ What is answered to requests that nobody should send, and what is kept of them. 
 
 Whoever is refused learns nothing but that: the code is in the quarantine (`hookledger refused <provider>`), which keeps
 4 KB of each body and twenty refusals for each provider and minute. All are counted.
+
+What is below `/webhooks/` and no delivery reaches a receiver, which counts it: a slash at a path's end is forgiven,
+nothing else is. Of such a request nothing is kept, since a token may stand anywhere in its path.
 
 Rows that go to *the function* are sent as the event that API Gateway makes of a request. The emulator's gateway turns
 bytes that are no UTF-8 into U+FFFD and enforces no size, so they could not be shown over its HTTP. On AWS the gateway

@@ -23,6 +23,8 @@ mod security;
 mod random_hour;
 #[path = "e2e/malformed.rs"]
 mod malformed;
+#[path = "e2e/routes.rs"]
+mod routes;
 
 use hookledger_core::entry::State;
 use hookledger_core::identity::{Identity, ProviderId, Subject};
@@ -244,6 +246,31 @@ async fn a_message_that_is_no_job_goes_to_the_dead_letter_queue_alone() {
     .await;
     local.set_visibility(360).await.unwrap();
     assert_eq!(dead.unwrap(), [rubbish]);
+}
+
+/// What the functions fail with is logged in words: by them, and where the runtime prints it too.
+#[tokio::test]
+async fn a_refused_batch_and_a_refused_run_are_logged_in_words() {
+    let (_guard, scene) = scene("words").await;
+    let local = &scene.local;
+    let rows = [
+        ("worker", "{}", "the event is not a batch of SQS messages", "Shape"),
+        ("reconciler", r#"{"shard_first":64}"#, "shard_first and shard_last must be whole numbers", "NoSuchShards"),
+    ];
+    for (function, event, words, debug) in rows {
+        let path = format!("/2015-03-31/functions/{}/invocations", local.stack.function(function).unwrap());
+        let before = local.log_of(function).await.unwrap().len();
+        local.http.aws("lambda", "POST", &path, &[], event.as_bytes().to_vec()).await.unwrap();
+        until("the failure to be logged", async || {
+            let log = local.log_of(function).await?;
+            let lines: Vec<_> = log.iter().skip(before).filter(|line| line.contains("\"ERROR\"")).collect();
+            let ours = lines.iter().any(|line| line.contains(words) && line.contains("hookledger_aws::serve"));
+            let all = lines.len() >= 2 && lines.iter().all(|line| line.contains(words) && !line.contains(debug));
+            Ok(if ours && all { Ok(()) } else { Err(format!("{lines:#?}")) })
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{function}: {error}"));
+    }
 }
 
 /// A message delivered twice, and one for an entry that is settled, change nothing.

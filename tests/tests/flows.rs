@@ -24,6 +24,8 @@ mod finbox;
 mod fynapse;
 #[path = "flows/operations.rs"]
 mod operations;
+#[path = "flows/rules.rs"]
+mod rules;
 #[path = "flows/runpayments.rs"]
 mod runpayments;
 #[path = "flows/security.rs"]

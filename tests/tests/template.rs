@@ -1,5 +1,8 @@
 //! What `template.yaml` must keep, whoever edits it: read as text, since these are rules about what stands in it.
 
+use hookledger_core::ports::Metric;
+use hookledger_core::providers::Providers;
+
 /// The template's top-level blocks, `  Name:` and everything under it.
 fn blocks() -> Vec<(String, String)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
@@ -42,9 +45,170 @@ fn access_logs_hold_no_path_and_no_token() {
 #[test]
 fn only_webhooks_are_open_to_everybody() {
     for (name, block) in of_type("AWS::ApiGatewayV2::Route") {
-        let webhook = block.contains("RouteKey: POST /webhooks/");
+        let webhook = ["POST", "ANY"].iter().any(|method| block.contains(&format!("RouteKey: {method} /webhooks/")));
         let signed = block.contains("AuthorizationType: AWS_IAM");
         assert!(webhook != signed, "{name} must be a webhook's route or authorised by IAM");
+    }
+}
+
+/// The providers by the names of their blocks.
+const PROVIDERS: [(&str, &str); 4] =
+    [("Rightfoot", "rightfoot"), ("Fynapse", "fynapse"), ("Finbox", "finbox"), ("Runpayments", "runpayments")];
+
+fn block(name: &str) -> String {
+    blocks().into_iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("there is no {name}")).1
+}
+
+/// A slash too many is the provider's own receiver's to see, and nothing below `/webhooks/` meets no route.
+#[test]
+fn no_request_below_webhooks_goes_unseen() {
+    let stage = block("ApiStage");
+    let throttle = |key: &str| {
+        let lines = stage.split(&format!("        {key}:\n")).nth(1).unwrap_or_else(|| panic!("{key} has no throttle"));
+        lines.lines().take(2).map(|line| line.rsplit(' ').next().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    let deliveries = ["WebhookRatePerSecond", "WebhookBurst"];
+    let mut routes = Vec::new();
+    for (provider, path) in PROVIDERS {
+        let target = format!("Target: !Sub integrations/${{{provider}Integration}}");
+        let (own, rest) = (block(&format!("{provider}Route")), block(&format!("{provider}RestRoute")));
+        let key = value(&own, "RouteKey").unwrap().to_string();
+        assert!(key == format!("POST /webhooks/{path}") || key == format!("POST /webhooks/{path}/{{token}}"), "{key}");
+        let greedy = format!("ANY /webhooks/{path}/{{rest+}}");
+        assert_eq!(value(&rest, "RouteKey"), Some(greedy.as_str()));
+        assert!(own.contains(&target) && rest.contains(&target), "{provider}: each provider has its own receiver");
+        assert_eq!((throttle(&key), throttle(&greedy)), (deliveries.map(String::from).to_vec(), throttle(&key)));
+        routes.extend([format!("{provider}Route"), format!("{provider}RestRoute")]);
+        // API Gateway may call the function by both routes, and by no route of another provider.
+        let permission = block(&format!("{provider}Permission"));
+        let below = permission.lines().find_map(|line| line.split_once("${Api}/*/*/webhooks/")).unwrap().1;
+        assert!(provider == "Fynapse" && below == "*" || below.starts_with(path), "{provider}: {below}");
+    }
+    let elsewhere = block("ElsewhereRoute");
+    assert_eq!(value(&elsewhere, "RouteKey"), Some("ANY /webhooks/{elsewhere+}"));
+    // FinBox does not come again: its receiver is kept free of what is nobody's.
+    assert!(!elsewhere.contains("Finbox"));
+    let limits =
+        throttle("ANY /webhooks/{elsewhere+}").iter().map(|limit| limit.parse().unwrap()).collect::<Vec<u32>>();
+    assert!(limits.iter().all(|limit| *limit <= 10), "{limits:?}: a throttle of its own, and a low one");
+    routes.push("ElsewhereRoute".into());
+    for route in routes {
+        assert!(stage.contains(&format!("      - {route}\n")), "{route} must exist before its throttle");
+    }
+}
+
+/// What is counted and must not be, and the alarm at any rate.
+#[test]
+fn what_should_never_happen_is_alarmed_on_at_any_rate() {
+    for (alarm, metric) in [
+        ("UnroutedAlarm", Metric::RequestsUnrouted),
+        ("UnreadableAlarm", Metric::DeliveriesUnreadable),
+        ("ConflictingAlarm", Metric::DeliveriesConflicting),
+        ("RowsUnreadableAlarm", Metric::RowsUnreadable),
+        ("UnconfiguredAlarm", Metric::Unconfigured),
+        ("ParkedAlarm", Metric::EntriesParked),
+        ("LostAlarm", Metric::DeliveriesLost),
+        ("ExpiredAlarm", Metric::ExpectationsExpired),
+        ("StoreUnavailableAlarm", Metric::StoreUnavailable),
+    ] {
+        let block = block(alarm);
+        assert_eq!(value(&block, "MetricName"), Some(metric.name()), "{alarm}");
+        for (name, expected) in [("Statistic", "Sum"), ("Threshold", "1"), ("EvaluationPeriods", "1")] {
+            assert_eq!(value(&block, name), Some(expected), "{alarm}");
+        }
+    }
+}
+
+/// A provider whose every delivery is refused is no background noise, however few they are.
+#[test]
+fn a_provider_that_is_shut_out_raises_an_alarm() {
+    assert_eq!(value(&block("ShutOutAlarmCount"), "Default"), Some("3"));
+    for (provider, path) in PROVIDERS {
+        let block = block(&format!("{provider}ShutOutAlarm"));
+        let expression = "!Sub IF(FILL(refused, 0) >= ${ShutOutAlarmCount} AND \
+                          FILL(received, 0) + FILL(known, 0) == 0, 1, 0)";
+        assert_eq!(value(&block, "Expression"), Some(expression));
+        assert_eq!(value(&block, "Condition"), Some("WatchesForShutOut"));
+        let metrics: Vec<&str> = block.split("        - Id: ").skip(2).collect();
+        let seen = metrics.iter().map(|metric| {
+            assert!(metric.contains(&format!("{{Name: Provider, Value: {path}}}")), "{provider}: {metric}");
+            assert!(metric.contains("Period: 3600\n") && metric.contains("Stat: Sum\n"), "{provider}: {metric}");
+            (metric.lines().next().unwrap(), value(metric, "MetricName").unwrap())
+        });
+        let expected = [
+            ("refused", Metric::DeliveriesRefused.name()),
+            ("received", Metric::DeliveriesReceived.name()),
+            ("known", Metric::DeliveriesDuplicate.name()),
+        ];
+        assert_eq!(seen.collect::<Vec<_>>(), expected, "{provider}");
+        assert_eq!((value(&block, "Threshold"), value(&block, "EvaluationPeriods")), (Some("1"), Some("1")));
+    }
+}
+
+/// Whether CloudFormation takes this value: it matches the pattern against the whole of it.
+fn takes(parameter: &str, text: &str) -> bool {
+    let block = block(parameter);
+    let pattern = value(&block, "AllowedPattern").unwrap_or_else(|| panic!("{parameter} has no pattern"));
+    regex_lite::Regex::new(&format!("^(?:{pattern})$")).unwrap().is_match(text)
+}
+
+#[test]
+fn networks_that_the_code_refuses_are_refused_at_deploy() {
+    let rows = [
+        ("", true),
+        ("203.0.113.7", true),
+        ("203.0.113.0/24", true),
+        ("0.0.0.0/0", true),
+        ("203.0.113.7,198.51.100.0/22", true),
+        ("203.0.113.7, 198.51.100.0/22 ,", true),
+        ("2001:db8::/32", true),
+        ("2001:db8::7", true),
+        ("::1/128,203.0.113.255/32", true),
+        ("::ffff:203.0.113.7", true),
+        ("203.0.113", false),
+        ("203.0.113.256", false),
+        ("203.0.113.0/33", false),
+        ("203.0.113.0/", false),
+        ("203.0.113.0/2 4", false),
+        ("2001:db8::/129", false),
+        ("203.0.113.7;198.51.100.7", false),
+        ("203.0.113.7 198.51.100.7", false),
+        ("provider.example", false),
+        ("*", false),
+        ("any", false),
+    ];
+    for (parameter, setting) in
+        [("RightfootAllowedCidrs", "RIGHTFOOT_ALLOWED_CIDRS"), ("FinboxAllowedCidrs", "FINBOX_ALLOWED_CIDRS")]
+    {
+        assert_eq!(value(&block(parameter), "Default"), Some("\"\""));
+        for (list, expected) in rows {
+            assert_eq!(takes(parameter, list), expected, "{parameter}: {list:?}");
+            let read = Providers::read(&|name| (name == setting).then(|| list.to_string()));
+            assert_eq!(read.all_stopped().next().is_none(), expected, "{setting}: {list:?}");
+        }
+    }
+}
+
+#[test]
+fn each_providers_zone_is_a_setting_within_bounds() {
+    for (provider, path) in PROVIDERS {
+        let parameter = format!("{provider}UtcOffsetMinutes");
+        for offset in ["", "0", "-0", "5", "330", "-345", "999", "1000", "1080", "-1080"] {
+            assert!(takes(&parameter, offset), "{parameter}: {offset}");
+        }
+        for offset in ["1081", "-1081", "1100", "2000", "10800", "+60", "5.5", "05", "-", "--5", "IST", " 5"] {
+            assert!(!takes(&parameter, offset), "{parameter}: {offset}");
+        }
+        // It goes wherever the provider's other settings go.
+        let upper = path.to_uppercase();
+        let line = format!("          {upper}_UTC_OFFSET_MINUTES: !Ref {parameter}\n");
+        let mut given = 0;
+        for (function, block) in of_type("AWS::Serverless::Function") {
+            let settings = block.matches(&format!("          {upper}_")).count();
+            assert_eq!(block.contains(&line), settings > 0, "{function}");
+            given += usize::from(settings > 0);
+        }
+        assert!(given >= 3, "{parameter}: only {given} functions know it");
     }
 }
 

@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hookledger_core::delivery::Delivery;
 use hookledger_core::identity::ProviderId;
+use hookledger_core::providers::ALL;
 use hookledger_core::receive::Answer;
 use hookledger_core::secret::Secret;
 use hookledger_core::time::UnixMs;
@@ -24,6 +25,10 @@ use serde_json::value::RawValue;
 
 /// The path parameter that holds a URL token.
 const TOKEN: &str = "token";
+/// What stands behind a provider's name where its own route does not match: a slash too many, or anything else.
+const REST: &str = "rest";
+/// What stands behind `/webhooks/` where no provider's route matches.
+const ELSEWHERE: &str = "elsewhere";
 
 /// The event as the runtime hands it over: JSON that nobody has looked into yet.
 pub type RawEvent = lambda_runtime::LambdaEvent<Box<RawValue>>;
@@ -112,15 +117,51 @@ impl Request {
         })
     }
 
-    /// The request as a delivery to this provider.
-    pub fn into_delivery(mut self, provider: ProviderId, received_at: UnixMs) -> Delivery {
+    /// The request as a delivery to this provider, if it is one: a POST to `/webhooks/<provider>`, or where its URL
+    /// carries a token, to `/webhooks/<provider>/<token>`. Slashes at the end make no difference: some who register a URL
+    /// append one.
+    pub fn into_delivery(
+        mut self,
+        provider: ProviderId,
+        url_has_token: bool,
+        received_at: UnixMs,
+    ) -> Result<Delivery, Unrouted> {
+        let path = self.behind(provider)?;
+        let is_whole = !path.is_empty() && !path.contains('/');
+        // Where the route itself has found the token it is one, whatever it is made of.
+        let fits = if url_has_token { is_whole || self.path_parameters.contains_key(TOKEN) } else { path.is_empty() };
+        if self.method != "POST" || !fits {
+            return Err(Unrouted(Some(provider)));
+        }
+        let token = url_has_token.then(|| self.path_parameters.remove(TOKEN).unwrap_or(path));
         let mut delivery = Delivery::new(provider, received_at, self.body);
         delivery.source_ip = self.source_ip;
-        delivery.path_token = self.path_parameters.remove(TOKEN).map(Secret::new);
+        delivery.path_token = token.map(Secret::new);
         delivery.headers = self.headers;
-        delivery
+        Ok(delivery)
+    }
+
+    /// What stands in the path behind `/webhooks/<provider>/`, without slashes at its end.
+    fn behind(&self, provider: ProviderId) -> Result<String, Unrouted> {
+        let parameter = |name: &str| self.path_parameters.get(name).map(String::as_str);
+        let path = match parameter(ELSEWHERE) {
+            None => parameter(TOKEN).or(parameter(REST)).unwrap_or_default(),
+            Some(path) => {
+                let (name, path) = path.split_once('/').unwrap_or((path, ""));
+                if name != provider.0 {
+                    return Err(Unrouted(ALL.iter().map(|known| known.id).find(|known| known.0 == name)));
+                }
+                path
+            }
+        };
+        Ok(path.trim_end_matches('/').to_string())
     }
 }
+
+/// A request below `/webhooks/` that is no delivery: another method, no token or something behind it, or no provider's
+/// path. Names the provider whose path it was below, if any, and nothing of the path: a token may stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unrouted(pub Option<ProviderId>);
 
 /// The answer, in the gateway's shape.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -145,6 +186,12 @@ impl Response {
             self.headers.insert("retry-after", secs.to_string());
         }
         self
+    }
+
+    /// The answer to a request that is no delivery: the gateway's own where it has no route. Never 405, which ends
+    /// Fynapse's retries for good.
+    pub fn unrouted() -> Self {
+        Self::json(404, r#"{"message":"Not Found"}"#)
     }
 
     /// The answer to an envelope that can't be read.
@@ -192,13 +239,57 @@ mod tests {
     fn a_request_becomes_a_delivery() {
         let request = parse(&event(json!({ "body": "{\"a\":1}" }))).unwrap();
         assert!(!format!("{request:?}").contains("t-1"));
-        let delivery = request.into_delivery(ProviderId("finbox"), UnixMs(5));
+        let delivery = request.into_delivery(ProviderId("finbox"), true, UnixMs(5)).unwrap();
         assert_eq!(delivery.digest(), hookledger_core::identity::digest_hex(b"{\"a\":1}"));
         assert_eq!(delivery.source_ip.as_deref(), Some("192.0.2.7"));
         assert_eq!(delivery.path_token.as_ref().map(Secret::reveal), Some("t-1"));
         assert_eq!(delivery.header("X-Secret-Key"), Some("a,b"));
         assert!(delivery.headers.iter().any(|(name, _)| name == "content-type"));
         assert_eq!(delivery.received_at, UnixMs(5));
+    }
+
+    /// Who was asked for, what the routes caught, and whether that is a delivery, with which token.
+    #[test]
+    fn a_slash_at_the_end_makes_no_difference_and_all_else_is_no_delivery() {
+        const FYNAPSE: ProviderId = ProviderId("fynapse");
+        const FINBOX: ProviderId = ProviderId("finbox");
+        type Row<'a> = (&'a str, ProviderId, &'a str, serde_json::Value, Result<Option<&'a str>, Option<&'a str>>);
+        let rows: [Row<'_>; 25] = [
+            ("signed", FYNAPSE, "POST", json!({}), Ok(None)),
+            ("signed, by AWS's greedy route", FYNAPSE, "POST", json!({ "rest": "" }), Ok(None)),
+            ("signed, two slashes", FYNAPSE, "POST", json!({ "rest": "/" }), Ok(None)),
+            ("signed, by the route for all else", FYNAPSE, "POST", json!({ "elsewhere": "fynapse/" }), Ok(None)),
+            ("a token", FINBOX, "POST", json!({ "token": "t" }), Ok(Some("t"))),
+            ("a token with a slash in it", FINBOX, "POST", json!({ "token": "t/" }), Ok(Some("t/"))),
+            ("a token and a slash", FINBOX, "POST", json!({ "rest": "t/" }), Ok(Some("t"))),
+            ("a token and slashes", FINBOX, "POST", json!({ "rest": "t///" }), Ok(Some("t"))),
+            ("a token whose slash the gateway cut off", FINBOX, "POST", json!({ "rest": "t" }), Ok(Some("t"))),
+            ("a token, elsewhere", FINBOX, "POST", json!({ "elsewhere": "finbox/t/" }), Ok(Some("t"))),
+            ("another method", FYNAPSE, "GET", json!({}), Err(Some("fynapse"))),
+            ("another method, and a slash", FYNAPSE, "PUT", json!({ "rest": "" }), Err(Some("fynapse"))),
+            ("another method, with a token", FINBOX, "GET", json!({ "rest": "t" }), Err(Some("finbox"))),
+            ("a method in lower case", FYNAPSE, "post", json!({}), Err(Some("fynapse"))),
+            ("a token where none belongs", FYNAPSE, "POST", json!({ "rest": "t" }), Err(Some("fynapse"))),
+            ("no token", FINBOX, "POST", json!({}), Err(Some("finbox"))),
+            ("no token but a slash", FINBOX, "POST", json!({ "rest": "" }), Err(Some("finbox"))),
+            ("no token but slashes", FINBOX, "POST", json!({ "rest": "//" }), Err(Some("finbox"))),
+            ("more behind the token", FINBOX, "POST", json!({ "rest": "t/more" }), Err(Some("finbox"))),
+            ("a slash before the token", FINBOX, "POST", json!({ "rest": "/t" }), Err(Some("finbox"))),
+            ("another provider's path", FYNAPSE, "POST", json!({ "elsewhere": "finbox/" }), Err(Some("finbox"))),
+            ("its name alone", FYNAPSE, "GET", json!({ "elsewhere": "finbox" }), Err(Some("finbox"))),
+            ("nobody's path", FYNAPSE, "POST", json!({ "elsewhere": "nobody/t" }), Err(None)),
+            ("a path that begins alike", FYNAPSE, "POST", json!({ "elsewhere": "fynapse2" }), Err(None)),
+            ("another case", FYNAPSE, "POST", json!({ "elsewhere": "Fynapse" }), Err(None)),
+        ];
+        for (name, provider, method, parameters, expected) in rows {
+            let http = json!({ "http": { "method": method } });
+            let request = parse(&event(json!({ "pathParameters": parameters, "requestContext": http }))).unwrap();
+            let seen = request.into_delivery(provider, provider == FINBOX, UnixMs(5));
+            let seen = seen.as_ref().map(|delivery| delivery.path_token.as_ref().map(Secret::reveal));
+            assert_eq!(seen.map_err(|unrouted| unrouted.0.map(|id| id.0)), expected, "{name}");
+        }
+        let answer = serde_json::to_value(Response::unrouted()).unwrap();
+        assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(404), &json!(r#"{"message":"Not Found"}"#)));
     }
 
     #[test]

@@ -26,8 +26,10 @@ pub(crate) fn clients(url: impl Into<String>) -> Clients {
     Clients::new(&aws, &tls())
 }
 
-/// Answers one connection after the other with these texts, and hands back what was asked.
-pub(crate) async fn server(answers: Vec<String>) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+/// Answers one connection after the other with these bytes, and hands back what was asked.
+pub(crate) async fn server<A: AsRef<[u8]> + Send + 'static>(
+    answers: Vec<A>,
+) -> (String, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let asked = tokio::spawn(async move {
@@ -49,7 +51,7 @@ pub(crate) async fn server(answers: Vec<String>) -> (String, tokio::task::JoinHa
             }
             asked.push(whole(&request).unwrap());
             // The client may hang up on an answer that is too large.
-            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.write_all(answer.as_ref()).await;
         }
         asked
     });

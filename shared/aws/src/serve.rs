@@ -36,7 +36,16 @@ pub use worker::worker;
 /// what a runtime was entered with takes a system call, to wake a task from the same thread takes none.
 pub fn run(function: impl Future<Output = Result<(), Error>> + 'static) -> Result<(), Error> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    runtime.block_on(runtime.spawn_local(function))?
+    runtime.block_on(runtime.spawn_local(function))?.map_err(|error| {
+        tracing::error!(%error, "this function cannot run");
+        in_words(error)
+    })
+}
+
+/// An error of which the runtime, and whoever runs `main`, print the words. Both print its `Debug`, which is made for us:
+/// `Shape` says nothing to an operator. It is logged in words already, where it is known what it was that failed.
+fn in_words(error: impl std::fmt::Display) -> Error {
+    error.to_string().into()
 }
 
 /// What every function starts from.
@@ -51,10 +60,6 @@ impl Start {
     /// is missing: nothing is accepted by half a configuration.
     fn now() -> Result<Self, EnvError> {
         crate::telemetry::init_logs();
-        Self::read().inspect_err(|error| tracing::error!(%error, "this function cannot start"))
-    }
-
-    fn read() -> Result<Self, EnvError> {
         let env = Env::read()?;
         let clients = Clients::from_env(&env)?;
         let inbox = AwsInbox::new(&env, &clients)?;
@@ -98,6 +103,23 @@ mod tests {
         let flows = (0..3).map(|n| isolated(async move { if n == 1 { panic!("a defect") } else { n } }));
         let ended: Vec<Option<i32>> = futures_util::future::join_all(flows).await.into_iter().map(Result::ok).collect();
         assert_eq!(ended, [Some(0), None, Some(2)]);
+    }
+
+    #[test]
+    fn a_failure_is_printed_in_words() {
+        use crate::sqs_event::BatchError;
+        use hookledger_core::settings::SettingError;
+        let rows = [
+            (in_words(BatchError::Shape), "\"the event is not a batch of SQS messages\""),
+            (
+                in_words(EnvError::Missing("HOOKLEDGER_TABLE".into())),
+                "\"environment variable HOOKLEDGER_TABLE is not set\"",
+            ),
+            (in_words(SettingError::new("X", "must be y")), "\"setting X must be y\""),
+        ];
+        for (error, printed) in rows {
+            assert_eq!(format!("{error:?}"), printed);
+        }
     }
 
     #[test]

@@ -89,24 +89,36 @@ impl EmfMeter {
         if provider.is_some() {
             dimensions.push(vec!["Stack", "Provider"]);
         }
+        let counts: Vec<(Metric, u64)> =
+            std::iter::once((metric, value)).chain(beside(metric).iter().map(|zero| (*zero, 0))).collect();
+        let metrics = counts.iter().map(|(metric, _)| json!({ "Name": metric.name(), "Unit": unit(*metric) }));
         let mut line = json!({
             "_aws": {
                 "Timestamp": at.0,
                 "CloudWatchMetrics": [{
                     "Namespace": NAMESPACE,
                     "Dimensions": dimensions,
-                    "Metrics": [{ "Name": metric.name(), "Unit": unit(metric) }],
+                    "Metrics": metrics.collect::<Vec<_>>(),
                 }],
             },
             "Stack": self.stack,
         });
         if let Some(fields) = line.as_object_mut() {
-            fields.insert(metric.name().to_string(), value.into());
+            fields.extend(counts.into_iter().map(|(metric, value)| (metric.name().to_string(), value.into())));
             if let Some(provider) = provider {
                 fields.insert("Provider".to_string(), provider.0.into());
             }
         }
         line
+    }
+}
+
+/// Metrics that are counted as 0 beside one: an alarm compares them, and where nothing was ever let in there would be none
+/// to compare. CloudWatch's math fills the gaps of a metric, but a metric that does not exist has none.
+fn beside(metric: Metric) -> &'static [Metric] {
+    match metric {
+        Metric::DeliveriesRefused => &[Metric::DeliveriesReceived, Metric::DeliveriesDuplicate],
+        _ => &[],
     }
 }
 
@@ -229,6 +241,16 @@ mod tests {
             "Stack": "hookledger-local", "Provider": "finbox", "EntriesParked": 2,
         });
         assert_eq!(line, expected);
+    }
+
+    /// The alarms named `…ShutOutAlarm` need all three.
+    #[test]
+    fn a_refusal_is_counted_beside_what_was_let_in() {
+        let line = EmfMeter::new("s").line(Metric::DeliveriesRefused, Some(ProviderId("finbox")), 1, UnixMs(0));
+        let names = ["DeliveriesRefused", "DeliveriesReceived", "DeliveriesDuplicate"];
+        let metrics = names.map(|name| json!({ "Name": name, "Unit": "Count" }));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"], json!(metrics));
+        assert_eq!(names.map(|name| line[name].as_u64()), [Some(1), Some(0), Some(0)]);
     }
 
     #[test]

@@ -147,9 +147,12 @@ pub enum ApiError {
         /// For how long, where it says so.
         after_secs: Option<u64>,
     },
-    /// The token endpoint refused our client.
+    /// The token endpoint refused our client, in the words of OAuth.
     #[error("the provider's token endpoint refused our client credentials")]
     TokenRefused,
+    /// The token endpoint answered something else: a page for people, say, or nothing. It may pass.
+    #[error("the provider's token endpoint answered neither with a token nor with a refusal")]
+    TokenTrouble,
     /// The request itself can't be built: a setting is wrong.
     #[error("the provider's API URL is not usable: check its base URL setting")]
     BadRequest,
@@ -294,6 +297,24 @@ mod tests {
         assert_eq!(encode("a/b?c#d e"), "a%2Fb%3Fc%23d%20e");
         assert_eq!(encode(".."), "%2E%2E");
         assert_eq!(encode("…"), "%E2%80%A6");
+    }
+
+    #[test]
+    fn only_what_a_person_has_to_change_lasts() {
+        for error in [ApiError::NoCredentials, ApiError::TokenRefused, ApiError::BadRequest] {
+            assert!(error.is_lasting(), "{error}");
+        }
+        let passing = [
+            ApiError::Unreachable,
+            ApiError::TimedOut,
+            ApiError::TooLarge,
+            ApiError::SecretUnavailable,
+            ApiError::Throttled { after_secs: None },
+            ApiError::TokenTrouble,
+        ];
+        for error in passing {
+            assert!(!error.is_lasting(), "{error}");
+        }
     }
 
     #[test]

@@ -107,6 +107,7 @@ pub fn is_down(outcome: &Result<ApiResponse, ApiError>) -> bool {
             | ApiError::Throttled { .. }
             | ApiError::NoCredentials
             | ApiError::TokenRefused
+            | ApiError::TokenTrouble
             | ApiError::BadRequest,
         ) => false,
     }
@@ -360,7 +361,13 @@ mod tests {
         assert!([500, 502, 503, 599].into_iter().all(answered));
         assert!(![200, 301, 400, 401, 404, 408, 429].into_iter().any(answered));
         assert!([ApiError::Unreachable, ApiError::TimedOut].into_iter().all(|error| is_down(&Err(error))));
-        let ours = [ApiError::TooLarge, ApiError::NoCredentials, ApiError::TokenRefused, ApiError::BadRequest];
+        let ours = [
+            ApiError::TooLarge,
+            ApiError::NoCredentials,
+            ApiError::TokenRefused,
+            ApiError::TokenTrouble,
+            ApiError::BadRequest,
+        ];
         assert!(!ours.into_iter().any(|error| is_down(&Err(error))));
     }
 

@@ -148,6 +148,11 @@ impl RescuedDelivery {
         &self.provider
     }
 
+    /// When it came.
+    pub fn received_at(&self) -> UnixMs {
+        self.received_at
+    }
+
     /// Unpacks it again, for the provider of that name.
     pub fn unpack(self, provider: ProviderId) -> Option<Delivery> {
         let mut delivery = Delivery::new(provider, self.received_at, BASE64_STANDARD.decode(self.body).ok()?);

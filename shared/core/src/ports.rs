@@ -262,6 +262,8 @@ pub enum Metric {
     Rescued,
     /// A provider's audit shows a delivery that never reached us.
     DeliveriesLost,
+    /// A request below `/webhooks/` that is no delivery: another method, or no provider's path.
+    RequestsUnrouted,
     /// Another content came under an identity that is known: the first stands, the other is kept beside it.
     DeliveriesConflicting,
     /// Of a type that is not known here: kept, and nothing is done for it.
@@ -290,6 +292,7 @@ impl Metric {
             Self::CircuitsOpen => "CircuitsOpen",
             Self::Rescued => "Rescued",
             Self::DeliveriesLost => "DeliveriesLost",
+            Self::RequestsUnrouted => "RequestsUnrouted",
             Self::DeliveriesConflicting => "DeliveriesConflicting",
             Self::DeliveriesIgnored => "DeliveriesIgnored",
             Self::RowsUnreadable => "RowsUnreadable",

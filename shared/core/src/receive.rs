@@ -11,10 +11,10 @@ use crate::admit::{self, admit};
 use crate::delivery::{Delivery, Verified};
 use crate::entry::{Event, MAX_QUARANTINE_BYTES, NewEntry, OnDuplicate, Origin, Refused, Start};
 use crate::expect;
-use crate::identity::{Identity, Subject};
+use crate::identity::{Identity, ProviderId, Subject};
 use crate::job::{JOB_VERSION, Job, MAX_MESSAGE_BYTES, RescuedDelivery};
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, Secrets, WorkQueue};
-use crate::providers::{OnStoreDown, OnUnreadable, Provider, Unreadable};
+use crate::providers::{Answers, Definition, OnStoreDown, OnUnreadable, Provider, Unreadable};
 use crate::signature::Refusal;
 use crate::time::UnixMs;
 
@@ -79,7 +79,23 @@ pub async fn receive(
 async fn not_taken(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Delivery) -> Answer {
     match provider.answers().store_down {
         OnStoreDown::AskAgain => Answer::unavailable(),
-        OnStoreDown::Rescue => rescue(inbox, provider, delivery).await,
+        OnStoreDown::Rescue => {
+            rescue(inbox, provider.id(), provider.answers(), delivery, &provider.scheme().headers()).await
+        }
+    }
+}
+
+/// Answers for a provider that is stopped by one of its settings: nothing can be verified until that is mended. The
+/// provider comes again; one that does not has its delivery put on the queue, with all its headers, since nobody knows
+/// which of them will be looked at.
+pub async fn stopped(inbox: &impl Inbox, definition: &Definition, delivery: &Delivery) -> Answer {
+    inbox.meter().count(Metric::Unconfigured, Some(definition.id), 1);
+    match definition.answers.store_down {
+        OnStoreDown::AskAgain => Answer::unavailable(),
+        OnStoreDown::Rescue => {
+            let headers: Vec<&str> = delivery.headers.iter().map(|(name, _)| name.as_str()).collect();
+            rescue(inbox, definition.id, definition.answers, delivery, &headers).await
+        }
     }
 }
 
@@ -236,20 +252,25 @@ fn start(inbox: &impl Inbox, event: &Event, received_at: UnixMs) -> Start {
 }
 
 /// Puts the delivery itself on the queue: the provider never sends again, and the store is down.
-async fn rescue(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Delivery) -> Answer {
-    let packed = RescuedDelivery::pack(delivery, &provider.scheme().headers());
-    let job = Job::Rescue { v: JOB_VERSION, delivery: packed };
+async fn rescue(
+    inbox: &impl Inbox,
+    id: ProviderId,
+    answers: &Answers,
+    delivery: &Delivery,
+    headers: &[&str],
+) -> Answer {
+    let job = Job::Rescue { v: JOB_VERSION, delivery: RescuedDelivery::pack(delivery, headers) };
     if job.to_json().len() > MAX_MESSAGE_BYTES {
-        tracing::error!(provider = provider.id().0, "the store is down and the delivery is too large for the queue");
+        tracing::error!(provider = id.0, "the delivery cannot be stored now, and is too large for the queue");
         return Answer::unavailable();
     }
     match inbox.queue().send(&job, 0).await {
         Ok(()) => {
-            inbox.meter().count(Metric::Rescued, Some(provider.id()), 1);
-            Answer::received(provider.answers().received)
+            inbox.meter().count(Metric::Rescued, Some(id), 1);
+            Answer::received(answers.received)
         }
         Err(error) => {
-            tracing::error!(provider = provider.id().0, %error, "neither store nor queue took the delivery");
+            tracing::error!(provider = id.0, %error, "neither store nor queue took the delivery");
             Answer::unavailable()
         }
     }

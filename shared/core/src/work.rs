@@ -483,14 +483,14 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
     /// store stays down it goes round once more, for days; an older one goes to the dead-letter queue, to a person.
     async fn rescued(&self, rescued: RescuedDelivery) -> Result<(), StoreError> {
         let inbox = self.asker.inbox;
-        if self.asker.providers.stopped(rescued.provider()).is_some() {
-            return Err(StoreError::Unavailable("a rescued delivery's provider is stopped by a setting"));
+        if let Some((id, _)) = self.asker.providers.stopped(rescued.provider()) {
+            inbox.meter().count(Metric::Unconfigured, Some(id), 1);
+            return self.rescue_again(rescued).await;
         }
         let Some(provider) = self.asker.providers.get(rescued.provider()) else {
             return Err(StoreError::Refused("a rescued delivery names a provider that is not built in"));
         };
-        let again = Job::Rescue { v: JOB_VERSION, delivery: rescued.clone() };
-        let Some(delivery) = rescued.unpack(provider.id()) else {
+        let Some(delivery) = rescued.clone().unpack(provider.id()) else {
             return Err(StoreError::Refused("a rescued delivery does not decode"));
         };
         // Judged by the time it came, not by the time the store was back.
@@ -501,13 +501,17 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             Err(Unproved::Answered(answer)) => answer.status != 503,
             Err(Unproved::Unsure(_) | Unproved::NoSecrets(_)) => false,
         };
-        if kept {
-            return Ok(());
-        }
-        let age_ms = inbox.clock().now().since_ms(received_at);
+        if kept { Ok(()) } else { self.rescue_again(rescued).await }
+    }
+
+    /// Sends a rescued delivery round once more, unless it is too old.
+    async fn rescue_again(&self, rescued: RescuedDelivery) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        let age_ms = inbox.clock().now().since_ms(rescued.received_at());
         // As long as an entry that nobody worked on has to wait until it is taken up again.
         let grace_secs = inbox.timing().admit_grace_secs;
         let delay_secs = u32::try_from(grace_secs).unwrap_or(MAX_QUEUE_DELAY_SECS).min(MAX_QUEUE_DELAY_SECS);
+        let again = Job::Rescue { v: JOB_VERSION, delivery: rescued };
         if age_ms < MAX_RESCUE_MS && inbox.queue().send(&again, delay_secs).await.is_ok() {
             return Ok(());
         }

@@ -65,7 +65,8 @@ pub enum Arrival {
 impl Bench {
     /// Makes one, and receives it once to see that it is admitted.
     pub fn new(case: &Case, bytes: usize) -> Self {
-        let provider = providers::build(case.provider, &|_| None).expect("default settings").expect("a provider");
+        let provider =
+            (providers::definition(case.provider).expect("a provider").build)(&|_| None).expect("default settings");
         let named = |value: &str| format!(r#"[{{"id":"2026-11","value":"{value}"}}]"#);
         let document = format!(r#"{{"signing_secrets":{},"url_tokens":{}}}"#, named(KEY), named(TOKEN));
         let body = case.body(bytes);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
-use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, State};
+use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot, State};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Ledger, Postponed, Settlement, StoreError};
 use hookledger_core::time::UnixMs;

@@ -29,10 +29,8 @@ pub async fn gather(local: &Local) -> Outcome<Evidence> {
     Ok(evidence)
 }
 
-/// Calls a service that speaks JSON and names its actions in a header.
 async fn ask(local: &Local, service: &str, action: &str, version: &str, question: Value) -> Outcome<Value> {
-    let headers = [("content-type", version), ("x-amz-target", action)];
-    local.http.aws(service, "POST", "/", &headers, question.to_string().into_bytes()).await?.json()
+    local.http.action(service, action, version, question).await
 }
 
 async fn logs(local: &Local, evidence: &mut Evidence) -> Outcome<()> {

@@ -107,6 +107,12 @@ impl Http {
         self.signed(service, method, &format!("{}{path}", self.endpoint), headers, body).await
     }
 
+    /// Calls a service that speaks JSON and names its actions in a header.
+    pub async fn action(&self, service: &str, action: &str, version: &str, question: Value) -> Outcome<Value> {
+        let headers = [("content-type", version), ("x-amz-target", action)];
+        self.aws(service, "POST", "/", &headers, question.to_string().into_bytes()).await?.json()
+    }
+
     /// Sends a request signed for a service.
     pub async fn signed(
         &self,

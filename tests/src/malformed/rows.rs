@@ -80,22 +80,31 @@ impl Table<'_> {
         let body = || br#"{"event_uuid":"u","type":"T","batch_id":"b"}"#.to_vec();
         let way = |method, path: String| Way::Http { method, path, headers: Vec::new(), body: body() };
         let live = path_of("rightfoot", Some(&self.keys.of("rightfoot")));
-        for (about, method, path) in [
-            ("the method is GET", "GET", live.clone()),
-            ("the method is PUT", "PUT", live.clone()),
-            ("the path has no token", "POST", path_of("rightfoot", None)),
-            ("the path goes on behind the token", "POST", format!("{live}/more")),
-            ("the path is another case", "POST", live.replace("/webhooks/", "/Webhooks/")),
+        for (about, method, path, kept) in [
+            ("the method is GET", "GET", live.clone(), Kept::Unrouted),
+            ("the method is PUT", "PUT", live.clone(), Kept::Unrouted),
+            ("the path has no token", "POST", path_of("rightfoot", None), Kept::Unrouted),
+            ("the path has a slash in place of a token", "POST", path_of("rightfoot", Some("")), Kept::Unrouted),
+            ("the path goes on behind the token", "POST", format!("{live}/more"), Kept::Unrouted),
+            ("the path names another provider", "POST", path_of("nobody", Some("x")), Kept::Unrouted),
+            ("the path is another case", "POST", live.replace("/webhooks/", "/Webhooks/"), Kept::NoRoute),
         ] {
-            self.add(about, "rightfoot", way(method, path), 404, Kept::NoRoute);
+            self.add(about, "rightfoot", way(method, path), 404, kept);
         }
-        self.add(
-            "a token where none belongs",
-            "fynapse",
-            way("POST", path_of("fynapse", Some("x"))),
-            404,
-            Kept::NoRoute,
-        );
+        let token = way("POST", path_of("fynapse", Some("x")));
+        self.add("a token where none belongs", "fynapse", token, 404, Kept::Unrouted);
+        let get = way("GET", path_of("fynapse", None));
+        self.add("the method is GET", "fynapse", get, 404, Kept::Unrouted);
+        for (about, slashes) in [("a slash at the path's end", "/"), ("two slashes at the path's end", "//")] {
+            for provider in ALL.iter().map(|definition| definition.id.0) {
+                let Way::Http { method, path, headers, body } = self.http(provider, genuine(provider, &self.id()))
+                else {
+                    continue;
+                };
+                let way = Way::Http { method, path: format!("{path}{slashes}"), headers, body };
+                self.add(about, provider, way, 200, Kept::Ignored);
+            }
+        }
     }
 
     fn envelopes(&mut self) {

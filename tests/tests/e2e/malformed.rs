@@ -69,7 +69,7 @@ async fn check(local: &Local, row: &Row, sent_at: UnixMs, status: u16, body: &Va
         return Err(format!("answered {status} {body}"));
     }
     match &row.kept {
-        Kept::NoRoute | Kept::NoEnvelope => Ok(()),
+        Kept::NoRoute | Kept::Unrouted | Kept::NoEnvelope => Ok(()),
         Kept::Refused(code) => quarantined(local, row, sent_at, code).await,
         Kept::Unreadable => quarantined(local, row, sent_at, "unreadable").await,
         Kept::Parked => {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use hookledger_core::debt::ExpectationState;
 use hookledger_core::entry::{Entry, Origin, State};
@@ -123,7 +123,7 @@ fn an_older_answer_that_comes_last_replaces_nothing() {
     // It was asked first, and its answer is on its way while the other one is asked, answered and written.
     town.inbox.clock.advance_secs(2);
     town.work_on(jobs[1].clone()).unwrap();
-    while let Poll::Pending = first.as_mut().poll(&mut context) {}
+    while first.as_mut().poll(&mut context).is_pending() {}
     let subject = town.inbox.ledger.entries()[0].key.subject();
     let rows = town.inbox.ledger.rows(&subject);
     let transactions = rows.iter().find(|row| row.sk == "transactions").unwrap();

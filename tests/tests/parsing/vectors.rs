@@ -152,7 +152,7 @@ fn what_others_sign_is_let_in() {
             "RUNPAYMENTS_SIGNATURE_ENCODING" => Some(case.tag_encoding.clone()),
             _ => None,
         };
-        let provider = providers::build(&case.provider, &lookup).unwrap().unwrap();
+        let provider = (providers::definition(&case.provider).unwrap().build)(&lookup).unwrap();
         let scheme = provider.scheme();
         let header = scheme.headers()[0].to_string();
         let body = hex::decode(&case.body_hex).unwrap().repeat(case.times);

@@ -181,7 +181,13 @@ fn standing(tick: &Bill, prices: &Prices, template: &str) -> f64 {
         + EMPTY_RECEIVES / 1e6 * prices.sqs_request.per_million
         + count("AWS::KMS::Key") * prices.key_month.each
         + count("AWS::SecretsManager::Secret") * prices.secret_month.each
-        + count("AWS::CloudWatch::Alarm") * prices.alarm_month.each
+        + alarm_metrics(template) as f64 * prices.alarm_month.each
+}
+
+/// The metrics that alarms look at, each of which is billed: one for an alarm, or those that its expression names.
+fn alarm_metrics(template: &str) -> usize {
+    let count = |line: &str| template.matches(line).count();
+    count("Type: AWS::CloudWatch::Alarm\n") - count("\n      Metrics:\n") + count("          MetricStat:\n")
 }
 
 /// Whether a function sits behind the gateway.
@@ -241,6 +247,15 @@ mod tests {
 
     fn prices() -> Prices {
         serde_json::from_str(PRICES).unwrap()
+    }
+
+    #[test]
+    fn an_alarm_is_billed_for_each_metric_it_looks_at() {
+        let one = "  A:\n    Type: AWS::CloudWatch::Alarm\n    Properties:\n      MetricName: X\n";
+        let stat = "        - Id: a\n          MetricStat:\n            Period: 60\n";
+        let three =
+            format!("  B:\n    Type: AWS::CloudWatch::Alarm\n    Properties:\n      Metrics:\n{}", stat.repeat(3));
+        assert_eq!([one, &three, &format!("{one}{three}")].map(alarm_metrics), [1, 3, 4]);
     }
 
     #[test]

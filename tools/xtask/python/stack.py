@@ -1,6 +1,6 @@
 """Asks the local stack's emulator what the Rust side would need an AWS SDK for.
 
-`stack.py describe` and `stack.py put-secrets`: a JSON question on standard input, a JSON answer on standard output.
+`stack.py describe`, `put-secrets` and `slash-routes`: a JSON question on standard input, a JSON answer on standard output.
 """
 
 import json
@@ -24,6 +24,23 @@ def put_secrets(values):
     return {"put": len(values)}
 
 
+def slash_routes(question):
+    """Makes the emulator match what AWS matches: there `/webhooks/x/{rest+}` takes `/webhooks/x/` too, with nothing for
+    the rest, while the emulator's variable takes one character at least. Each such route gets a second one beside it,
+    whose path ends in the slash. AWS refuses such a path."""
+    client = boto3.client("apigatewayv2")
+    api = question["api_id"]
+    routes = client.get_routes(ApiId=api)["Items"]
+    keys = {route["RouteKey"] for route in routes}
+    made = []
+    for route in routes:
+        key = route["RouteKey"].removesuffix("{rest+}")
+        if key not in keys:
+            client.create_route(ApiId=api, RouteKey=key, Target=route["Target"])
+            made.append(key)
+    return {"made": made}
+
+
 if __name__ == "__main__":
-    answers = {"describe": describe, "put-secrets": put_secrets}
+    answers = {"describe": describe, "put-secrets": put_secrets, "slash-routes": slash_routes}
     json.dump(answers[sys.argv[1]](json.load(sys.stdin)), sys.stdout)

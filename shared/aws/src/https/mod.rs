@@ -57,7 +57,7 @@ impl<S: Secrets> HttpProviderApi<S> {
         })
     }
 
-    /// Sends the request with credentials of the secret. A 401 may mean that they were rotated since the secret was
+    /// Sends the request with credentials of the secret. A 401 or 403 may mean that they were rotated since the secret was
     /// cached, in the middle of a walk perhaps: then it is read again, and the request sent once more if they differ.
     async fn with_credentials(
         &self,
@@ -67,7 +67,7 @@ impl<S: Secrets> HttpProviderApi<S> {
     ) -> Result<ApiResponse, ApiError> {
         let sent = headers(&*self.credentials(provider).await?)?;
         let response = self.send(request, sent.clone()).await?;
-        if response.status != 401 {
+        if !is_dead(&response) {
             return Ok(response);
         }
         // Too early for another reading, or none to be had: the refusal is the answer.
@@ -92,21 +92,32 @@ impl<S: Secrets> HttpProviderApi<S> {
             let mut cached = slot.lock().await;
             let token = match cached.usable(now(), refused.as_ref()) {
                 Some(token) => token,
-                None => cached.keep(self.fetch_token(provider, endpoint).await?, now()),
+                None => cached.keep(self.fetch_token(provider, endpoint, refused.is_some()).await?, now()),
             };
             drop(cached);
             let response = self.send(request, vec![bearer(&token)?]).await?;
-            if response.status != 401 || refused.is_some() {
+            if !is_dead(&response) || refused.is_some() {
                 return Ok(response);
             }
             refused = Some(token);
         }
     }
 
-    async fn fetch_token(&self, provider: ProviderId, endpoint: Endpoint<'_>) -> Result<oauth::Issued, ApiError> {
-        let secrets = self.credentials(provider).await?;
+    /// Asks for a token; if the last one was not accepted, with credentials that are read again where that is allowed: a
+    /// client that was replaced may still be given tokens that open nothing.
+    async fn fetch_token(
+        &self,
+        provider: ProviderId,
+        endpoint: Endpoint<'_>,
+        was_refused: bool,
+    ) -> Result<oauth::Issued, ApiError> {
+        let fresh = if was_refused { self.secrets.reread(provider).await.ok().flatten() } else { None };
+        let secrets = match fresh {
+            Some(fresh) => fresh,
+            None => self.credentials(provider).await?,
+        };
         let refused = match self.ask_token(&secrets, endpoint).await {
-            Err(error @ (ApiError::TokenRefused | ApiError::NoCredentials)) => error,
+            Err(error @ (ApiError::TokenRefused | ApiError::TokenTrouble | ApiError::NoCredentials)) => error,
             other => return other,
         };
         // The client may have been rotated, or filled in, since its secret was cached.
@@ -150,6 +161,11 @@ impl<S: Secrets> ProviderApi for HttpProviderApi<S> {
             }
         }
     }
+}
+
+/// Whether what a request was sent with is not, or no longer, accepted. Some providers say so by 403.
+fn is_dead(response: &ApiResponse) -> bool {
+    matches!(response.status, 401 | 403)
 }
 
 fn credential<'a>(secrets: &'a ProviderSecrets, name: &str) -> Result<&'a Secret, ApiError> {

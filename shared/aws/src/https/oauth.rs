@@ -7,10 +7,13 @@ use hookledger_core::api::{ApiError, ApiResponse, ClientAuth, OAuthClient, encod
 use hookledger_core::identity::ProviderId;
 use hookledger_core::secret::Secret;
 use hookledger_core::time::UnixMs;
+use http::HeaderValue;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-/// A token is renewed this long before it ends, so that none ends on its way.
-const RENEW_EARLY_SECS: u64 = 60;
+/// A token is renewed this long before it ends, so that none ends on its way; a short one for the last quarter of its life.
+const RENEW_EARLY_MS: u64 = 60_000;
 /// How long a token is taken to live when the answer does not say (RFC 6749 only recommends that it does).
 const DEFAULT_LIFE_SECS: u64 = 300;
 /// No token is kept longer than this, whatever its issuer says.
@@ -36,8 +39,17 @@ struct TokenAnswer {
     access_token: Secret,
     // A number by the RFC, a text in some answers.
     #[serde(default)]
-    expires_in: serde_json::Value,
+    expires_in: Value,
 }
+
+/// RFC 6749, 5.2.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
+/// What stands in some servers' `error` for trouble of their own.
+const PASSING: [&str; 3] = ["temporarily_unavailable", "server_error", "slow_down"];
 
 /// The form that asks for a token.
 pub(super) fn form(style: ClientAuth, id: &Secret, secret: &Secret) -> String {
@@ -50,25 +62,48 @@ pub(super) fn form(style: ClientAuth, id: &Secret, secret: &Secret) -> String {
     }
 }
 
-/// Reads the answer to it.
+/// Reads the answer to it. Only a refusal as OAuth writes it is one, and lasts until a person changes the credentials; all
+/// else that is no token, a maintenance page say, may pass.
 pub(super) fn issued(response: &ApiResponse) -> Result<Issued, ApiError> {
     match response.status {
-        200..=299 => {}
+        200..=299 => read(&response.body).and_then(usable_token).ok_or(ApiError::TokenTrouble),
         // Throttled or out of order is not refused.
-        429 => return Err(ApiError::Throttled { after_secs: response.retry_after_secs }),
-        408 | 425 | 500..=599 => return Err(ApiError::Unreachable),
-        _ => return Err(ApiError::TokenRefused),
+        429 => Err(ApiError::Throttled { after_secs: response.retry_after_secs }),
+        408 | 425 | 500..=599 => Err(ApiError::Unreachable),
+        400 | 401 | 403 if read(&response.body).is_some_and(|refusal: Refusal| refusal.is_lasting()) => {
+            Err(ApiError::TokenRefused)
+        }
+        _ => Err(ApiError::TokenTrouble),
     }
-    let answer: TokenAnswer = serde_json::from_slice(&response.body).map_err(|_| ApiError::TokenRefused)?;
-    if answer.access_token.reveal().is_empty() {
-        return Err(ApiError::TokenRefused);
-    }
-    let as_text = || answer.expires_in.as_str().and_then(|text| text.trim().parse().ok());
-    let life_secs = answer.expires_in.as_u64().or_else(as_text).unwrap_or(DEFAULT_LIFE_SECS).min(MAX_LIFE_SECS);
-    Ok(Issued { token: answer.access_token, life_secs })
 }
 
-/// A cached token.
+/// A JSON object, behind a byte order mark or not.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    // An array would be read as the fields in their order.
+    body.starts_with(b"{").then(|| serde_json::from_slice(body).ok()).flatten()
+}
+
+impl Refusal {
+    fn is_lasting(&self) -> bool {
+        let error = self.error.trim();
+        !error.is_empty() && !PASSING.contains(&error)
+    }
+}
+
+/// The token, if it can be sent: what does not fit into a header is none.
+fn usable_token(TokenAnswer { access_token: token, expires_in }: TokenAnswer) -> Option<Issued> {
+    if token.reveal().trim().is_empty() || HeaderValue::from_str(token.reveal()).is_err() {
+        return None;
+    }
+    let text = || expires_in.as_str().and_then(|text| text.trim().parse().ok());
+    let life_secs = expires_in.as_f64().or_else(text).filter(|secs| *secs >= 0.0);
+    // A number with decimals is cut off, one beyond any integer is the largest; the cap takes it.
+    let life_secs = life_secs.map_or(DEFAULT_LIFE_SECS, |secs| secs as u64).min(MAX_LIFE_SECS);
+    Some(Issued { token, life_secs })
+}
+
+/// A cached token, and until when it is used.
 #[derive(Default)]
 pub(super) struct Cached(Option<(Secret, UnixMs)>);
 
@@ -76,13 +111,15 @@ impl Cached {
     /// The token, if it lives on for a while and is not the one that was just refused. Another request may have
     /// replaced that one already.
     pub(super) fn usable(&self, now: UnixMs, refused: Option<&Secret>) -> Option<Secret> {
-        let (token, end) = self.0.as_ref()?;
-        (now.plus_secs(RENEW_EARLY_SECS) < *end && Some(token) != refused).then(|| token.clone())
+        let (token, until) = self.0.as_ref()?;
+        (now < *until && Some(token) != refused).then(|| token.clone())
     }
 
     /// Keeps a new token, and returns it.
     pub(super) fn keep(&mut self, issued: Issued, now: UnixMs) -> Secret {
-        self.0 = Some((issued.token.clone(), now.plus_secs(issued.life_secs)));
+        let life_ms = issued.life_secs.saturating_mul(1000);
+        let used_ms = life_ms.saturating_sub(RENEW_EARLY_MS.min(life_ms / 4));
+        self.0 = Some((issued.token.clone(), now.plus_ms(used_ms)));
         issued.token
     }
 }
@@ -120,16 +157,69 @@ mod tests {
         assert_eq!(life(r#","expires_in":"3600""#), Ok(3600));
         assert_eq!(life(""), Ok(DEFAULT_LIFE_SECS));
         assert_eq!(life(r#","expires_in":99999999"#), Ok(MAX_LIFE_SECS));
-        let refused =
-            [(400, "{}"), (401, ""), (200, "{}"), (200, "<html>"), (200, r#"{"access_token":""}"#), (302, "")];
-        for (status, body) in refused {
-            assert_eq!(issued(&answer(status, body)).err(), Some(ApiError::TokenRefused), "{status} {body}");
-        }
+        assert_eq!(life(r#","expires_in":60.9"#), Ok(60));
+        assert_eq!(life(r#","expires_in":-5"#), Ok(DEFAULT_LIFE_SECS));
+        let marked = "\u{feff} {\"access_token\":\"t\"}";
+        assert!(issued(&answer(200, marked)).is_ok(), "a byte order mark");
         for status in [408, 500, 503] {
             assert_eq!(issued(&answer(status, "")).err(), Some(ApiError::Unreachable), "{status}");
         }
         let throttled = ApiResponse { retry_after_secs: Some(7), ..answer(429, "") };
         assert_eq!(issued(&throttled).err(), Some(ApiError::Throttled { after_secs: Some(7) }));
+    }
+
+    #[test]
+    fn only_a_refusal_in_the_words_of_oauth_is_one() {
+        let refusal = r#"{"error":"invalid_client"}"#;
+        for status in [400, 401, 403] {
+            assert_eq!(issued(&answer(status, refusal)).err(), Some(ApiError::TokenRefused), "{status}");
+        }
+        let described = r#"{"error":"invalid_grant","error_description":"…"}"#;
+        assert_eq!(issued(&answer(400, described)).err(), Some(ApiError::TokenRefused));
+        let trouble = [
+            (200, ""),
+            (200, "<html>maintenance</html>"),
+            (200, "{}"),
+            (200, r#"{"access_token":""}"#),
+            (200, r#"{"access_token":" "}"#),
+            (200, r#"{"access_token":null}"#),
+            (200, r#"{"access_token":7}"#),
+            (200, "{\"access_token\":\"a\\nb\"}"),
+            (200, r#"["t",3600]"#),
+            (200, r#""t""#),
+            (200, refusal),
+            (204, ""),
+            (302, ""),
+            (400, ""),
+            (400, "{}"),
+            (400, "<html>"),
+            (400, r#"{"error":""}"#),
+            (400, r#"{"error":null}"#),
+            (400, r#"{"error":{"code":1}}"#),
+            (400, r#"["error"]"#),
+            (400, r#"{"error":"temporarily_unavailable"}"#),
+            (400, r#"{"error":"server_error"}"#),
+            (401, ""),
+            (403, "<html>blocked</html>"),
+            (404, refusal),
+            (405, ""),
+            (422, refusal),
+        ];
+        for (status, body) in trouble {
+            let seen = issued(&answer(status, body)).err();
+            assert_eq!(seen, Some(ApiError::TokenTrouble), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_short_token_is_used_for_three_quarters_of_its_life() {
+        let rows = [(1, 750), (4, 3_000), (60, 45_000), (239, 179_250), (240, 180_000), (3_600, 3_540_000)];
+        for (life_secs, used_ms) in rows {
+            let mut cached = Cached::default();
+            cached.keep(Issued { token: Secret::new("t"), life_secs }, UnixMs(0));
+            assert!(cached.usable(UnixMs(used_ms - 1), None).is_some(), "{life_secs}");
+            assert!(cached.usable(UnixMs(used_ms), None).is_none(), "{life_secs}");
+        }
     }
 
     #[test]

@@ -68,49 +68,77 @@ async fn credentials_are_sent_as_the_provider_wants_them() {
 
 #[tokio::test]
 async fn a_token_is_fetched_once_and_replaced_once_when_refused() {
-    let token = |token: &str| answer("200 OK", &format!(r#"{{"access_token":"{token}","expires_in":3600}}"#));
-    let answers = vec![
-        token("t1"),
-        answer("200 OK", "one"),
-        answer("401 Unauthorized", ""),
-        token("t2"),
-        answer("200 OK", "two"),
-        answer("401 Unauthorized", ""),
-        token("t3"),
-        answer("401 Unauthorized", ""),
-    ];
-    let (url, asked) = server(answers).await;
-    let api = api(r#"{"client_id":"id","client_secret":"secret"}"#);
-    let auth = Auth::ClientCredentials {
-        token_url: format!("{url}/token"),
-        style: ClientAuth::Basic,
-        client: OAuthClient::ONLY,
-    };
-    let mut statuses = Vec::new();
-    for _ in 0..3 {
-        statuses.push(api.call(PROVIDER, &request(&url, auth.clone())).await.unwrap().status);
-    }
-    assert_eq!(statuses, [200, 200, 401]);
-    let asked = asked.await.unwrap();
-    assert!(asked[0].starts_with("POST /token ") && asked[0].ends_with("\r\n\r\ngrant_type=client_credentials"));
-    assert!(asked[0].contains("authorization: Basic aWQ6c2VjcmV0\r\n"), "{}", asked[0]);
-    for (index, token) in [(1, "t1"), (2, "t1"), (4, "t2"), (5, "t2"), (7, "t3")] {
-        assert!(asked[index].contains(&format!("authorization: Bearer {token}\r\n")), "{index}: {}", asked[index]);
+    for dead in ["401 Unauthorized", "403 Forbidden"] {
+        let token = |token: &str| answer("200 OK", &format!(r#"{{"access_token":"{token}","expires_in":3600}}"#));
+        let answers = vec![
+            token("t1"),
+            answer("200 OK", "one"),
+            answer(dead, ""),
+            token("t2"),
+            answer("200 OK", "two"),
+            answer(dead, ""),
+            token("t3"),
+            answer(dead, ""),
+        ];
+        let (url, asked) = server(answers).await;
+        let api = api(r#"{"client_id":"id","client_secret":"secret"}"#);
+        let auth = client_credentials(&url, ClientAuth::Basic);
+        let mut statuses = Vec::new();
+        for _ in 0..3 {
+            statuses.push(api.call(PROVIDER, &request(&url, auth.clone())).await.unwrap().status);
+        }
+        assert_eq!(statuses, [200, 200, dead[..3].parse().unwrap()]);
+        let asked = asked.await.unwrap();
+        assert!(asked[0].starts_with("POST /token ") && asked[0].ends_with("\r\n\r\ngrant_type=client_credentials"));
+        assert!(asked[0].contains("authorization: Basic aWQ6c2VjcmV0\r\n"), "{}", asked[0]);
+        for (index, token) in [(1, "t1"), (2, "t1"), (4, "t2"), (5, "t2"), (7, "t3")] {
+            assert!(asked[index].contains(&format!("authorization: Bearer {token}\r\n")), "{index}: {}", asked[index]);
+        }
     }
 }
 
+/// A client that was replaced may still get tokens which are good for nothing: a new token is asked for as who we are now.
 #[tokio::test]
-async fn a_refused_client_reads_its_secret_again() {
-    let (url, asked) = server(vec![answer("401 Unauthorized", "")]).await;
-    let api = api(r#"{"client_id":"id","client_secret":"secret"}"#);
-    let auth = Auth::ClientCredentials {
-        token_url: format!("{url}/token"),
-        style: ClientAuth::Form,
-        client: OAuthClient::ONLY,
-    };
-    assert_eq!(api.call(PROVIDER, &request(&url, auth)).await.unwrap_err(), ApiError::TokenRefused);
-    assert_eq!(api.rereads(), 1);
-    assert!(asked.await.unwrap()[0].ends_with("&client_id=id&client_secret=secret"));
+async fn a_dead_token_is_replaced_with_credentials_read_again() {
+    for dead in ["401 Unauthorized", "403 Forbidden"] {
+        let token = |token: &str| answer("200 OK", &format!(r#"{{"access_token":"{token}","expires_in":3600}}"#));
+        let answers = vec![token("t1"), answer(dead, ""), token("t2"), answer("200 OK", "one")];
+        let (url, asked) = server(answers).await;
+        let api = rotated(r#"{"client_id":"old","client_secret":"s"}"#, r#"{"client_id":"new","client_secret":"s"}"#);
+        let auth = client_credentials(&url, ClientAuth::Form);
+        assert_eq!(api.call(PROVIDER, &request(&url, auth)).await.unwrap().status, 200, "{dead}");
+        assert_eq!(api.rereads(), 1, "{dead}");
+        let asked = asked.await.unwrap();
+        assert!(asked[0].contains("client_id=old&") && asked[2].contains("client_id=new&"), "{}", asked[2]);
+    }
+}
+
+fn client_credentials(url: &str, style: ClientAuth) -> Auth {
+    Auth::ClientCredentials { token_url: format!("{url}/token"), style, client: OAuthClient::ONLY }
+}
+
+/// Whether the endpoint refuses or answers something else: the client may have been rotated meanwhile.
+#[tokio::test]
+async fn a_client_without_a_token_reads_its_secret_again() {
+    let rows = [
+        ("401 Unauthorized", r#"{"error":"invalid_client"}"#, ApiError::TokenRefused),
+        ("401 Unauthorized", "", ApiError::TokenTrouble),
+        ("200 OK", "<html>maintenance</html>", ApiError::TokenTrouble),
+    ];
+    for (status, body, expected) in rows {
+        let (url, asked) = server(vec![answer(status, body)]).await;
+        let api = api(r#"{"client_id":"id","client_secret":"secret"}"#);
+        let auth = client_credentials(&url, ClientAuth::Form);
+        assert_eq!(api.call(PROVIDER, &request(&url, auth)).await.unwrap_err(), expected, "{status} {body}");
+        assert_eq!(api.rereads(), 1);
+        assert!(asked.await.unwrap()[0].ends_with("&client_id=id&client_secret=secret"));
+        let answers = vec![answer(status, body), answer("200 OK", r#"{"access_token":"t"}"#), answer("200 OK", "one")];
+        let (url, asked) = server(answers).await;
+        let api = rotated(r#"{"client_id":"old","client_secret":"s"}"#, r#"{"client_id":"new","client_secret":"s"}"#);
+        let auth = client_credentials(&url, ClientAuth::Form);
+        assert_eq!(api.call(PROVIDER, &request(&url, auth)).await.unwrap().status, 200, "{status} {body}");
+        assert!(asked.await.unwrap()[1].contains("client_id=new&"));
+    }
 }
 
 /// What FinBox answers to keys that are wrong.
@@ -121,38 +149,37 @@ async fn a_key_that_was_rotated_in_the_middle_of_a_walk_is_read_again() {
     let bearer = Auth::Bearer { credential: "api_key" };
     let headers = Auth::Headers(&[("x-api-key", "api_key"), ("server-hash", "server_hash")]);
     for (auth, name) in [(bearer, "authorization: Bearer "), (headers, "x-api-key: ")] {
-        let answers = vec![answer("401 Unauthorized", UNAUTHORISED), answer("200 OK", "page 2")];
-        let (url, asked) = server(answers).await;
-        let api = rotated(r#"{"api_key":"old","server_hash":"h"}"#, r#"{"api_key":"new","server_hash":"h"}"#);
-        let response = api.call(PROVIDER, &request(&url, auth)).await.unwrap();
-        assert_eq!((response.status, response.body.as_slice()), (200, b"page 2".as_slice()), "{name}");
-        let asked = asked.await.unwrap();
-        assert!(asked[0].contains(&format!("{name}old\r\n")), "{}", asked[0]);
-        assert!(asked[1].contains(&format!("{name}new\r\n")), "{}", asked[1]);
+        for dead in ["401 Unauthorized", "403 Forbidden"] {
+            let answers = vec![answer(dead, UNAUTHORISED), answer("200 OK", "page 2")];
+            let (url, asked) = server(answers).await;
+            let api = rotated(r#"{"api_key":"old","server_hash":"h"}"#, r#"{"api_key":"new","server_hash":"h"}"#);
+            let response = api.call(PROVIDER, &request(&url, auth.clone())).await.unwrap();
+            assert_eq!((response.status, response.body.as_slice()), (200, b"page 2".as_slice()), "{name} {dead}");
+            let asked = asked.await.unwrap();
+            assert!(asked[0].contains(&format!("{name}old\r\n")), "{}", asked[0]);
+            assert!(asked[1].contains(&format!("{name}new\r\n")), "{}", asked[1]);
+        }
     }
 }
 
 #[tokio::test]
 async fn a_refused_key_is_sent_once_more_at_most_and_only_if_it_differs() {
-    let refused = || answer("401 Unauthorized", UNAUTHORISED);
     // One answer in the script for each request that may be made: one more would find nobody there.
     let rows = [
-        ("changed, and refused too", rotated(r#"{"api_key":"old"}"#, r#"{"api_key":"new"}"#), 2),
-        ("the same", rotated(r#"{"api_key":"k"}"#, r#"{"api_key":"k"}"#), 1),
-        ("taken out", rotated(r#"{"api_key":"k"}"#, "{}"), 1),
-        ("read again just now", api(r#"{"api_key":"k"}"#), 1),
+        ("changed, and refused too", r#"{"api_key":"old"}"#, Some(r#"{"api_key":"new"}"#), 2),
+        ("the same", r#"{"api_key":"k"}"#, Some(r#"{"api_key":"k"}"#), 1),
+        ("taken out", r#"{"api_key":"k"}"#, Some("{}"), 1),
+        ("read again just now", r#"{"api_key":"k"}"#, None, 1),
     ];
-    for (name, api, requests) in rows {
-        let (url, asked) = server((0..requests).map(|_| refused()).collect()).await;
-        let response = api.call(PROVIDER, &request(&url, Auth::Bearer { credential: "api_key" })).await.unwrap();
-        assert_eq!((response.status, api.rereads()), (401, 1), "{name}");
-        assert_eq!(asked.await.unwrap().len(), requests, "{name}");
+    for (name, cached, fresh, requests) in rows {
+        for (dead, status) in [("401 Unauthorized", 401), ("403 Forbidden", 403)] {
+            let api = fresh.map_or_else(|| api(cached), |fresh| rotated(cached, fresh));
+            let (url, asked) = server(vec![answer(dead, UNAUTHORISED); requests]).await;
+            let response = api.call(PROVIDER, &request(&url, Auth::Bearer { credential: "api_key" })).await.unwrap();
+            assert_eq!((response.status, api.rereads()), (status, 1), "{name}");
+            assert_eq!(asked.await.unwrap().len(), requests, "{name}");
+        }
     }
-    // Forbidden is not unauthorised: no other key would help.
-    let (url, _asked) = server(vec![answer("403 Forbidden", "")]).await;
-    let api = rotated(r#"{"api_key":"old"}"#, r#"{"api_key":"new"}"#);
-    let response = api.call(PROVIDER, &request(&url, Auth::Bearer { credential: "api_key" })).await.unwrap();
-    assert_eq!((response.status, api.rereads()), (403, 0));
 }
 
 #[tokio::test]
@@ -173,11 +200,25 @@ async fn a_client_that_was_just_filled_in_is_found() {
 async fn redirects_are_answers_and_retry_after_is_read() {
     let moved = "HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let limited = "HTTP/1.1 429 Too Many\r\nretry-after: 17\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    let (url, _asked) = server(vec![moved.into(), limited.into()]).await;
+    let (url, _asked) = server(vec![moved, limited]).await;
     let api = api(r#"{"api_key":"k1"}"#);
     let request = request(&url, Auth::Bearer { credential: "api_key" });
     assert_eq!(api.call(PROVIDER, &request).await.unwrap().status, 302);
     assert_eq!(api.call(PROVIDER, &request).await.unwrap().retry_after_secs, Some(17));
+}
+
+/// Nobody asks for an encoding, and what is encoded all the same is handed on as it came: it is no JSON, and is not taken
+/// for JSON.
+#[tokio::test]
+async fn no_encoding_is_asked_for_and_none_is_undone() {
+    const GZIP: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xab, 0xae, 5, 0, 0x43, 0xbf, 0xa6, 0xa3, 2, 0, 0, 0];
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", GZIP.len());
+    let (url, asked) = server(vec![[head.as_bytes(), GZIP].concat()]).await;
+    let api = api(r#"{"api_key":"k1"}"#);
+    let request = request(&url, Auth::Bearer { credential: "api_key" });
+    assert_eq!(api.call(PROVIDER, &request).await.unwrap().body, GZIP);
+    let asked = asked.await.unwrap();
+    assert!(asked[0].contains("accept-encoding: identity\r\n"), "{}", asked[0]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use hookledger_core::api::{ApiError, ApiResponse, MAX_ANSWER_BYTES};
-use http::header::{ACCEPT, DATE, HeaderName, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, DATE, HeaderName, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 
@@ -45,6 +45,8 @@ impl Transport {
             .map_err(|_| ApiError::BadRequest)?;
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        // Who names no encoding leaves the choice to the server (RFC 9110, 12.5.3), and we undo none.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
         headers.extend(call.headers);
         tokio::time::timeout(CALL_TIMEOUT, self.exchange(request)).await.map_err(|_| ApiError::TimedOut)?
@@ -80,14 +82,25 @@ fn checked(url: &str) -> Result<Uri, ApiError> {
     }
 }
 
-/// `Retry-After`, as a number of seconds or as a date (RFC 9110, 10.2.3). A date is the provider's, so it is measured by
-/// the provider's own clock where the answer carries it: two clocks need not agree. Without that, ours has to do.
+/// `Retry-After`, as a number of seconds or as a date (RFC 9110, 10.2.3); with decimals too, which are none of the RFC's
+/// and sent all the same. Anything else counts as absent. A date is the provider's, so it is measured by the provider's own
+/// clock where the answer carries it: two clocks need not agree. Without that, ours has to do.
 fn retry_after(headers: &HeaderMap, now_secs: i64) -> Option<u64> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    text.parse().ok().or_else(|| {
+    seconds(text).or_else(|| {
         let answered_at = headers.get(DATE).and_then(|date| http_date(date.to_str().ok()?)).unwrap_or(now_secs);
         u64::try_from(http_date(text)?.saturating_sub(answered_at).max(0)).ok()
     })
+}
+
+/// A number of seconds, rounded up. No sign, no exponent, nothing around it.
+fn seconds(text: &str) -> Option<u64> {
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    if !is_number(whole) || !is_number(part) {
+        return None;
+    }
+    whole.parse::<u64>().ok()?.checked_add(u64::from(part.bytes().any(|digit| digit != b'0')))
 }
 
 /// Seconds since 1970 of a date as HTTP writes it.
@@ -127,11 +140,26 @@ mod tests {
             ("120", None, Some(120)),
             (" 7 ", None, Some(7)),
             ("0", None, Some(0)),
+            ("1.5", None, Some(2)),
+            ("\t59.01 ", None, Some(60)),
+            ("2.0", None, Some(2)),
+            ("0.0", None, Some(0)),
             ("-1", None, None),
-            ("1.5", None, None),
+            ("-1.5", None, None),
+            ("+5", None, None),
+            ("1e3", None, None),
+            ("1.", None, None),
+            (".5", None, None),
+            ("1.5.2", None, None),
+            ("1,5", None, None),
+            ("5 seconds", None, None),
+            ("inf", None, None),
+            ("NaN", None, None),
+            ("99999999999999999999", None, None),
             ("", None, None),
             ("tomorrow", Some(NOON), None),
             ("Sun, 22 Nov 2026 12:10:00 GMT", None, Some(600)),
+            (" Sun, 22 Nov 2026 12:10:00 GMT ", None, Some(600)),
             ("Sun, 22 Nov 2026 12:10:00 GMT", Some("Sun, 22 Nov 2026 12:09:30 GMT"), Some(30)),
             ("Sun, 22 Nov 2026 12:10:00 GMT", Some("today"), Some(600)),
             ("Fri, 31 Dec 1999 23:59:59 GMT", Some(NOON), Some(0)),

@@ -16,7 +16,7 @@ use lambda_runtime::{Error, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{Start, isolated, time_left};
+use super::{Start, in_words, isolated, time_left};
 use crate::gateway::RawEvent;
 use crate::https::HttpProviderApi;
 use crate::inbox::AwsInbox;
@@ -39,8 +39,10 @@ pub async fn reconciler() -> Result<(), Error> {
     let handler = move |event: RawEvent| async move {
         let left = time_left(&event.context, &asker.inbox.clock, DEADLINE_MARGIN);
         let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        let shards =
-            shards(&event.payload).inspect_err(|error| tracing::error!(%error, "the event asks for no such run"))?;
+        let shards = shards(&event.payload).map_err(|error| {
+            tracing::error!(%error, "the event asks for no such run");
+            in_words(error)
+        })?;
         let run = Run { shards, deadline: asker.inbox.clock.now().plus_ms(left_ms) };
         tick(asker, run).await
     };
@@ -67,8 +69,10 @@ fn shards(payload: &RawValue) -> Result<RangeInclusive<u8>, NoSuchShards> {
 async fn tick(asker: &Asker<'_, AwsInbox, HttpProviderApi<SecretsManager>>, run: Run) -> Result<Value, Error> {
     // A panic becomes an error of the function, which the alarm on its errors sees.
     let report = isolated(asker.reconcile(&run)).await.map_err(|_| "the run panicked")?;
-    let Report { due, carried_out, left, failed, oldest_secs } =
-        report.inspect_err(|error| tracing::error!(%error, "the run failed"))?;
+    let Report { due, carried_out, left, failed, oldest_secs } = report.map_err(|error| {
+        tracing::error!(%error, "the run failed");
+        in_words(error)
+    })?;
     tracing::info!(due, carried_out, left, failed, oldest_secs, "run over");
     Ok(json!({ "due": due, "carried_out": carried_out, "left": left, "failed": failed, "oldest_secs": oldest_secs }))
 }

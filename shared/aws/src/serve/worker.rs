@@ -10,13 +10,13 @@ use hookledger_core::job::Job;
 use hookledger_core::work::Worker;
 use lambda_runtime::{Error, service_fn};
 
-use super::{Start, isolated, time_left};
+use super::{Start, in_words, isolated, time_left};
 use crate::bus::EventBus;
 use crate::gateway::RawEvent;
 use crate::https::HttpProviderApi;
 use crate::inbox::AwsInbox;
 use crate::secrets::SecretsManager;
-use crate::sqs_event::{BatchResponse, Record, parse};
+use crate::sqs_event::{BatchError, BatchResponse, Record, parse};
 
 /// Time kept to answer for the batch: a record that is not done by then comes back, and its neighbours stay done.
 const ANSWER_MARGIN: Duration = Duration::from_secs(3);
@@ -40,13 +40,19 @@ pub async fn worker() -> Result<(), Error> {
 
 /// Works on all records at the same time: one that waits for a slow provider must not keep the others waiting.
 async fn batch(worker: &LambdaWorker<'_>, event: RawEvent) -> Result<BatchResponse, Error> {
-    let records = parse(&event.payload)?;
+    let records = parse(&event.payload).map_err(comes_back)?;
     let limit = time_left(&event.context, &worker.asker.inbox.clock, ANSWER_MARGIN);
     let meter = &worker.asker.inbox.meter;
     meter.begin_batch();
     let done = join_all(records.iter().map(|record| one(worker, record, limit))).await;
     meter.end_batch();
-    Ok(BatchResponse::of(&records, done)?)
+    BatchResponse::of(&records, done).map_err(comes_back)
+}
+
+/// Fails the whole batch, in words.
+fn comes_back(error: BatchError) -> Error {
+    tracing::error!(%error, "a batch can't be answered: all of it comes back");
+    in_words(error)
 }
 
 /// True: this message is finished with, whatever became of its work.

@@ -41,7 +41,7 @@ const PROCESSING: &str = "processing";
 /// Where the walk of a completed statement goes on after the transactions confirmed it.
 const ACCOUNTS: &str = "accounts";
 
-pub(super) const DEFINITION: Definition = Definition { id: ID, build };
+pub(super) const DEFINITION: Definition = Definition { id: ID, url_has_token: true, answers: &ANSWERS, build };
 
 static ANSWERS: Answers = Answers {
     received: 200,

@@ -146,7 +146,7 @@ pub(super) fn content_mark<'a>(fields: impl IntoIterator<Item = Field<'a>>) -> S
     let mut plain = String::new();
     for field in fields {
         if let Some(said) = field.said() {
-            canonical(said, &mut plain);
+            canonical(said, MAX_CANONICAL_DEPTH, &mut plain);
         }
         plain.push('\n');
     }
@@ -155,20 +155,25 @@ pub(super) fn content_mark<'a>(fields: impl IntoIterator<Item = Field<'a>>) -> S
     digits
 }
 
-/// JSON without white space, its objects' fields sorted. The parser's own limit on depth holds here as well.
-fn canonical(raw: &RawValue, out: &mut String) {
+/// What lies deeper than this counts as it was written. Nothing a provider sends does; what is nested without end would
+/// overflow the stack.
+const MAX_CANONICAL_DEPTH: usize = 64;
+
+/// JSON without white space, its objects' fields sorted.
+fn canonical(raw: &RawValue, depth: usize, out: &mut String) {
     let text = raw.get();
+    let Some(depth) = depth.checked_sub(1) else { return out.push_str(text) };
     if let Ok(fields) = serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(text) {
         for (name, value) in fields {
             out.push('{');
             out.push_str(&serde_json::Value::from(name.as_ref()).to_string());
-            canonical(value, out);
+            canonical(value, depth, out);
         }
         out.push('}');
     } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
         for item in items {
             out.push('[');
-            canonical(item, out);
+            canonical(item, depth, out);
         }
         out.push(']');
     } else if let Some(written) = written(raw).filter(|_| text.starts_with('"')) {
@@ -238,5 +243,7 @@ mod tests {
         ] {
             assert_ne!(mark(other), first, "{other}");
         }
+        let deep = |n: usize, inside: &str| format!("{{\"data\":{}{inside}{}}}", "[".repeat(n), "]".repeat(n));
+        assert_ne!(mark(&deep(30_000, "1")), mark(&deep(30_000, "2")), "however deep it is");
     }
 }

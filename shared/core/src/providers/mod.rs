@@ -13,6 +13,7 @@ mod runpayments;
 mod setup;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -32,6 +33,10 @@ pub use setup::{Inputs, MadeSecret, SecretUse, Setup, SetupError, SetupInput, Se
 pub struct Definition {
     /// Its name.
     pub id: ProviderId,
+    /// Whether its URL ends in a token.
+    pub url_has_token: bool,
+    /// Which statuses it must be answered with, whatever its settings are.
+    pub answers: &'static Answers,
     /// Builds it from its settings.
     pub build: fn(Lookup<'_>) -> Result<Box<dyn Provider>, SettingError>,
 }
@@ -416,9 +421,9 @@ impl Providers {
     }
 }
 
-/// Builds the one provider of this name, for a function that serves only it.
-pub fn build(name: &str, lookup: Lookup<'_>) -> Result<Option<Box<dyn Provider>>, SettingError> {
-    ALL.iter().find(|definition| definition.id.0 == name).map(|definition| (definition.build)(lookup)).transpose()
+/// The definition of the provider of this name, for a function that serves only it.
+pub fn definition(name: &str) -> Option<&'static Definition> {
+    ALL.iter().find(|definition| definition.id.0 == name)
 }
 
 /// The longest reference an application may wait for, in bytes.
@@ -430,15 +435,16 @@ fn reference_id<'a>(id: &'a str, rule: &'static str) -> Result<&'a str, Unexpect
     if plain && id.len() <= MAX_REFERENCE_BYTES { Ok(id) } else { Err(Unexpectable(rule)) }
 }
 
-/// Reads a list of networks, `203.0.113.0/24,2001:db8::/32`. Empty turns the check off.
+/// Reads a list of networks, `203.0.113.0/24,2001:db8::/32`; an address alone is a network of one. Empty turns the check
+/// off. The template's `RightfootAllowedCidrs` and `FinboxAllowedCidrs` refuse at deploy what is refused here.
 fn cidrs(lookup: Lookup<'_>, name: &str) -> Result<Vec<IpNet>, SettingError> {
     let list = text(lookup, name, "");
     let networks = list.split(',').map(str::trim).filter(|network| !network.is_empty());
     networks
         .map(|network| {
-            network
-                .parse()
-                .map_err(|_| SettingError::new(name, "must be networks in CIDR notation, separated by commas"))
+            let parsed = network.parse().or_else(|_| network.parse::<IpAddr>().map(IpNet::from));
+            let rule = "must be addresses, or networks in CIDR notation, separated by commas";
+            parsed.map_err(|_| SettingError::new(name, rule))
         })
         .collect()
 }
@@ -450,3 +456,32 @@ fn encoding(lookup: Lookup<'_>, name: &str, default: &str) -> Result<Encoding, S
 
 #[cfg(test)]
 pub(crate) mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_listed_and_an_address_is_one() {
+        let read = |list: &str| {
+            let list = list.to_string();
+            let networks = cidrs(&move |_| Some(list.clone()), "X_ALLOWED_CIDRS")?;
+            Ok::<_, SettingError>(networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        let rows = [
+            ("", ""),
+            ("203.0.113.0/24", "203.0.113.0/24"),
+            ("203.0.113.7", "203.0.113.7/32"),
+            ("2001:db8::7", "2001:db8::7/128"),
+            (" 203.0.113.7 , 2001:db8::/32,", "203.0.113.7/32 2001:db8::/32"),
+        ];
+        for (list, expected) in rows {
+            assert_eq!(read(list).unwrap(), expected, "{list}");
+        }
+        for list in
+            ["203.0.113", "203.0.113.0/33", "203.0.113.256", "2001:db8::/129", "provider.example", "1.2.3.4;5.6.7.8"]
+        {
+            assert_eq!(read(list).unwrap_err().name, "X_ALLOWED_CIDRS", "{list}");
+        }
+    }
+}

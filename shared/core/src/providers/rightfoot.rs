@@ -44,7 +44,7 @@ const API_KEY: Auth = Auth::Bearer { credential: "api_key" };
 /// event that is older might be a forgotten one.
 const MAX_HISTORY_LOOKBACK_SECS: u64 = 7 * 24 * 3600;
 
-pub(super) const DEFINITION: Definition = Definition { id: ID, build };
+pub(super) const DEFINITION: Definition = Definition { id: ID, url_has_token: true, answers: &ANSWERS, build };
 
 static ANSWERS: Answers = Answers {
     received: 200,

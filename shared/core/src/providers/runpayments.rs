@@ -64,7 +64,7 @@ const OTHER_EVENTS: &[&str] = &[
     "statement.entered",
 ];
 
-pub(super) const DEFINITION: Definition = Definition { id: ID, build };
+pub(super) const DEFINITION: Definition = Definition { id: ID, url_has_token: false, answers: &ANSWERS, build };
 
 static ANSWERS: Answers =
     Answers { received: 200, refused: 403, unreadable: OnUnreadable::Park, store_down: OnStoreDown::AskAgain };

@@ -6,6 +6,7 @@ use hookledger_aws::gateway::{EnvelopeError, Request, Response};
 use hookledger_aws::sqs_event::{BatchResponse, parse};
 use hookledger_core::job::{Job, JobError};
 use hookledger_core::ports::Clock;
+use hookledger_core::secret::Secret;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -44,14 +45,20 @@ pub(super) fn gateway(input: &[u8]) -> Seen {
         let back = if encoded { BASE64_STANDARD.encode(&request.body).into_bytes() } else { request.body.clone() };
         assert!(back == text.as_bytes(), "the body is not what the envelope holds");
     }
-    let token = request.path_parameters.get("token").cloned();
-    if let Some(token) = token.as_deref().filter(|token| token.len() > 12 && !request.method.contains(*token)) {
-        assert!(!format!("{request:?}").contains(token), "a token was printed");
+    for caught in request.path_parameters.values().filter(|caught| caught.len() > 12) {
+        let told = format!("{request:?}");
+        assert!(request.method.contains(caught) || !told.contains(caught), "a part of the path was printed");
     }
     let town = Town::new();
     let provider = town.provider("rightfoot").id();
-    let answered = town.deliver_this(request.into_delivery(provider, town.inbox.clock.now()));
-    let genuine = token.as_deref() == Some(SECRET);
+    let posted = request.method == "POST";
+    let delivery = match request.into_delivery(provider, true, town.inbox.clock.now()) {
+        Ok(delivery) => delivery,
+        Err(unrouted) => return format!("404: {}", unrouted.0.map_or("nobody's", |below| below.0)),
+    };
+    assert!(posted, "a request by another method is a delivery");
+    let genuine = delivery.path_token.as_ref().map(Secret::reveal) == Some(SECRET);
+    let answered = town.deliver_this(delivery);
     assert!((answered.status == 403) != genuine, "answered {} with a genuine token: {genuine}", answered.status);
     assert!([200, 400, 403].contains(&answered.status), "answered {}", answered.status);
     let kept = town.inbox.ledger.entries().len() + town.inbox.ledger.refusals().len();
@@ -62,10 +69,16 @@ pub(super) fn gateway(input: &[u8]) -> Seen {
 pub(super) fn gateway_samples() -> Vec<Vec<u8>> {
     let mut samples = samples_of("http-");
     let body = r#"{"event_uuid":"u","type":"BALANCE_BATCH_COMPLETED","batch_id":"b"}"#;
-    for (body, encoded) in [(body.to_string(), false), (BASE64_STANDARD.encode(body), true)] {
+    let plain = (body.to_string(), false);
+    for ((body, encoded), caught) in [
+        (plain.clone(), json!({ "token": SECRET })),
+        ((BASE64_STANDARD.encode(body), true), json!({ "token": SECRET })),
+        (plain.clone(), json!({ "rest": format!("{SECRET}/") })),
+        (plain, json!({ "elsewhere": format!("rightfoot/{SECRET}/") })),
+    ] {
         let event = json!({
             "version": "2.0", "headers": { "content-type": "application/json" },
-            "pathParameters": { "token": SECRET }, "body": body, "isBase64Encoded": encoded,
+            "pathParameters": caught, "body": body, "isBase64Encoded": encoded,
             "requestContext": { "http": { "method": "POST", "sourceIp": "192.0.2.7" } },
         });
         samples.push(event.to_string().into_bytes());
