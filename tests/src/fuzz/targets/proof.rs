@@ -88,8 +88,8 @@ pub(super) fn signature(input: &[u8]) -> Seen {
     seen.join(" ")
 }
 
-/// What the scheme's page says, spelled out another way: one `t` of digits, one to eight `v1`, all hex, one of them
-/// right, and the instant near.
+/// What the scheme's page says, spelled out another way: one `t` of digits, one of the first eight readable `v1` right,
+/// and the instant near.
 fn genuine_timestamped(encoding: Encoding, value: &str, body: &[u8]) -> bool {
     let fields: Vec<(&str, &str)> = match value.split(',').map(|field| field.trim().split_once('=')).collect() {
         Some(fields) => fields,
@@ -100,10 +100,10 @@ fn genuine_timestamped(encoding: Encoding, value: &str, body: &[u8]) -> bool {
     let [t] = instants[..] else { return false };
     let digits = !t.is_empty() && t.bytes().all(|byte| byte.is_ascii_digit());
     let Some(at) = t.parse::<i64>().ok().filter(|_| digits) else { return false };
-    let decoded: Option<Vec<Vec<u8>>> = tags.iter().map(|tag| hex::decode(tag).ok()).collect();
+    let decoded: Vec<Vec<u8>> = tags.iter().filter_map(|tag| hex::decode(tag).ok()).take(8).collect();
     let wanted = tag(encoding, &[t.as_bytes(), b".", body]);
     let near = (NOW.secs() - PAST_SECS as i64..=NOW.secs() + FUTURE_SECS as i64).contains(&at);
-    near && tags.len() <= 8 && decoded.is_some_and(|tags| tags.contains(&wanted))
+    near && decoded.contains(&wanted)
 }
 
 fn split(input: &[u8]) -> (String, &[u8]) {
