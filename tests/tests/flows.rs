@@ -16,6 +16,12 @@ use hookledger_tests::town::{Town, id};
 
 #[path = "flows/believed.rs"]
 mod believed;
+#[path = "flows/believed_absent.rs"]
+mod believed_absent;
+#[path = "flows/believed_kinds.rs"]
+mod believed_kinds;
+#[path = "flows/believed_more.rs"]
+mod believed_more;
 #[path = "flows/every_provider.rs"]
 mod every_provider;
 #[path = "flows/finbox.rs"]
