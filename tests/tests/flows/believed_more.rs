@@ -216,13 +216,6 @@ fn a_tag_of_fynapse_that_cannot_be_read_matches_nothing_and_spoils_nothing() {
     assert!(spoiled.is_empty(), "{} are refused:\n{}", spoiled.len(), spoiled.join("\n"));
 }
 
-/// Row 14. A proxy joins two headers of one name by a comma.
-#[test]
-fn a_tag_of_run_payments_that_cannot_be_read_matches_nothing_and_spoils_nothing() {
-    let spoiled = spoiled("runpayments", &payment("{}", 1), "sha256=");
-    assert!(spoiled.is_empty(), "{} are refused:\n{}", spoiled.len(), spoiled.join("\n"));
-}
-
 /// Row 18.
 #[test]
 fn a_flood_of_forgeries_hides_no_delivery_that_is_proved() {

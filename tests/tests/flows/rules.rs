@@ -1,11 +1,9 @@
 //! What is believed of that which comes from outside: a test for each rule, over every provider and path it holds for.
 
-use hookledger_core::api::ApiResponse;
-use hookledger_core::debt::ExpectationState;
 use hookledger_core::entry::State;
 use hookledger_core::expect;
 use hookledger_core::job::Job;
-use hookledger_core::ports::{Clock, Metric};
+use hookledger_core::ports::Metric;
 use hookledger_core::providers::{Providers, definition};
 use hookledger_core::receive::stopped;
 use hookledger_tests::memory::{answer, run};
@@ -68,54 +66,6 @@ fn answer_well(town: &Town) {
 }
 
 #[test]
-fn absent_is_one_thing() {
-    // Each provider's fields that may be absent, or must not be: however they are, the outcome is the same.
-    let rows = [
-        ("rightfoot", r#"{"event_uuid":"u","type":"BALANCE_BATCH_COMPLETED","batch_id":@}"#),
-        ("rightfoot", r#"{"event_uuid":@,"type":"BALANCE_BATCH_COMPLETED","batch_id":"b"}"#),
-        ("rightfoot", r#"{"event_uuid":"u","type":"BALANCE_BATCH_COMPLETED","batch_id":"b","timestamp":@}"#),
-        ("fynapse", r#"{"event_id":"e","type":@,"event_type":"balance.extracted","data":1}"#),
-        ("fynapse", r#"{"event_id":"e","type":"balance.extracted","data":@}"#),
-        ("finbox", r#"{"event_name":@,"entity_id":"e","statement_id":"s","progress":"completed"}"#),
-        ("finbox", r#"{"entity_id":"e","statement_id":@,"link_id":"l","progress":"failed"}"#),
-        ("finbox", r#"{"entity_id":"e","statement_id":"","link_id":@,"progress":"failed"}"#),
-        ("finbox", r#"{"entity_id":@,"statement_id":"s","progress":"failed"}"#),
-        ("runpayments", r#"{"event_type":"transaction.entered","source_id":@,"metadata":{"idempotency_key":"k"}}"#),
-        (
-            "runpayments",
-            r#"{"event_type":"merchant.live","source_id":7,"timestamp":@,"metadata":{"idempotency_key":"k"}}"#,
-        ),
-        (
-            "runpayments",
-            r#"{"event_type":"merchant.live","source_id":7,"timestamp":"2039-12-31T10:00:00Z","payload":{"merchant_id":@},"metadata":{"idempotency_key":"k"}}"#,
-        ),
-        ("runpayments", r#"{"event_type":"transaction.entered","source_id":7,"metadata":{"idempotency_key":@}}"#),
-    ];
-    for (provider, body) in rows {
-        let outcome = |absent: &str| {
-            let town = Town::new();
-            let answered = town.deliver(provider, &body.replace('@', absent)).status;
-            let entries = town.inbox.ledger.entries();
-            let told = entries.into_iter().map(|entry| (entry.state, entry.event_type, entry.reason, entry.key));
-            // An unreadable body's key is its digest.
-            (
-                answered,
-                told.map(|(state, kind, why, key)| (state, why, (kind != "unreadable").then_some(key)))
-                    .collect::<Vec<_>>(),
-            )
-        };
-        let null = outcome("null");
-        for absent in [r#""""#, r#""  ""#, r#""\t""#] {
-            assert_eq!(outcome(absent), null, "{provider}: {body} with {absent}");
-        }
-    }
-    // An id of blanks is no id: what is signed is identified by its bytes.
-    let town = Town::new();
-    town.deliver("fynapse", &EXTRACT.replace("e1", " "));
-    assert!(town.only_entry().key.sk.starts_with("event#sha256#"));
-}
-
-#[test]
 fn only_a_documented_refusal_is_permanent() {
     // A maintenance page, a redirect, a compressed answer, JSON of no known shape: at work, at polls, at lists.
     let answers: [(&str, u16, &[u8]); 5] = [
@@ -155,47 +105,6 @@ fn only_a_documented_refusal_is_permanent() {
             town.inbox.api.answer_with(move |_| answer(status, body));
             town.reconcile();
             assert_eq!(town.inbox.meter.of(Metric::WorkFailed, id(provider)), 1, "{name} at {provider}'s list");
-        }
-    }
-}
-
-#[test]
-fn a_quota_that_is_used_up_spends_nothing() {
-    for after in [None, Some(5), Some(100_000)] {
-        for (provider, delivery) in work() {
-            // Events that are complete without their report are told after the deadline, as in an outage.
-            if provider == "runpayments" {
-                continue;
-            }
-            let town = town();
-            town.inbox
-                .api
-                .answer_with(move |_| Ok(ApiResponse { status: 429, retry_after_secs: after, body: Vec::new() }));
-            town.deliver(provider, &delivery);
-            town.pass_minutes(6 * 60);
-            let entry = town.only_entry();
-            assert_eq!(
-                (entry.state, entry.reason.as_deref()),
-                (State::Open, Some("the provider's API answered 429")),
-                "{delivery}"
-            );
-            let latest = town.inbox.clock.now().plus_secs(3600 + 60);
-            assert!(entry.due_at.unwrap() <= latest, "{delivery}: no Retry-After beyond an hour is believed");
-            answer_well(&town);
-            town.pass_minutes(70);
-            assert_eq!(town.inbox.ledger.stored(&entry.key).unwrap().entry.state, State::Done, "{delivery}");
-        }
-        for (provider, reference) in POLLS {
-            let town = town();
-            town.inbox
-                .api
-                .answer_with(move |_| Ok(ApiResponse { status: 429, retry_after_secs: after, body: Vec::new() }));
-            run(expect::announce(&town.inbox, town.provider(provider), reference)).unwrap();
-            town.pass_minutes(6 * 60);
-            assert_eq!(town.inbox.ledger.expectations()[0].state, ExpectationState::Waiting, "{reference}");
-            answer_well(&town);
-            town.pass_minutes(70);
-            assert!(town.inbox.meter.of(Metric::DeliveriesReceived, id(provider)) > 0, "{reference}");
         }
     }
 }

@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(told(Ok((400, json!({"detail": "x"})))).unwrap_err(), "the provider's API answered 400");
         assert!(told(Ok((401, json!({})))).unwrap_err().ends_with("try again later"));
         assert!(told(Err(ApiError::TimedOut)).unwrap_err().contains("not known"));
-        let bad = typed(&line.replace("mode 1", "mode 2"), "{}", 0, Ok((200, json!({}))));
-        assert_eq!((bad.0.unwrap_err().to_string().as_str(), bad.2), ("--webhook-mode must be 0 or 1", 0));
+        let bad = typed(&line.replace("mode 1", "mode 4"), "{}", 0, Ok((200, json!({}))));
+        assert_eq!((bad.0.unwrap_err().to_string().as_str(), bad.2), ("--webhook-mode must be 0, 1, 2 or 3", 0));
     }
 }
