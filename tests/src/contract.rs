@@ -131,6 +131,7 @@ macro_rules! ledger_contract {
                 they_never_go_back,
                 two_of_one_walk_are_both_kept,
                 a_late_walk_writes_the_second_of_two_all_the_same,
+                what_has_a_name_alone_is_one,
                 so_many_of_one_walk_and_no_more,
                 large_documents_come_back,
                 a_smaller_document_replaces_a_larger_one_whole,

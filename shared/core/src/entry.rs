@@ -233,6 +233,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The place of a row, the `index`th of those that were read together. What stands under a name alone (`accounts`) is
+    /// one in its subject, whichever entry of the subject asks for it, and before or after what else.
+    pub fn place_of(&self, row: &Row, index: u64) -> u64 {
+        if row.sk.contains('#') { self.first.saturating_add(index) } else { 0 }
+    }
+
     /// Rows that were not asked for: they came with the event.
     pub fn delivered(at: UnixMs) -> Self {
         Self { asked_at: at, walk: at, first: 0 }

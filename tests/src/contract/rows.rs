@@ -102,6 +102,19 @@ pub async fn a_late_walk_writes_the_second_of_two_all_the_same<L: Inspect>(ledge
     assert_rows(ledger, "b1", &[row("a1", "later"), second]).await;
 }
 
+pub async fn what_has_a_name_alone_is_one<L: Inspect>(ledger: &L) {
+    // Two entries of one subject ask at once, one of them after something else.
+    let named = |sk: &str, text: &str| Row { sk: sk.into(), columns: vec![], document: text.into() };
+    let first = [named("balance#a", "x"), named("balance", "first")];
+    assert_eq!(ledger.put_rows(&subject("b1"), &first, &walk(1)).await, Ok(()));
+    let second = [named("balance", "second")];
+    let later = Snapshot { asked_at: at(3), ..walk(1) };
+    assert_eq!(ledger.put_rows(&subject("b1"), &second, &later).await, Ok(()));
+    let rows = ledger.rows_of(&subject("b1"), "balance").await;
+    assert_eq!(rows.keys().collect::<Vec<_>>(), ["balance", "balance#a"]);
+    assert_eq!(rows["balance"].document, b"second");
+}
+
 pub async fn so_many_of_one_walk_and_no_more<L: Inspect>(ledger: &L) {
     let rows: Vec<Row> = (0..=MAX_ALIKE_ROWS).map(|n| row("a1", n.to_string())).collect();
     let refused = ledger.put_rows(&subject("b1"), &rows, &walk(1)).await;

@@ -125,8 +125,9 @@ fn look(told: &Told, wanted: &Wanted, held: &Held, accounted: &mut Accounted) ->
             return Err(format!("there is no {sk}"));
         }
     }
-    for (sk, _) in &wanted.rows {
-        accounted.rows.insert(wanted.row(sk));
+    let may_hold = wanted.may_hold.iter().map(|sk| (*sk).to_string());
+    for sk in wanted.rows.iter().map(|(sk, _)| sk.clone()).chain(may_hold) {
+        accounted.rows.insert(wanted.row(&sk));
     }
     accounted.published.extend(effects.iter().map(ItemKey::stable_id));
     if let Some((_, loss)) = loss.filter(|(_, loss)| loss.state != "done") {

@@ -23,6 +23,8 @@ pub struct Wanted {
     pub polled: Option<String>,
     /// The result rows.
     pub rows: Vec<(String, Content)>,
+    /// Rows that may be there or not: which of two ways came first decides.
+    pub may_hold: &'static [&'static str],
     /// The status fact that carries its effect, if it is not the entry.
     pub fact: Option<String>,
     /// What the summary of the published detail has to say.
@@ -102,6 +104,7 @@ impl Wanted {
             pushed: SortKey::Whole(pushed),
             polled: None,
             rows: Vec::new(),
+            may_hold: &[],
             fact: None,
             summary: Vec::new(),
             loss: None,
@@ -133,6 +136,7 @@ fn of(told: &Told, alike: &mut BTreeMap<String, u32>) -> Wanted {
             pushed: SortKey::Start(format!("event#SESSION_REQUIREMENT_COMPLETION_NOTIFICATION#{session_id}#")),
             polled: Some(format!("event#SESSION_PROGRESS_COMPLETED#{session_id}")),
             rows: vec![("upload".into(), Content::Column("upload_status", Some("COMPLETED".into())))],
+            may_hold: &["progress"],
             summary: vec![("session_id", session_id.as_str().into())],
             ..Wanted::bare(format!("finbox#session#{session_id}"), String::new())
         },

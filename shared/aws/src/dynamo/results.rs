@@ -32,8 +32,8 @@ impl DynamoLedger {
         let at = |place| RowAt { asked_at: snapshot.asked_at, place };
         // Rows under one key go one after the other: their numbers follow the order of the answer.
         let mut by_key: BTreeMap<&str, Vec<(&Row, RowAt)>> = BTreeMap::new();
-        for (row, place) in rows.iter().zip(snapshot.first..) {
-            by_key.entry(row.sk.as_str()).or_default().push((row, at(place)));
+        for (row, index) in rows.iter().zip(0..) {
+            by_key.entry(row.sk.as_str()).or_default().push((row, at(snapshot.place_of(row, index))));
         }
         let written = stream::iter(by_key.into_values()).map(|alike| async move {
             for (row, at) in alike {

@@ -134,8 +134,9 @@ impl Ledger for MemoryLedger {
     }
 
     async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError> {
-        let Snapshot { asked_at, walk, first } = *snapshot;
-        for (row, place) in rows.iter().zip(first..) {
+        let Snapshot { asked_at, walk, .. } = *snapshot;
+        for (row, index) in rows.iter().zip(0..) {
+            let place = snapshot.place_of(row, index);
             self.call("put_rows", |table| {
                 for nth in 1..=MAX_ALIKE_ROWS {
                     let sk = nth_sk(&row.sk, nth);

@@ -108,7 +108,9 @@ impl<'a> Walk<'a> {
         let taken = self.submit("rightfoot", &json!({ "authorizers": [person] })).await?;
         let batch = taken["reference"].as_str().ok_or_else(|| format!("not submitted: {taken}"))?;
         let sandbox = &self.scene.local.sandbox;
-        sandbox.batch(batch, "complete", json!([])).await?;
+        sandbox
+            .batch(batch, "complete", json!([{ "authorizer_unique_id": "a1", "balance": 1, "balance_status_code": 0 }]))
+            .await?;
         let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch });
         self.admit("rightfoot", With::Live, &body.to_string()).await?;
         for (provider, document) in [
@@ -325,7 +327,13 @@ impl<'a> Walk<'a> {
         let (sandbox, id) = (&self.scene.local.sandbox, self.scene.id(name));
         let mut body = match provider {
             "rightfoot" => {
-                sandbox.batch(&id, "complete", json!([])).await?;
+                sandbox
+                    .batch(
+                        &id,
+                        "complete",
+                        json!([{ "authorizer_unique_id": "a1", "balance": 1, "balance_status_code": 0 }]),
+                    )
+                    .await?;
                 json!({ "event_uuid": id, "type": "BALANCE_BATCH_COMPLETED", "batch_id": id })
             }
             "fynapse" => json!({ "event_id": id, "type": "balance.extracted", "data": { "amount": 1 } }),
