@@ -99,6 +99,21 @@ fn a_list_that_keeps_saying_the_same_makes_one_event() {
 }
 
 #[test]
+fn a_return_is_seen_in_the_list_although_our_clock_was_behind() {
+    let town = Town::new();
+    // Three statuses within a second, received by a clock that is two seconds behind the provider's.
+    for (key, status, at) in [("k1", "cancelled", "02.000"), ("k2", "new", "02.001"), ("k3", "signed", "02.002")] {
+        town.deliver("runpayments", &merchant_at(status, key, &format!("2040-01-01T00:00:{at}Z")));
+        town.work();
+    }
+    assert_eq!(status_of(&town), "signed");
+    // That it was cancelled again is told by the list alone.
+    listed(&town, json!([{ "merchant_id": 7, "merchant_status": "Cancelled" }]));
+    town.pass_minutes(120);
+    assert_eq!((status_of(&town), types_published(&town).len()), ("cancelled".into(), 4));
+}
+
+#[test]
 fn an_older_answer_that_comes_last_replaces_nothing() {
     let town = Town::new();
     let asked = Rc::new(Cell::new(0));
