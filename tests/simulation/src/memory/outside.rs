@@ -2,15 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hookledger_core::api::{ApiError, ApiRequest, ApiResponse};
 use hookledger_core::entry::Announcement;
 use hookledger_core::identity::ProviderId;
-use hookledger_core::ports::{Meter, Metric, ProviderApi, PublishError, Publisher, Secrets, SecretsError};
+use hookledger_core::ports::{Clock, Meter, Metric, ProviderApi, PublishError, Publisher, Secrets, SecretsError};
 use hookledger_core::secret::ProviderSecrets;
+use hookledger_core::time::UnixMs;
 
+use super::clock::FixedClock;
 use super::faults::Faults;
+use super::turn::turn;
 
 /// Keeps every count.
 #[derive(Debug, Default)]
@@ -150,6 +154,28 @@ pub struct ScriptedApi {
     script: RefCell<Option<Script>>,
     requests: RefCell<Vec<(ProviderId, ApiRequest)>>,
     told: RefCell<Vec<Told>>,
+    slowness: RefCell<Option<Slowness>>,
+    /// When the answers arrive that are on their way, each under a number of its own.
+    late: RefCell<BTreeMap<u64, UnixMs>>,
+    numbered: Cell<u64>,
+}
+
+/// How long an answer is on its way, in milliseconds, by a clock.
+struct Slowness {
+    clock: Rc<FixedClock>,
+    takes_ms: Box<dyn Fn() -> u64>,
+}
+
+/// An answer on its way. Whoever waits for it may be killed.
+struct OnItsWay<'a> {
+    api: &'a ScriptedApi,
+    number: u64,
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        self.api.late.borrow_mut().remove(&self.number);
+    }
 }
 
 /// What the caller of an API was told.
@@ -177,6 +203,30 @@ impl ScriptedApi {
         self.told.take()
     }
 
+    /// From now on an answer arrives so long after it was made, by this clock. What is asked later may be answered
+    /// sooner.
+    pub fn answer_after(&self, clock: Rc<FixedClock>, takes_ms: impl Fn() -> u64 + 'static) {
+        *self.slowness.borrow_mut() = Some(Slowness { clock, takes_ms: Box::new(takes_ms) });
+    }
+
+    /// When the next of the answers arrives that are on their way.
+    pub fn next_answer_at(&self) -> Option<UnixMs> {
+        self.late.borrow().values().min().copied()
+    }
+
+    /// Waits until the answer that was just made arrives.
+    async fn arrival(&self) {
+        let slow = self.slowness.borrow().as_ref().map(|slow| (slow.clock.clone(), (slow.takes_ms)()));
+        let Some((clock, takes_ms)) = slow.filter(|(_, takes_ms)| *takes_ms > 0) else { return };
+        let (at, number) = (clock.now().plus_ms(takes_ms), self.numbered.get());
+        self.numbered.set(number + 1);
+        self.late.borrow_mut().insert(number, at);
+        let _waiting = OnItsWay { api: self, number };
+        while clock.now() < at {
+            turn().await;
+        }
+    }
+
     /// Their URLs.
     pub fn urls(&self) -> Vec<String> {
         self.requests.borrow().iter().map(|(_, request)| request.url.clone()).collect()
@@ -191,6 +241,9 @@ impl ProviderApi for ScriptedApi {
             script.as_mut().map_or(Err(ApiError::Unreachable), |answer| answer(&request.url))
         };
         let outcome = self.faults.call("call", ApiError::Unreachable, effect).await;
+        if outcome.is_ok() {
+            self.arrival().await;
+        }
         let answered = match &outcome {
             Ok(response) => response.status < 500,
             Err(error) => !matches!(error, ApiError::Unreachable | ApiError::TimedOut),

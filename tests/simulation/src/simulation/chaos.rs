@@ -37,6 +37,8 @@ pub(super) struct Chaos {
     kills: Cell<u64>,
     /// Expectations that were ended, without an answer that says so.
     unheard_ends: Cell<u64>,
+    /// Entries that were put, without an answer that says so.
+    unheard_puts: Cell<u64>,
     status_moved: Cell<bool>,
     cursor_moved: Cell<bool>,
     circuit_moved: Cell<bool>,
@@ -82,6 +84,7 @@ impl Chaos {
             calls: Cell::default(),
             kills: Cell::default(),
             unheard_ends: Cell::default(),
+            unheard_puts: Cell::default(),
             status_moved: Cell::default(),
             cursor_moved: Cell::default(),
             circuit_moved: Cell::default(),
@@ -137,6 +140,11 @@ impl Chaos {
     /// Expectations that were ended, perhaps, by a flow that was told it failed.
     pub(super) fn unheard_ends(&self) -> u64 {
         self.unheard_ends.get()
+    }
+
+    /// Entries that were put, perhaps, by a flow that was told it failed.
+    pub(super) fn unheard_puts(&self) -> u64 {
+        self.unheard_puts.get()
     }
 
     /// Whether a status was moved since this was asked last.
@@ -243,8 +251,10 @@ impl Fate for Chaos {
             "call" if how == LOST => self.answer_lost.set(true),
             _ => {}
         }
-        if call == "end_expectation" && how == LOST {
-            self.unheard_ends.set(self.unheard_ends.get() + 1);
+        match call {
+            "end_expectation" if how == LOST => self.unheard_ends.set(self.unheard_ends.get() + 1),
+            "admit" if how == LOST => self.unheard_puts.set(self.unheard_puts.get() + 1),
+            _ => {}
         }
         self.tell(|| format!("#{:<4} {port}.{call}: {how}", self.who.get()));
     }
