@@ -1,6 +1,9 @@
 //! The invariants, checked when everything is quiet: what the ledger and the bus hold against what really happened.
 
+mod asked;
+mod kept;
 mod merchants;
+mod results;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,8 +13,8 @@ use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Clock as _, Metric};
 
 use super::engine::{Seen, Violations};
-use super::truth::{ATTEMPT, Effect, FORGED, LEAKED, TrueEvent, key};
-use super::world::{Glass, World};
+use super::truth::{ATTEMPT, Effect, FORGED, LEAKED, TrueEvent, Twin};
+use super::world::{Glass, World, beside, is_other};
 
 /// Why an entry of a true event may wait for a person. Any other reason is a mistake of ours.
 const GOOD_REASONS: [&str; 4] =
@@ -20,9 +23,10 @@ const GOOD_REASONS: [&str; 4] =
 /// How an entry is settled whose provider says something else by now.
 const OVERTAKEN: &str = "overtaken: ";
 
-/// But not that its provider was down, or its quota used up: an outage is no failure of what waits for its end. Runs end long before the week
-/// that this holds for.
-const BAD_REASONS: [&str; 2] = ["its circuit is open", "answered 429"];
+/// But not that its provider was down, or its quota used up: an outage is no failure of what waits for its end. Runs end
+/// long before the week that this holds for. And not that there is much to be read.
+const BAD_REASONS: [&str; 3] =
+    ["its circuit is open", "answered 429", "the provider's answers take longer than one attempt may last"];
 
 /// More deliveries than any event has: attempts, and copies of each.
 const MAX_ATTEMPTS_SENT: u32 = 30;
@@ -67,6 +71,9 @@ pub(super) fn check<L: Glass>(world: &World<L>, seen: &Seen) -> Violations {
     check.links();
     check.expectations();
     check.results();
+    check.other_contents();
+    check.unknown_statuses();
+    check.losses();
     check.refusals();
     check.circuits();
     check.violations
@@ -110,7 +117,7 @@ impl<L: Glass> Check<'_, L> {
         let memory = self.world.memory();
         let mut found = Vec::new();
         for event in &self.world.truth.plot.events {
-            let Some(stored) = memory.stored(&event.key).filter(|stored| stored.entry.origin == Origin::Push) else {
+            let Some(stored) = self.world.kept(event).filter(|stored| stored.entry.origin == Origin::Push) else {
                 continue;
             };
             let sent = |made: u32| event.body.replace(ATTEMPT, &made.to_string()).into_bytes();
@@ -133,9 +140,13 @@ impl<L: Glass> Check<'_, L> {
     fn acknowledged(&mut self) {
         let acknowledged: Vec<usize> = self.seen.acknowledged.keys().copied().collect();
         for event in acknowledged {
-            let TrueEvent { key, effect, provider, .. } = &self.world.truth.plot.events[event];
-            let state = self.state(key);
+            let happens = &self.world.truth.plot.events[event];
+            let TrueEvent { key, effect, provider, .. } = happens;
+            let kept = self.world.kept(happens);
+            let is_second = kept.as_ref().is_some_and(|kept| is_other(key, &kept.entry.key));
+            let state = kept.map(|kept| kept.entry.state);
             let accounted = match effect {
+                _ if is_second => state == Some(State::Ignored),
                 Effect::Own | Effect::Status(_) | Effect::Alike(_) => {
                     matches!(state, Some(State::Done | State::Parked))
                 }
@@ -156,13 +167,27 @@ impl<L: Glass> Check<'_, L> {
         let mut known: BTreeMap<ItemKey, Option<Effect>> =
             plot.found_by_asking.iter().map(|(key, _)| (key.clone(), None)).collect();
         known.extend(plot.events.iter().map(|event| (event.key.clone(), Some(event.effect))));
+        for event in &plot.events {
+            if let Twin::Type(event_type) = event.twin {
+                known.insert(beside(&event.key, event_type), Some(event.effect));
+            }
+        }
         for merchant in &self.world.truth.runpayments.merchants {
             for (status, _) in &merchant.statuses {
                 // How many of them there may be, `merchants` says.
-                known.extend((1..=merchant.statuses.len()).map(|n| (merchant.listed(status, n), None)));
+                known.extend((1..=merchant.statuses.len() + 1).map(|n| (merchant.listed(status, n), None)));
+            }
+            if merchant.listed_unknown_ever() {
+                known.insert(merchant.listed_unknown(), None);
             }
         }
-        for entry in self.entries.values().cloned().collect::<Vec<_>>() {
+        let losses: BTreeSet<ItemKey> =
+            self.world.truth.fynapse.deliveries().iter().map(|delivery| delivery.loss()).collect();
+        let seconds: Vec<&ItemKey> =
+            plot.events.iter().filter(|event| event.twin == Twin::Content).map(|event| &event.key).collect();
+        // How a loss and a second content must stand, `losses` and `other_contents` say.
+        let elsewhere = |key: &ItemKey| losses.contains(key) || seconds.iter().any(|first| is_other(first, key));
+        for entry in self.entries.values().filter(|entry| !elsewhere(&entry.key)).cloned().collect::<Vec<_>>() {
             let body = memory.stored(&entry.key).map(|stored| stored.body).unwrap_or_default();
             let text = format!("{} {}", entry.key, String::from_utf8_lossy(&body));
             if text.contains(FORGED) {
@@ -230,126 +255,6 @@ impl<L: Glass> Check<'_, L> {
             }
             if matches!(entry.state, State::Ignored) && published.contains(&entry.key) {
                 found.push(("what is done was published", format!("{} is ignored, and was published", entry.key)));
-            }
-        }
-        self.violations.extend(found);
-    }
-
-    /// A link that was watched is known completely: every statement, and attempts that look the same by their number.
-    fn links(&mut self) {
-        let truth = &self.world.truth;
-        let watched: BTreeSet<String> = self.world.memory().expectations().into_iter().map(|e| e.reference).collect();
-        let kept = |link: &String| watched.contains(link) && !self.seen.closed.contains(link);
-        let mut missing: Vec<ItemKey> = Vec::new();
-        let mut found = Vec::new();
-        for statement in &truth.finbox.statements {
-            if statement.link().is_some_and(|link| kept(&format!("link:{link}"))) {
-                missing.push(statement.key());
-            }
-        }
-        for (group, alike) in truth.finbox.alike.iter().enumerate() {
-            let of_group = |event: &&usize| truth.plot.events[**event].effect == Effect::Alike(group);
-            let acknowledged = self.seen.acknowledged.keys().filter(of_group).count();
-            let is_watched = watched.contains(&format!("link:{}", alike.link));
-            if acknowledged > 1 && !is_watched && self.dead_rescues == 0 {
-                found.push(("failures that look the same are counted", format!("nobody counts {}", alike.key(1))));
-            }
-            if kept(&format!("link:{}", alike.link)) {
-                missing.extend((1..=alike.at.len()).map(|n| alike.key(n)));
-            }
-        }
-        missing.retain(|key| !matches!(self.state(key), Some(State::Done | State::Parked)));
-        found.extend(
-            missing.into_iter().map(|key| ("what is watched is known", format!("{key} is {:?}", self.state(&key)))),
-        );
-        self.violations.extend(found);
-    }
-
-    /// What was announced has come, or is reported as expired.
-    fn expectations(&mut self) {
-        let rows = self.world.memory().expectations();
-        let mut found = Vec::new();
-        for index in &self.seen.announced {
-            let announced = &self.world.truth.plot.announced[*index];
-            let Some(row) = rows.iter().find(|row| row.reference == announced.reference) else {
-                found.push(("announced is kept", format!("{} is forgotten", announced.reference)));
-                continue;
-            };
-            if self.seen.closed.contains(&announced.reference) {
-                continue;
-            }
-            let healed_at = self.seen.healed_at.unwrap_or(self.world.start);
-            let in_time = announced.complete_at.is_some_and(|at| at <= healed_at);
-            let lived = self.seen.waiting_at_heal.contains(&row.key) || row.created_at > healed_at;
-            if in_time && lived && row.state != ExpectationState::Met {
-                found.push(("announced is found", format!("{} is complete, and {:?}", row.key, row.state)));
-            }
-            if announced.complete_at.is_none() && row.state == ExpectationState::Met {
-                found.push(("announced is found", format!("{} was met, and never completed", row.key)));
-            }
-            let of_subject = |entry: &Entry| entry.key.pk == row.key.pk && entry.state != State::Open;
-            if row.state == ExpectationState::Closed && !row.repeats {
-                found.push(("announced is found", format!("{} was closed, and nobody asked for it", row.key)));
-            }
-            if row.state == ExpectationState::Met && !self.entries.values().any(of_subject) {
-                found.push(("announced is found", format!("{} was met, and nothing is there", row.key)));
-            }
-        }
-        // More than there are rows: what expired may be announced again, and expire again.
-        let expired = self.world.memory().times_expired();
-        let counted = self.world.meter.total(Metric::ExpectationsExpired);
-        // A kill or a lost answer between the row and the count loses the count; the row stays listed.
-        let unheard = self.world.chaos.kills() + self.world.chaos.unheard_ends();
-        if counted > expired || counted + unheard < expired {
-            found.push(("expired is counted", format!("{expired} expired, {counted} counted")));
-        }
-        self.violations.extend(found);
-    }
-
-    /// The rows of what is done are what the provider knows, to the digit.
-    fn results(&mut self) {
-        let (truth, memory) = (&self.world.truth, self.world.memory());
-        let mut found = Vec::new();
-        for batch in &truth.rightfoot.batches {
-            let entry = key("rightfoot", "batch", &batch.id, &["BALANCE_BATCH_COMPLETED", &batch.id]);
-            if self.state(&entry) != Some(State::Done) {
-                continue;
-            }
-            let rows = memory.rows(&entry.subject());
-            let balances = rows.iter().filter(|row| row.sk.starts_with("balance#"));
-            let held: BTreeMap<String, String> = balances
-                .map(|row| {
-                    let amount =
-                        row.columns.iter().find(|(name, _)| *name == "balance").map(|(_, amount)| amount.clone());
-                    (row.sk.replacen("balance#", "", 1), amount.unwrap_or("null".into()))
-                })
-                .collect();
-            let known = batch.rows();
-            if held != known {
-                found.push((
-                    "nothing settled short of what the provider has",
-                    format!("{}: {held:?}, in truth {known:?}", batch.id),
-                ));
-            }
-        }
-        for event in truth.plot.events.iter().filter(|event| event.provider == "fynapse" && event.effect == Effect::Own)
-        {
-            let data =
-                event.body.split_once(r#""data":"#).map(|(_, data)| data.trim_end_matches('}').to_string() + "}");
-            let rows = memory.rows(&event.key.subject());
-            let held = rows.first().map(|row| String::from_utf8_lossy(&row.document).into_owned());
-            if self.state(&event.key) == Some(State::Done) && held != data {
-                found.push(("results equal the truth", format!("{}: {held:?}, in truth {data:?}", event.key)));
-            }
-        }
-        for statement in &truth.finbox.statements {
-            let rows = memory.rows(&statement.key().subject());
-            let has = |prefix: &str| rows.iter().any(|row| row.sk.starts_with(prefix));
-            let complete = if statement.completed() { has("transactions") && has("accounts") } else { has("failure#") };
-            let overtaken = self.entries.get(&statement.key()).and_then(|entry| entry.reason.as_ref());
-            let overtaken = overtaken.is_some_and(|reason| reason.starts_with(OVERTAKEN));
-            if self.state(&statement.key()) == Some(State::Done) && !complete && !overtaken {
-                found.push(("results equal the truth", format!("{} has no rows", statement.key())));
             }
         }
         self.violations.extend(found);

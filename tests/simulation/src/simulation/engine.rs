@@ -131,8 +131,14 @@ pub(super) struct Engine<'w, L> {
     expired: BTreeSet<(ItemKey, UnixMs)>,
     /// When somebody died of a provider's answer last.
     deadly_at: Option<UnixMs>,
-    /// How the cursor of the merchants' list stood last.
-    cursor: Option<Listing>,
+    /// How the lists' cursors stood last.
+    cursors: BTreeMap<ItemKey, Listing>,
+    /// When the walk of a list came to its end last.
+    walked: BTreeMap<ItemKey, UnixMs>,
+    /// Turns in a row in which no port was called.
+    idle: u64,
+    /// The port calls at the last turn.
+    calls: u64,
     pub(super) seen: Seen,
 }
 
@@ -140,7 +146,7 @@ impl<'w, L: Glass> Engine<'w, L> {
     pub(super) fn new(seed: u64, world: &'w World<L>, span_secs: u64) -> Self {
         let dice = Dice::new(seed, 5);
         let ranges = dice.pick(&[1, 4, 16, 16, 16, 16, 16, 16]);
-        let heal_at = world.start.plus_secs(span_secs + dice.between(600, 1200));
+        let heal_at = world.start.plus_secs(span_secs + dice.between(600, 1200)).max(world.truth.well_from());
         let mut engine = Self {
             world,
             dice,
@@ -159,7 +165,10 @@ impl<'w, L: Glass> Engine<'w, L> {
             lines: BTreeMap::new(),
             expired: BTreeSet::new(),
             deadly_at: None,
-            cursor: None,
+            cursors: BTreeMap::new(),
+            walked: BTreeMap::new(),
+            idle: 0,
+            calls: 0,
             seen: Seen::default(),
         };
         for provider in PROVIDERS {
@@ -174,6 +183,9 @@ impl<'w, L: Glass> Engine<'w, L> {
         let plot = &self.world.truth.plot;
         for (event, happens) in plot.events.iter().enumerate().filter(|(_, happens)| !happens.lost) {
             self.plan(happens.at.plus_ms(happens.delay_ms), Act::Attempt { event, made: 0 });
+        }
+        for (event, at) in self.world.truth.fynapse.again.iter().copied() {
+            self.plan(at, Act::Attempt { event, made: 0 });
         }
         for (index, forgery) in plot.forgeries.iter().enumerate() {
             self.plan(forgery.at, Act::Forge(index));
@@ -290,6 +302,11 @@ impl<'w, L: Glass> Engine<'w, L> {
 
     /// Something is in flight: time goes on by what a call takes.
     fn creep(&mut self) {
+        let all_wait = self.idle > 2 * self.invocations.len() as u64;
+        if let Some(at) = self.world.api.next_answer_at().filter(|_| all_wait) {
+            // Everybody waits for an answer: on to the first of them.
+            return self.world.clock.set(at.max(self.now()));
+        }
         let ms = match self.dice.below(1000) {
             0 if !self.calm() => self.dice.between(500, 6_000),
             1..=300 => 0,
@@ -317,6 +334,9 @@ impl<'w, L: Glass> Engine<'w, L> {
         invocation.turns_left = invocation.turns_left.map(|turns| turns - 1);
         self.world.chaos.polled(invocation.id);
         let polled = invocation.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let calls = self.world.chaos.calls();
+        self.idle = if calls == self.calls { self.idle + 1 } else { 0 };
+        self.calls = calls;
         if let Poll::Ready(ending) = polled {
             let ended = self.invocations.swap_remove(index);
             self.world.chaos.tell(|| format!("#{:<4} ends{}", ended.id, told(&ending)));
@@ -356,10 +376,17 @@ impl<'w, L: Glass> Engine<'w, L> {
 
     fn quiet(&self) -> bool {
         let memory = self.world.memory();
-        let walked = |interval| self.now() > self.heal_at.plus_secs(interval);
+        // The lists are walked once more after the last that they could tell.
+        let told = self.world.truth.fynapse.deliveries().into_iter().map(|delivery| delivery.changed_at).max();
+        let last = self.heal_at.max(told.unwrap_or(self.heal_at));
+        let interval_secs = self.world.timing.listing_interval_secs;
+        let since = |walks: u64| last.plus_secs(walks * interval_secs);
+        // A list that was in trouble may have been put off for longer.
+        let walked = |listing: &Listing| self.walked.get(&listing.key).is_some_and(|at| *at > since(1));
         self.calm()
             && self.agenda.is_empty()
-            && walked(3 * self.world.timing.listing_interval_secs)
+            && self.now() > since(3)
+            && memory.listings().iter().all(walked)
             && self.world.queue.next_visible_at().is_none()
             && memory.entries_in(State::Open).is_empty()
             && memory.expectations().iter().all(|expectation| expectation.due_at.is_none())

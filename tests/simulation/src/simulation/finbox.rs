@@ -10,6 +10,7 @@ use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, 
 use crate::memory::answer;
 
 const NAME: &str = "finbox";
+const ENRICHMENT: &str = "ENRICHMENT_NOTIFICATION";
 
 /// One upload of a statement.
 pub(super) struct Statement {
@@ -20,7 +21,7 @@ pub(super) struct Statement {
     ended_at: UnixMs,
     progress: &'static str,
     /// When a failed one was completed after all.
-    completed_at: Option<UnixMs>,
+    pub(super) completed_at: Option<UnixMs>,
 }
 
 /// Attempts that look the same when they are pushed: only the link's list tells how many there were.
@@ -57,6 +58,8 @@ pub(super) struct FinBox {
     pub(super) statements: Vec<Statement>,
     pub(super) alike: Vec<Alike>,
     sessions: Vec<Session>,
+    /// The entries that tell of a session that was processed.
+    pub(super) enrichments: Vec<ItemKey>,
 }
 
 impl Statement {
@@ -83,6 +86,11 @@ impl Statement {
     /// The entry of this upload.
     pub(super) fn key(&self) -> ItemKey {
         key(NAME, "entity", &self.entity, &["statement", &self.id, self.progress])
+    }
+
+    /// The entry of what overtook it.
+    pub(super) fn completion(&self) -> ItemKey {
+        key(NAME, "entity", &self.entity, &["statement", &self.id, "completed"])
     }
 }
 
@@ -166,10 +174,12 @@ impl FinBox {
         let statement = Statement { entity, link, id, started_at, ended_at, progress, completed_at };
         plot.found_by_asking.push((statement.key(), sent_at));
         let body = pushed(&statement.entity, &statement.id, statement.link.as_deref(), progress, statement.reason());
+        // A name that is empty is none: this is no session.
+        let body = if dice.percent(20) { body.replacen('{', r#"{"event_name":"","#, 1) } else { body };
         author.tell(plot, NAME, statement.key(), sent_at, body, Effect::Own);
         if let Some(at) = completed_at {
             let (entity, id) = (statement.entity.as_str(), statement.id.as_str());
-            let completed = key(NAME, "entity", entity, &["statement", id, "completed"]);
+            let completed = statement.completion();
             plot.found_by_asking.push((completed.clone(), at));
             author.tell(plot, NAME, completed, at, pushed(entity, id, None, "completed", ""), Effect::Own);
         }
@@ -203,6 +213,11 @@ impl FinBox {
         let processed_at = ended_at.plus_ms(dice.between(1_000, 300_000));
         if !expired {
             plot.found_by_asking.push((key(NAME, "session", id, &["SESSION_PROGRESS_COMPLETED", id]), processed_at));
+            let body =
+                format!(r#"{{"event_name":"{ENRICHMENT}","session_id":"{id}","accounts":{accounts},"message":"x"}}"#);
+            let enriched = key(NAME, "session", id, &[ENRICHMENT, id, &states]);
+            author.tell(plot, NAME, enriched.clone(), processed_at, body, Effect::Own);
+            self.enrichments.push(enriched);
         }
         if dice.percent(50) {
             let complete_at = (!expired).then_some(processed_at);

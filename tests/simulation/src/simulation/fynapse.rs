@@ -1,65 +1,49 @@
-//! Fynapse's half of the history: balance extracts, signed and complete, that nothing can be asked about.
+//! Fynapse's half of the history: balance extracts, signed and complete, that nothing can be asked about. What became of
+//! each delivery stands in an audit (`fynapse/audit.rs`).
+
+mod audit;
 
 use hookledger_core::identity::digest_hex;
 
-use super::truth::{Author, Effect, FORGED, Forgery, Forging, Plot, key};
+use super::truth::{Author, Effect, FORGED, Forgery, Forging, Plot, Twin, key};
+pub(super) use audit::{Delivery, Fynapse};
 
 const NAME: &str = "fynapse";
 
 /// Draws what Fynapse sends.
-pub(super) fn happen(author: &Author<'_>, plot: &mut Plot) {
+fn happen(author: &Author<'_>, plot: &mut Plot) {
     let dice = author.dice;
     for n in 1..=dice.between(2, 5) {
         let data = format!(r#"{{"n":{n}, "amount":12345678901234567890.{n}0}}"#);
-        match dice.below(8) {
+        let id = format!("e{n}");
+        let named =
+            |event_type: &str, data: &str| format!(r#"{{"event_id":"{id}","type":"{event_type}","data":{data}}}"#);
+        let (entry, body, effect) = match dice.below(8) {
             0 => {
                 let body = format!(r#"{{"type":"balance.extracted","data":{data}}}"#);
                 let digest = digest_hex(body.as_bytes());
-                author.tell(
-                    plot,
-                    NAME,
-                    key(NAME, "event", &digest, &["sha256", &digest]),
-                    author.moment(),
-                    body,
-                    Effect::Own,
-                );
+                (key(NAME, "event", &digest, &["sha256", &digest]), body, Effect::Own)
             }
-            1 => {
-                let body = format!(r#"{{"event_id":"e{n}","type":"journal.posted","data":{data}}}"#);
-                author.tell(
-                    plot,
-                    NAME,
-                    key(NAME, "event", &format!("e{n}"), &[&format!("e{n}")]),
-                    author.moment(),
-                    body,
-                    Effect::Ignored,
-                );
-            }
+            1 => (key(NAME, "event", &id, &[&id]), named("journal.posted", &data), Effect::Ignored),
             2 => {
                 let body = format!("not JSON {n}");
-                let day = author.start.day();
                 let digest = digest_hex(body.as_bytes());
-                author.tell(
-                    plot,
-                    NAME,
-                    key(NAME, "unreadable", &day, &["sha256", &digest]),
-                    author.moment(),
-                    body,
-                    Effect::Parked,
-                );
+                (key(NAME, "unreadable", &author.start.day(), &["sha256", &digest]), body, Effect::Parked)
             }
-            _ => {
-                let body = format!(r#"{{"event_id":"e{n}","type":"balance.extracted","data":{data}}}"#);
-                author.tell(
+            3 => {
+                // The same event once more, with another amount.
+                let other = format!(r#"{{"n":{n}, "amount":90.10}}"#);
+                tell_twice(
+                    author,
                     plot,
-                    NAME,
-                    key(NAME, "event", &format!("e{n}"), &[&format!("e{n}")]),
-                    author.moment(),
-                    body,
-                    Effect::Own,
+                    &id,
+                    [&named("balance.extracted", &data), &named("balance.extracted", &other)],
                 );
+                continue;
             }
-        }
+            _ => (key(NAME, "event", &id, &[&id]), named("balance.extracted", &data), Effect::Own),
+        };
+        author.tell(plot, NAME, entry, author.moment(), body, effect);
     }
     for n in 0..dice.below(3) {
         let how = match dice.below(6) {
@@ -77,5 +61,17 @@ pub(super) fn happen(author: &Author<'_>, plot: &mut Plot) {
     if let Some(at) = captured.map(|event| event.at.plus_ms(event.delay_ms + dice.between(0, 600_000))) {
         let how = Forging::Replayed(plot.events.len() - 1);
         plot.forgeries.push(Forgery { provider: NAME, at, how, body: String::new() });
+    }
+}
+
+/// Two contents under one id. Either may come first.
+fn tell_twice(author: &Author<'_>, plot: &mut Plot, id: &str, bodies: [&str; 2]) {
+    let mut at = author.moment();
+    for body in bodies {
+        author.tell(plot, NAME, key(NAME, "event", id, &[id]), at, body.to_string(), Effect::Own);
+        if let Some(event) = plot.events.last_mut() {
+            event.twin = Twin::Content;
+        }
+        at = at.plus_ms(author.dice.below(600_000));
     }
 }

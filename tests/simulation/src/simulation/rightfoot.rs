@@ -11,6 +11,10 @@ use crate::memory::answer;
 const NAME: &str = "rightfoot";
 /// The batch whose balances kill whoever reads them.
 pub(super) const DEADLY: &str = "deadly";
+/// The batch whose pages take so long that one attempt does not see them all.
+pub(super) const LONG: &str = "long";
+const LONG_BALANCES: u64 = 30;
+pub(super) const SLOW_PAGE_MS: u64 = 3_500;
 /// Balances on one page, few enough that most batches take several.
 const PAGE: usize = 2;
 
@@ -19,8 +23,10 @@ pub(super) struct Batch {
     pub(super) id: String,
     /// When its balances can be read; `None`: it never completes.
     pub(super) readable_at: Option<UnixMs>,
-    /// Before that it is answered as complete, with its total and without a row, from this time on.
-    empty_from: Option<UnixMs>,
+    /// Before that it is answered as complete, with its total and not with all its rows, from this time on.
+    short_from: Option<UnixMs>,
+    /// How many rows it shows then.
+    short_rows: usize,
     /// How its pages say that another one follows.
     flags: Flags,
     /// Authorizer and amount, the amount as the JSON text that is sent.
@@ -57,7 +63,11 @@ pub(super) struct Rightfoot {
 impl Rightfoot {
     pub(super) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
         let dice = author.dice;
-        let batches: Vec<Batch> = (1..=dice.between(2, 4)).map(|n| batch(author, plot, n)).collect();
+        let mut batches: Vec<Batch> =
+            (1..=dice.between(2, 4)).map(|n| batch(author, plot, format!("b{n}"), dice.between(1, 6))).collect();
+        if dice.percent(6) {
+            batches.push(batch(author, plot, LONG.to_string(), LONG_BALANCES));
+        }
         let oddity = |event_type: &str, batch: &str| format!(r#"{{"event_uuid":"odd","type":"{event_type}"{batch}}}"#);
         if dice.percent(20) {
             let body = oddity("BATCH_RENAMED", r#","batch_id":"odd""#);
@@ -97,13 +107,11 @@ impl Rightfoot {
         let wanted = parameter(query, "batchId").unwrap_or_default();
         let Some(batch) = self.batches.iter().find(|batch| batch.id == wanted) else { return answer(404, "{}") };
         let total = batch.balances.len();
-        match (batch.readable_at, batch.empty_from) {
-            (Some(readable_at), _) if readable_at <= now => {}
-            (Some(_), Some(from)) if from <= now => {
-                return answer(200, format!(r#"{{"batch_id":"{wanted}","total_processed":{total},"balances":[]}}"#));
-            }
+        let shown = match (batch.readable_at, batch.short_from) {
+            (Some(readable_at), _) if readable_at <= now => total,
+            (Some(_), Some(from)) if from <= now => batch.short_rows,
             _ => return answer(404, "{}"),
-        }
+        };
         let from: usize = parameter(query, "next_page_token").and_then(|token| token.parse().ok()).unwrap_or(0);
         if from > 0 && refuses_token {
             return answer(400, r#"{"error":{"code":"INVALID_PAGE_TOKEN"}}"#);
@@ -111,6 +119,7 @@ impl Rightfoot {
         let rows: Vec<String> = batch
             .balances
             .iter()
+            .take(shown)
             .skip(from)
             .take(PAGE)
             .map(|(id, amount)| {
@@ -118,9 +127,10 @@ impl Rightfoot {
             })
             .collect();
         let next = from + rows.len();
-        let more = next < batch.balances.len();
+        let more = next < shown;
         let token = if more { format!("\"{next}\"") } else { "null".into() };
         let flags = match batch.flags {
+            _ if shown < total => format!(r#""has_more":{more},"next_page_token":{token},"total_processed":{total}"#),
             Flags::Both => format!(r#""has_more":{more},"next_page_token":{token},"total_processed":{total}"#),
             Flags::Camel => format!(r#""hasMore":{more},"nextPageToken":{token}"#),
             Flags::TokenAlone => format!(r#""next_page_token":{token}"#),
@@ -133,27 +143,32 @@ fn completed(batch_id: &str, uuid: &str) -> String {
     format!(r#"{{"event_uuid":"{uuid}","type":"BALANCE_BATCH_COMPLETED","batch_id":"{batch_id}"}}"#)
 }
 
-fn batch(author: &Author<'_>, plot: &mut Plot, n: u64) -> Batch {
+fn batch(author: &Author<'_>, plot: &mut Plot, id: String, size: u64) -> Batch {
     let dice = author.dice;
-    let id = format!("b{n}");
     let complete_at = dice.percent(85).then(|| author.moment());
     // The API may show it a little after the webhook was sent.
     let readable_at = complete_at.map(|at| at.plus_ms(if dice.percent(30) { dice.below(90_000) } else { 0 }));
     let amounts = ["0", "-1200.50", "null", "12345678901234567890.10", "7.000", "1e3"];
     let mut balances: Vec<(String, String)> =
-        (0..dice.between(1, 6)).map(|a| (format!("{id}-a{a}"), dice.pick(&amounts).to_string())).collect();
+        (0..size).map(|a| (format!("{id}-a{a}"), dice.pick(&amounts).to_string())).collect();
     if dice.percent(25) {
         // The first authorizer again, with another amount: another account of its own.
         balances.push((format!("{id}-a0"), "99.99".to_string()));
     }
-    let empty_from = readable_at.filter(|_| dice.percent(30)).map(|at| UnixMs(at.0 - 45_000));
+    let short_from = readable_at.filter(|_| dice.percent(30)).map(|at| UnixMs(at.0 - 45_000));
+    let short_rows = dice.index(balances.len());
     let flags = dice.pick(&[Flags::Both, Flags::Both, Flags::Camel, Flags::TokenAlone]);
     if let Some(at) = complete_at {
         let entry = key(NAME, "batch", &id, &["BALANCE_BATCH_COMPLETED", &id]);
         plot.found_by_asking.push((entry.clone(), at));
-        author.tell(plot, NAME, entry, at, completed(&id, &format!("u{n}")), Effect::Own);
+        if dice.percent(15) {
+            // Its first delivery can't be read, and names the batch all the same.
+            let body = format!(r#"{{"type":"BALANCE_BATCH_COMPLETED","batch_id":"{id}"}}"#);
+            author.tell(plot, NAME, entry.clone(), at, body, Effect::Quarantined);
+        }
+        author.tell(plot, NAME, entry, at, completed(&id, &format!("u-{id}")), Effect::Own);
         if let Some((authorizer, _)) = balances.first().filter(|_| dice.percent(30)) {
-            let uuid = format!("alert-{n}");
+            let uuid = format!("alert-{id}");
             let body = format!(
                 r#"{{"event_uuid":"{uuid}","type":"BALANCE_THRESHOLD_ALERT","schedule_id":"s1","batch_id":"{id}","alerts":[{{"authorizer_unique_id":"{authorizer}","balance":1.5,"threshold_amount":2}}]}}"#
             );
@@ -171,5 +186,5 @@ fn batch(author: &Author<'_>, plot: &mut Plot, n: u64) -> Batch {
             complete_at: readable_at,
         });
     }
-    Batch { id, readable_at, empty_from, flags, balances }
+    Batch { id, readable_at, short_from, short_rows, flags, balances }
 }

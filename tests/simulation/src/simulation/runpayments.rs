@@ -7,8 +7,9 @@ use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::time::UnixMs;
 
 use super::dice::Dice;
-use super::truth::{ATTEMPT, Author, Effect, FORGED, Forgery, Forging, Plot, key, parameter};
-use crate::memory::answer;
+use super::truth::{ATTEMPT, Author, Effect, FORGED, Forgery, Forging, Plot, Twin, key, parameter};
+use super::world::beside;
+use crate::memory::{MemoryLedger, answer};
 
 const NAME: &str = "runpayments";
 
@@ -20,11 +21,58 @@ const MAX_STEPS_AGAIN: usize = 3;
 /// A merchant's way, in order; one of the last two may end it at any step.
 pub(super) const WAY: [&str; 6] = ["new", "sent_for_signature", "signed", "in_underwriting", "boarded", "live"];
 
+const EVENT_TYPES: [&str; 8] = [
+    "merchant.new",
+    "merchant.sent_for_signature",
+    "merchant.signed",
+    "merchant.in_underwriting",
+    "merchant.boarded",
+    "merchant.live",
+    "merchant.cancelled",
+    "merchant.declined",
+];
+
 /// A merchant and what it became, each status with the moment. It may return to a status, later than it left it: at the
 /// same instant nobody could tell which of two came last.
 pub(super) struct Merchant {
     pub(super) id: String,
     pub(super) statuses: Vec<(&'static str, UnixMs)>,
+    /// The idempotency key of each status' webhook. Two in a row may share one: their types tell them apart.
+    keys: Vec<String>,
+    /// The status whose webhook has a local time that is marked as UTC.
+    ahead: Option<usize>,
+    /// From when until when the list shows a status that nobody knows.
+    unknown: Option<(UnixMs, UnixMs)>,
+    /// How the list spells its status.
+    spelling: Spelling,
+}
+
+/// How a status is spelt.
+#[derive(Clone, Copy)]
+enum Spelling {
+    Words,
+    Title,
+    Hyphens,
+    Typed,
+    Other,
+}
+
+impl Spelling {
+    const ALL: [Self; 5] = [Self::Words, Self::Title, Self::Hyphens, Self::Typed, Self::Other];
+
+    fn write(self, status: &str) -> String {
+        let words = || status.split('_');
+        let title = |word: &str| word[..1].to_uppercase() + &word[1..];
+        match (self, status) {
+            (Self::Words, _) => words().collect::<Vec<_>>().join(" "),
+            (Self::Title, _) => words().map(title).collect::<Vec<_>>().join("  "),
+            (Self::Hyphens, _) => words().collect::<Vec<_>>().join("-").to_uppercase(),
+            (Self::Typed, _) => format!("merchant.{status}"),
+            (Self::Other, "cancelled") => "Canceled".into(),
+            (Self::Other, "in_underwriting") => "Underwriting".into(),
+            (Self::Other, _) => status.into(),
+        }
+    }
 }
 
 /// Everything Run Payments knows.
@@ -51,7 +99,14 @@ pub(super) struct Shown {
     pub(super) step: usize,
     /// When the page was asked for. A replica that lags behind shows what was true before.
     pub(super) asked_at: UnixMs,
+    /// The list showed another status, which nobody knows.
+    pub(super) unknown: bool,
 }
+
+/// The status that nobody knows.
+const UNKNOWN: &str = "Suspended";
+/// How far a local time is ahead that is marked as UTC.
+const ZONE_SECS: u64 = 19_800;
 
 /// The place of a status in the order.
 pub(super) fn place(status: &str) -> usize {
@@ -69,8 +124,42 @@ impl Merchant {
     }
 
     /// The entry of the webhook that tells of a step.
-    pub(super) fn pushed(&self, step: usize) -> ItemKey {
-        key(NAME, "merchant", &self.id, &[&idempotency_key(&self.id, step, self.statuses[step].0)])
+    pub(super) fn pushed(&self, step: usize, memory: &MemoryLedger) -> ItemKey {
+        let own = key(NAME, "merchant", &self.id, &[&self.keys[step]]);
+        if self.keys.iter().filter(|known| **known == self.keys[step]).count() == 1 {
+            return own;
+        }
+        let event_type = format!("merchant.{}", self.statuses[step].0);
+        let first = memory.stored(&own).is_some_and(|stored| stored.entry.event_type == event_type);
+        if first { own } else { beside(&own, &event_type) }
+    }
+
+    /// Since when a step is true as far as its webhook can be believed: what is said to lie ahead, since its receipt.
+    pub(super) fn since(&self, step: usize, memory: &MemoryLedger) -> UnixMs {
+        let pushed = || memory.stored(&self.pushed(step, memory)).map(|stored| stored.entry.received_at);
+        let received_at = if self.ahead == Some(step) { pushed() } else { None };
+        received_at.unwrap_or(self.statuses[step].1)
+    }
+
+    /// Whether a step is the one whose webhook says it lies ahead.
+    pub(super) fn is_ahead(&self, step: usize) -> bool {
+        self.ahead == Some(step)
+    }
+
+    /// How many statuses more than there were may be told: one whose time can't be believed may seem to come after what
+    /// came after it.
+    pub(super) fn misplaced(&self) -> usize {
+        usize::from(self.ahead.is_some())
+    }
+
+    /// Whether the list shows a status that nobody knows, at some time.
+    pub(super) fn listed_unknown_ever(&self) -> bool {
+        self.unknown.is_some()
+    }
+
+    /// The entry of the list's row that shows a status that nobody knows.
+    pub(super) fn listed_unknown(&self) -> ItemKey {
+        key(NAME, "merchant", &self.id, &["listing-unknown", &self.id, &UNKNOWN.to_lowercase()])
     }
 
     /// The entry of the list's row that shows a status for the `n`th time.
@@ -131,14 +220,16 @@ impl RunPayments {
         let (limit, offset) = (number("limit").unwrap_or(1), number("offset").unwrap_or(0));
         let shown = |(merchant, of): (usize, &Merchant)| {
             let step = of.statuses.iter().rposition(|(_, at)| *at <= seen_at)?;
-            Some(Shown { merchant, step, asked_at })
+            let unknown = of.unknown.is_some_and(|(from, until)| from <= seen_at && seen_at < until);
+            Some(Shown { merchant, step, asked_at, unknown })
         };
         let listed: Vec<Shown> = self.merchants.iter().enumerate().filter_map(shown).collect();
         let rows: Vec<Shown> = listed.iter().skip(offset).take(limit).copied().collect();
         let more = offset + rows.len() < listed.len();
         let row = |shown: &Shown| {
             let merchant = &self.merchants[shown.merchant];
-            let (id, status) = (&merchant.id, merchant.step(shown.step).0.replace('_', " "));
+            let (id, known) = (&merchant.id, merchant.spelling.write(merchant.step(shown.step).0));
+            let status = if shown.unknown { UNKNOWN.to_string() } else { known };
             format!(r#"{{"merchant_id":"{id}","merchant_status":"{status}","dba_name":"x"}}"#)
         };
         let page: Vec<String> = rows.iter().map(row).collect();
@@ -154,9 +245,10 @@ impl RunPayments {
         self.served.take()
     }
 
-    /// The rows that were shown of a merchant.
+    /// The rows that were shown of a merchant, with a status that is known.
     pub(super) fn shown_of(&self, merchant: usize) -> Vec<Shown> {
-        self.shown.borrow().iter().filter(|shown| shown.merchant == merchant).copied().collect()
+        let shown = self.shown.borrow();
+        shown.iter().filter(|shown| shown.merchant == merchant && !shown.unknown).copied().collect()
     }
 }
 
@@ -164,10 +256,6 @@ fn body(event_type: &str, id: &str, at: UnixMs, payload: &str, idempotency_key: 
     format!(
         r#"{{"sent":{ATTEMPT},"event_type":"{event_type}","source_id":"{id}","timestamp":"{at}","payload":{payload},"metadata":{{"webhook_id":"wh-1","attempt":{ATTEMPT},"idempotency_key":"{idempotency_key}"}}}}"#
     )
-}
-
-fn idempotency_key(id: &str, step: usize, status: &str) -> String {
-    format!("k-{id}-{step}-{status}")
 }
 
 /// A way through the statuses: forward, or with a return or two.
@@ -196,7 +284,12 @@ fn merchant(author: &Author<'_>, plot: &mut Plot, n: u64) -> Merchant {
     let mut at = author.moment();
     let mut statuses: Vec<(&'static str, UnixMs)> = Vec::new();
     let end = author.start.plus_secs(author.span_secs);
-    for (step, status) in way(dice).into_iter().enumerate() {
+    let way = way(dice);
+    // Only where it never returns: there the list tells in the end what came last.
+    let ahead = dice.percent(25) && way.is_sorted_by(|a, b| place(a) < place(b));
+    let ahead = ahead.then(|| dice.index(way.len()));
+    let (shares_key, mut keys) = (dice.percent(20), Vec::<String>::new());
+    for (step, status) in way.into_iter().enumerate() {
         if statuses.last().is_some_and(|(left, left_at)| place(left) >= place(status) && *left_at == at) {
             at = at.plus_ms(1);
         }
@@ -205,9 +298,19 @@ fn merchant(author: &Author<'_>, plot: &mut Plot, n: u64) -> Merchant {
             break;
         }
         let payload = format!(r#"{{"merchant_id":"{id}"}}"#);
-        let idempotency_key = idempotency_key(&id, step, status);
-        let body = body(&format!("merchant.{status}"), &id, at, &payload, &idempotency_key);
+        let event_type = event_type(status);
+        let shared = keys.first().filter(|_| shares_key && step == 1).cloned();
+        let idempotency_key = shared.clone().unwrap_or_else(|| format!("k-{id}-{step}-{status}"));
+        let stamped_at = if ahead == Some(step) { at.plus_secs(ZONE_SECS) } else { at };
+        let body = body(event_type, &id, stamped_at, &payload, &idempotency_key);
         author.tell(plot, NAME, key(NAME, "merchant", &id, &[&idempotency_key]), at, body, Effect::Status(status));
+        if shared.is_some() {
+            for event in plot.events.iter_mut().filter(|event| event.key == key(NAME, "merchant", &id, &[&keys[0]])) {
+                let Effect::Status(status) = event.effect else { continue };
+                event.twin = Twin::Type(self::event_type(status));
+            }
+        }
+        keys.push(idempotency_key);
         statuses.push((status, at));
         // Now and then two statuses in the same breath, at the same instant even.
         at = at.plus_ms(match dice.below(10) {
@@ -216,5 +319,15 @@ fn merchant(author: &Author<'_>, plot: &mut Plot, n: u64) -> Merchant {
             _ => dice.between(60_000, 1_200_000),
         });
     }
-    Merchant { id, statuses }
+    let unknown = dice.percent(15).then(|| {
+        let from = author.moment();
+        (from, from.plus_secs(dice.between(300, 1_800)).min(end))
+    });
+    let spelling = dice.pick(&Spelling::ALL);
+    Merchant { id, statuses, keys, ahead, unknown, spelling }
+}
+
+/// The type of the webhook that tells of a status.
+fn event_type(status: &str) -> &'static str {
+    EVENT_TYPES.iter().find(|name| name.strip_prefix("merchant.") == Some(status)).copied().unwrap_or("merchant.new")
 }

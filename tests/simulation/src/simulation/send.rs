@@ -11,6 +11,8 @@ use super::dice::Dice;
 use super::truth::{ATTEMPT, Forging};
 use crate::memory::MemorySecrets;
 
+/// The one whose deliveries stand in an audit.
+pub(super) const FYNAPSE: &str = "fynapse";
 /// The providers, in the order of the streams they draw from.
 pub(super) const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
 

@@ -14,7 +14,8 @@ use hookledger_core::time::UnixMs;
 use super::chaos::Chaos;
 use super::dice::Dice;
 use super::finbox::FinBox;
-use super::rightfoot::{DEADLY, Rightfoot};
+use super::fynapse::Fynapse;
+use super::rightfoot::{DEADLY, LONG, Rightfoot, SLOW_PAGE_MS};
 use super::runpayments::RunPayments;
 use crate::memory::{FixedClock, answer};
 
@@ -40,6 +41,19 @@ pub(super) struct TrueEvent {
     pub(super) body: String,
     /// What must come of it.
     pub(super) effect: Effect,
+    /// Whether another event has the same key.
+    pub(super) twin: Twin,
+}
+
+/// Whether another event has the same key, and what the two are told apart by. Whichever comes first has the key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Twin {
+    /// There is none.
+    None,
+    /// By what they say: the second is kept beside the first, and nothing is done for it.
+    Content,
+    /// By this type: the second's key is the first's with its type.
+    Type(&'static str),
 }
 
 /// What must come of a true event.
@@ -149,8 +163,8 @@ impl Author<'_> {
         body: String,
         effect: Effect,
     ) {
-        let (delay_ms, lost) = (self.delay_ms(), self.lost());
-        plot.events.push(TrueEvent { provider, key, at, delay_ms, lost, body, effect });
+        let (delay_ms, lost, twin) = (self.delay_ms(), self.lost(), Twin::None);
+        plot.events.push(TrueEvent { provider, key, at, delay_ms, lost, body, effect, twin });
     }
 
     /// When an application that announced something closes it again, if it does.
@@ -174,6 +188,7 @@ pub(super) fn key(provider: &'static str, kind: &str, id: &str, identity: &[&str
 pub(super) struct Truth {
     pub(super) plot: Plot,
     pub(super) rightfoot: Rightfoot,
+    pub(super) fynapse: Fynapse,
     pub(super) finbox: FinBox,
     pub(super) runpayments: RunPayments,
     dice: Dice,
@@ -183,6 +198,8 @@ pub(super) struct Truth {
     spell: Spell,
     /// Whoever asked last ran out of memory over the answer.
     deadly: Cell<bool>,
+    /// The answer made last is of a batch whose every page takes its time.
+    slow: Cell<bool>,
 }
 
 /// A time, in seconds of the history, in which no provider's API answers anything else.
@@ -192,11 +209,22 @@ struct Spell {
     answer: (u16, &'static [u8]),
 }
 
+/// A quota that is used up for longer than any number of attempts lasts; a watch outlives it.
+const QUOTA_SECS: u64 = 7_200;
+
 impl Spell {
     fn new(dice: &Dice, span_secs: u64) -> Self {
         let from = dice.below(span_secs);
-        let length = if dice.percent(30) { span_secs / 3 } else { 0 };
-        let answer = dice.pick(&[(429, b"{}".as_slice()), (200, b"<html>maintenance".as_slice())]);
+        let (length, answer) = match dice.below(100) {
+            // Its quota, for a while or for hours.
+            0..10 => (span_secs / 3, (429, b"{}".as_slice())),
+            10..14 => (QUOTA_SECS, (429, b"{}".as_slice())),
+            // A page for people stands before it.
+            14..24 => (span_secs / 3, (200, b"<html>maintenance".as_slice())),
+            // A gateway that lets no token in: dead ones, and those that were just issued.
+            24..34 => (span_secs / 6, (403, br#"{"error":"token"}"#.as_slice())),
+            _ => (0, (200, b"".as_slice())),
+        };
         Self { from, until: from + length, answer }
     }
 }
@@ -208,12 +236,32 @@ impl Truth {
         let author = Author { dice: &dice, start: clock.now(), span_secs, held };
         let mut plot = Plot::default();
         let rightfoot = Rightfoot::new(&author, &mut plot);
-        super::fynapse::happen(&author, &mut plot);
+        let fynapse = Fynapse::new(&author, &mut plot);
         let finbox = FinBox::new(&author, &mut plot);
         let runpayments = RunPayments::new(&author, &mut plot);
         let (start, spell) = (clock.now(), Spell::new(&Dice::new(seed, 5), span_secs));
         let dice = Dice::new(seed, 3);
-        Self { plot, rightfoot, finbox, runpayments, dice, clock, chaos, start, spell, deadly: Cell::default() }
+        let (deadly, slow) = (Cell::default(), Cell::default());
+        Self { plot, rightfoot, fynapse, finbox, runpayments, dice, clock, chaos, start, spell, deadly, slow }
+    }
+
+    /// Whoever was shown a page of a list does not go on from it.
+    pub(super) fn forget_pages(&self) {
+        drop((self.runpayments.take_served(), self.fynapse.take_served()));
+    }
+
+    /// When the longest of its troubles is over.
+    pub(super) fn well_from(&self) -> UnixMs {
+        self.start.plus_secs(self.spell.until)
+    }
+
+    /// How long the answer made last is on its way: most are there at once, a few are overtaken by what is asked later.
+    pub(super) fn answer_takes_ms(&self) -> u64 {
+        match self.slow.take() {
+            true => SLOW_PAGE_MS,
+            false if !self.chaos.healed() && self.dice.percent(3) => self.dice.between(500, 9_000),
+            false => 0,
+        }
     }
 
     /// Whether the last answer kills who asked for it.
@@ -232,11 +280,15 @@ impl Truth {
         let seen_at = UnixMs(now.0 - i64::try_from(lag_ms).unwrap());
         if let Some(query) = url.split_once("/v1/balances?").map(|(_, query)| query) {
             self.deadly.set(parameter(query, "batchId") == Some(DEADLY));
+            self.slow.set(parameter(query, "batchId") == Some(LONG));
             let refuses_token = !self.chaos.healed() && self.dice.percent(5);
             return self.rightfoot.answer(query, seen_at, refuses_token);
         }
         if let Some((_, query)) = url.split_once("/merchants?") {
             return self.runpayments.answer(query, seen_at, now);
+        }
+        if let Some((_, query)) = url.split_once("/event-deliveries/deliveries?") {
+            return self.fynapse.answer(query, now);
         }
         match url.split_once("/bank-connect/v1/") {
             Some((_, path)) => self.finbox.answer(path, seen_at),
@@ -249,7 +301,6 @@ impl Truth {
         if self.chaos.healed() {
             return None;
         }
-        // For a third of the history its quota is used up, or a page of HTML stands before it.
         let since_start = self.clock.now().since_ms(self.start) / 1000;
         if (self.spell.from..self.spell.until).contains(&since_start) && self.dice.percent(90) {
             let retry_after_secs = self.dice.percent(50).then(|| self.dice.between(1, 7_200));

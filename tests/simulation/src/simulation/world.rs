@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use hookledger_core::circuit::{Circuit, Circuits};
+use hookledger_core::debt::Listing;
+use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::{Clock, Inbox, Ledger};
 use hookledger_core::providers::Providers;
 use hookledger_core::settings::Timing;
@@ -12,9 +14,10 @@ use hookledger_core::time::UnixMs;
 use super::chaos::Chaos;
 use super::dice::Dice;
 use super::send::{Keys, NETWORKS, STATIC_HEADER};
-use super::truth::Truth;
+use super::truth::{TrueEvent, Truth, Twin};
 use crate::memory::{
     FixedClock, MemoryLedger, MemoryQueue, MemorySecrets, Message, RecordingMeter, RecordingPublisher, ScriptedApi,
+    StoredEntry,
 };
 
 /// Small enough that the larger bodies take three.
@@ -73,6 +76,8 @@ impl<L: Glass> World<L> {
             ("WATCH_DEADLINE_SECS", "14400"),
             ("LISTING_INTERVAL_SECS", interval),
             ("RUNPAYMENTS_PAGE_LIMIT", page_limit),
+            ("FYNAPSE_API_BASE_URL", "https://fynapse.example"),
+            ("FYNAPSE_AUDIT_PAGE_LIMIT", if page_limit == "200" { "100" } else { "2" }),
         ];
         let lookup = |name: &str| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
         let world = Self {
@@ -94,6 +99,8 @@ impl<L: Glass> World<L> {
         };
         let answers = world.truth.clone();
         world.api.answer_with(move |url| answers.answer(url));
+        let answers = world.truth.clone();
+        world.api.answer_after(world.clock.clone(), move || answers.answer_takes_ms());
         if dice.percent(50) {
             world.ledger.memory().keep_in_pieces(PIECE_BYTES);
         }
@@ -109,6 +116,32 @@ impl<L: Glass> World<L> {
         self.ledger.memory()
     }
 
+    /// What is kept of an event, under its own key or, if it has a twin that came first, beside that one.
+    pub(super) fn kept(&self, event: &TrueEvent) -> Option<StoredEntry> {
+        let memory = self.memory();
+        let first = memory.stored(&event.key);
+        match event.twin {
+            Twin::None => first,
+            Twin::Type(event_type) => {
+                let of_type = |stored: &StoredEntry| stored.entry.event_type == event_type;
+                first.filter(of_type).or_else(|| memory.stored(&beside(&event.key, event_type)))
+            }
+            Twin::Content => {
+                let same = |stored: &StoredEntry| stored.body == event.body.as_bytes();
+                let others = memory.entries().into_iter().filter(|entry| is_other(&event.key, &entry.key));
+                first.filter(same).or_else(|| others.filter_map(|entry| memory.stored(&entry.key)).find(same))
+            }
+        }
+    }
+
+    /// The lists that nobody has begun to walk.
+    pub(super) fn lists_to_begin(&self) -> Vec<ItemKey> {
+        let known = self.memory().listings();
+        let offered = self.providers.iter().filter_map(|provider| Some((provider.id(), provider.lists().offered()?)));
+        let keys = offered.flat_map(|(id, lists)| lists.names().iter().map(move |list| Listing::key(id, list)));
+        keys.filter(|key| known.iter().all(|listing| listing.key != *key)).collect()
+    }
+
     /// How the providers' circuits stand.
     pub(super) fn circuits(&self) -> impl Iterator<Item = Circuit> {
         self.providers.iter().map(|provider| self.memory().circuit_of(provider.id()))
@@ -121,6 +154,16 @@ impl<L: Glass> World<L> {
         self.warm.borrow_mut().push(circuits);
         outcome
     }
+}
+
+/// The key of a twin that came second, and is told apart by its type.
+pub(super) fn beside(first: &ItemKey, event_type: &str) -> ItemKey {
+    ItemKey { pk: first.pk.clone(), sk: format!("{}#{event_type}", first.sk) }
+}
+
+/// Whether this is the key of another content under the same identity.
+pub(super) fn is_other(first: &ItemKey, key: &ItemKey) -> bool {
+    key.pk == first.pk && key.sk.strip_prefix(&first.sk).is_some_and(|rest| rest.starts_with("#other#"))
 }
 
 /// A clock that is a little fast or slow.

@@ -28,7 +28,9 @@ impl<L: Glass> Check<'_, L> {
                 let (status, n) = (&fact.status, usize::try_from(fact.n).unwrap());
                 let numbered = n == 1 || facts.iter().any(|before| before.status == *status && before.n + 1 == fact.n);
                 // A page that lags behind shows again what was left before.
-                if !numbered || n > merchant.times(status) + self.shown_late(index, merchant, status) {
+                if !numbered
+                    || n > merchant.times(status) + merchant.misplaced() + self.shown_late(index, merchant, status)
+                {
                     found.push(("one effect once", format!("{subject} has a fact {status} {n}")));
                 }
                 let event_type = format!("merchant.{status}");
@@ -38,7 +40,7 @@ impl<L: Glass> Check<'_, L> {
                 }
             }
             for (step, (status, _)) in merchant.statuses.iter().enumerate() {
-                let entry = merchant.pushed(step);
+                let entry = merchant.pushed(step, self.world.memory());
                 let says = |fact: &&&Fact| fact.owner == entry || fact.matched_by.as_ref() == Some(&entry);
                 let times = facts.iter().filter(says).count();
                 if self.state(&entry) == Some(State::Done) && times != 1 {
@@ -72,12 +74,13 @@ impl<L: Glass> Check<'_, L> {
         let parked = |key: &ItemKey| self.state(key) == Some(State::Parked);
         let since = at.minus_secs(CLOCKS_APART_SECS);
         let with_a_person = |fact: &&Fact| fact.status == last && fact.occurred_at >= since && parked(&fact.owner);
-        if parked(&merchant.pushed(step)) || facts.iter().copied().any(|fact| with_a_person(&fact)) {
+        let pushed = merchant.pushed(step, self.world.memory());
+        if parked(&pushed) || facts.iter().copied().any(|fact| with_a_person(&fact)) {
             return None;
         }
         let Some(held) = held.filter(|held| place(held) >= place(last)) else { return Some(broken) };
         // A return whose webhook was lost: the list may only advance a status.
-        let lost = !self.entries.contains_key(&merchant.pushed(step));
+        let lost = !self.entries.contains_key(&pushed);
         if lost && self.heard_last(merchant, held, facts) {
             return None;
         }
@@ -93,7 +96,7 @@ impl<L: Glass> Check<'_, L> {
         let steps = || merchant.statuses.iter().enumerate().rev();
         let heard =
             |entry: ItemKey| facts.iter().any(|fact| fact.owner == entry || fact.matched_by.as_ref() == Some(&entry));
-        let pushed = steps().find(|(step, _)| heard(merchant.pushed(*step)));
+        let pushed = steps().find(|(step, _)| heard(merchant.pushed(*step, self.world.memory())));
         let Some((_, (pushed, pushed_at))) = pushed else { return true };
         let listed = |fact: &&Fact| {
             let since = fact.occurred_at.plus_secs(CLOCKS_APART_SECS);

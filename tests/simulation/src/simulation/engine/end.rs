@@ -4,7 +4,7 @@ use hookledger_core::debt::MAX_REOPENED;
 use hookledger_core::receive::Answer;
 use hookledger_core::time::UnixMs;
 
-use super::super::send::{Next, next};
+use super::super::send::{FYNAPSE, Next, next};
 use super::super::truth::{Effect, Forging};
 use super::super::world::Glass;
 use super::{Act, CLOCKS_APART_SECS, Ending, Engine, Past, Role};
@@ -38,7 +38,7 @@ impl<L: Glass> Engine<'_, L> {
                     );
                 }
             }
-            (Role::Reconciler, _) => drop(self.world.truth.runpayments.take_served()),
+            (Role::Reconciler, _) => self.world.truth.forget_pages(),
             // The application tries until it is told yes.
             (Role::Announcer(index), _) => self.plan(self.now().plus_secs(60), Act::Announce(index)),
             _ => {}
@@ -56,7 +56,7 @@ impl<L: Glass> Engine<'_, L> {
         let Some(answer) = answer else { return };
         if (200..300).contains(&answer.status) {
             *self.seen.acknowledged.entry(event).or_default() += 1;
-            if !self.world.memory().holds(&happens.key) && !self.rescued() {
+            if self.world.kept(happens).is_none() && !self.rescued() {
                 let what =
                     format!("event {event} was answered {} and is kept nowhere ({})", answer.status, happens.key);
                 self.violated("acknowledged is kept", what);
@@ -79,7 +79,7 @@ impl<L: Glass> Engine<'_, L> {
     /// else claimed it before it was true.
     fn watch_parked(&mut self, past: Past, event: usize) {
         let happens = &self.world.truth.plot.events[event];
-        let Some(stored) = self.world.memory().stored(&happens.key) else { return };
+        let Some(stored) = self.world.kept(happens) else { return };
         let wanted = matches!(happens.effect, Effect::Own | Effect::Status(_) | Effect::Alike(_));
         let before = |parked_at: UnixMs| parked_at.plus_secs(2 * CLOCKS_APART_SECS) < past.started_at;
         let left_so = stored.parked_at.is_some_and(before) && stored.entry.reopened < MAX_REOPENED;
@@ -100,6 +100,9 @@ impl<L: Glass> Engine<'_, L> {
         let status = heard.as_ref().map(|answer| answer.status);
         let retry_after_secs = heard.and_then(|answer| answer.retry_after_secs);
         match next(happens.provider, made, status, retry_after_secs, &self.dice) {
+            Next::Content if happens.provider == FYNAPSE => {
+                self.world.truth.fynapse.delivered(event, happens, self.now());
+            }
             Next::Content | Next::Exhausted => {}
             Next::GivesUp => {
                 let what = format!("{} was answered {status:?} for event {event}", happens.provider);

@@ -5,12 +5,13 @@ use hookledger_core::circuit::Circuits;
 use hookledger_core::debt::DUE_SHARDS;
 use hookledger_core::delivery::Delivery;
 use hookledger_core::expect::{Asker, announce, close};
+use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
 use hookledger_core::receive::receive;
 use hookledger_core::reconcile::Run;
 use hookledger_core::work::Worker;
 
-use super::super::send::Sent;
+use super::super::send::{FYNAPSE, Sent};
 use super::super::truth::Forging;
 use super::super::world::{Glass, Sight};
 use super::{Ending, Engine, Invocation, MAX_SKEW_MS, Role, WORKER_LIMIT_MS};
@@ -51,6 +52,9 @@ impl<'w, L: Glass> Engine<'w, L> {
 
     pub(super) fn attempt(&mut self, event: usize, made: u32) {
         let happens = &self.world.truth.plot.events[event];
+        if happens.provider == FYNAPSE {
+            self.world.truth.fynapse.tries(event, happens, self.now());
+        }
         if !self.calm() && self.dice.percent(6) {
             self.world.chaos.tell(|| format!("{}: attempt {made} of event {event} gets lost", happens.provider));
             return self.after_attempt(event, made, None);
@@ -166,16 +170,17 @@ impl<'w, L: Glass> Engine<'w, L> {
             return;
         }
         self.world.memory().expire(self.now());
-        // A run also sees to it that the lists are walked at all.
-        let first = self.world.memory().listings().is_empty();
+        // A run also sees to it that the lists in its shards are walked at all.
+        let to_begin = self.world.lists_to_begin();
         self.next_minute =
             self.now().plus_ms(60_000 - u64::try_from((self.now().0 - self.world.start.0) % 60_000).unwrap());
         let due = self.world.memory().owed_by(self.now().plus_ms(MAX_SKEW_MS));
         let width = DUE_SHARDS / self.ranges;
         for range in 0..self.ranges {
             let shards = range * width..=range * width + width - 1;
-            let found = due.iter().any(|due| shards.contains(&due.key.shard(DUE_SHARDS)));
-            if !(found || first) || (!self.calm() && self.dice.percent(10)) {
+            let within = |key: &ItemKey| shards.contains(&key.shard(DUE_SHARDS));
+            let found = due.iter().map(|due| &due.key).chain(&to_begin).any(within);
+            if !found || (!self.calm() && self.dice.percent(10)) {
                 continue;
             }
             let (world, sight) = (self.world, self.sight());

@@ -1,15 +1,23 @@
 //! What must hold at every step of what is learnt about a merchant: whose effect a status is, that a return is none of
 //! the times before it, that the status follows the truth, and that a cursor moves after its page.
 
-use hookledger_core::debt::{Fact, Listing, Status};
+use hookledger_core::debt::{Fact, Status};
 use hookledger_core::entry::{Origin, State};
 use hookledger_core::identity::{ItemKey, Subject};
 use hookledger_core::time::UnixMs;
 
+use super::super::fynapse::Delivery;
 use super::super::runpayments::{Merchant, Shown, place};
 use super::super::world::Glass;
 use super::{CLOCKS_APART_SECS, Engine, Past};
-use crate::memory::StoredEntry;
+use crate::memory::{MemoryLedger, StoredEntry};
+
+/// How long after its last change a delivery of the audit is left alone.
+const AUDIT_GRACE_SECS: u64 = 300;
+/// How long after its last change nobody looks at a delivery any more.
+const AUDIT_HORIZON_SECS: u64 = 7 * 24 * 3600;
+/// No page takes longer than that to be read, compared and left behind.
+const PAGE_TAKES_SECS: u64 = 60;
 
 /// What is known of a fact: whose it is, since when it stands, and whether a push was found to say the same.
 pub(super) struct Known {
@@ -36,7 +44,7 @@ impl<L: Glass> Engine<'_, L> {
     pub(super) fn watch(&mut self, past: Past) {
         let chaos = &self.world.chaos;
         if chaos.take_answer_lost() {
-            self.world.truth.runpayments.take_served();
+            self.world.truth.forget_pages();
         }
         if chaos.take_rows_put() {
             self.watch_rows();
@@ -48,10 +56,11 @@ impl<L: Glass> Engine<'_, L> {
             self.watch_matches(past);
         }
         if chaos.take_claimed() {
-            self.cursor = self.merchants_cursor();
+            let listings = self.world.memory().listings();
+            self.cursors = listings.into_iter().map(|listing| (listing.key.clone(), listing)).collect();
         }
         if chaos.take_cursor_moved() {
-            self.watch_cursor();
+            self.watch_cursors();
         }
         if chaos.take_status_moved() {
             self.watch_statuses();
@@ -100,9 +109,11 @@ impl<L: Glass> Engine<'_, L> {
             if std::mem::replace(&mut known.matched, true) {
                 continue;
             }
-            let step = self.merchant(subject).and_then(|merchant| {
-                let step = (0..merchant.statuses.len()).find(|step| merchant.pushed(*step) == *by)?;
-                Some(merchant.step(step))
+            let memory = self.world.memory();
+            let merchants = &self.world.truth.runpayments.merchants;
+            let step = merchants.iter().find(|merchant| merchant.subject() == *subject).and_then(|merchant| {
+                let step = (0..merchant.statuses.len()).find(|step| merchant.pushed(*step, memory) == *by)?;
+                Some((merchant.step(step).0, merchant.since(step, memory)))
             });
             let Some((_, at)) = step.filter(|(status, _)| *status == fact.status && fact.origin == Origin::Poll) else {
                 return self.violated("one effect once", format!("{by} is taken for {subject} {}", fact.status));
@@ -132,7 +143,7 @@ impl<L: Glass> Engine<'_, L> {
                 *of == subject && same && fact.origin == Origin::Poll
             };
             let listed = memory.all_facts().iter().any(listed);
-            let Some(now) = self.merchant(&subject).and_then(|merchant| hold(merchant, &status, listed)) else {
+            let Some(now) = self.merchant(&subject).and_then(|merchant| hold(merchant, &status, listed, memory)) else {
                 let what = format!("{subject} was never {} at {}", status.status, status.occurred_at);
                 return self.violated("a status is a true one", what);
             };
@@ -140,28 +151,61 @@ impl<L: Glass> Engine<'_, L> {
             else {
                 continue;
             };
+            // One of the two has a time that can't be believed, and counts from its receipt, by a clock of ours.
+            let is_ahead = |merchant: &Merchant| merchant.is_ahead(now.step) || merchant.is_ahead(before.step);
+            let received_since = now.occurred_at >= before.occurred_at && self.merchant(&subject).is_some_and(is_ahead);
             let shown_since = now.listed && now.occurred_at.plus_secs(CLOCKS_APART_SECS) >= before.occurred_at;
-            if now.place <= before.place || !(before.listed || shown_since) {
+            if !received_since && (now.place <= before.place || !(before.listed || shown_since)) {
                 self.violated("statuses move forward", format!("{subject} went back to {}", status.status));
             }
         }
     }
 
-    pub(super) fn merchants_cursor(&self) -> Option<Listing> {
-        self.world.memory().listings().into_iter().find(|listing| listing.provider == "runpayments")
+    /// When a cursor moves beyond a page, all that the page shows is known.
+    fn watch_cursors(&mut self) {
+        for listing in self.world.memory().listings() {
+            let before = self.cursors.insert(listing.key.clone(), listing.clone());
+            if before.as_ref() == Some(&listing) {
+                continue;
+            }
+            if listing.position.is_none() {
+                self.walked.insert(listing.key.clone(), self.now());
+            }
+            let reached = listing.position.and_then(|position| position.parse::<u64>().ok());
+            match listing.list.as_str() {
+                "merchants" => self.watch_merchants(reached),
+                "deliveries" => self.watch_audit(reached),
+                other => self.violated("the simulation knows every list", other.to_string()),
+            }
+        }
     }
 
-    /// When a cursor moves beyond a page, all that the page shows is known: as a status, as a fact, or as an entry.
-    fn watch_cursor(&mut self) {
-        let cursor = self.merchants_cursor();
-        // Another provider's list was walked.
-        if cursor == self.cursor {
+    /// A delivery that is gone for good, and whose event is not here, has an entry that says so.
+    fn watch_audit(&mut self, reached: Option<u64>) {
+        let truth = self.world.truth.clone();
+        let Some((page, rows)) = truth.fynapse.take_served() else { return };
+        if reached.is_some_and(|reached| reached <= page) {
             return;
         }
-        self.cursor = cursor;
+        let memory = self.world.memory();
+        // Some time passed between the page and the cursor; and what has just changed is left alone for a while.
+        let long_ago = self.now().minus_secs(AUDIT_GRACE_SECS + PAGE_TAKES_SECS);
+        let horizon = self.now().minus_secs(AUDIT_HORIZON_SECS);
+        let passed_over = |row: &&Delivery| {
+            let held = memory.holds(&truth.plot.events[row.event].key) || memory.holds(&row.loss());
+            let is_due = horizon < row.changed_at && row.changed_at < long_ago;
+            row.tells_of_loss() && is_due && !held
+        };
+        if let Some(row) = rows.iter().find(passed_over) {
+            let what = format!("the cursor moved on, and nobody knows yet that delivery d{} is lost", row.event);
+            self.violated("a cursor moves after its page", what);
+        }
+    }
+
+    /// A merchant's status is known as a status, as a fact, or as an entry.
+    fn watch_merchants(&mut self, reached: Option<u64>) {
         let Some(served) = self.world.truth.runpayments.take_served() else { return };
-        let reached = self.cursor.as_ref().and_then(|cursor| cursor.position.as_ref()?.parse::<usize>().ok());
-        if reached.is_some_and(|reached| reached <= served.offset) {
+        if reached.is_some_and(|reached| reached <= served.offset as u64) {
             return;
         }
         if let Some(shown) = served.rows.iter().find(|shown| !self.is_known(shown)) {
@@ -177,6 +221,9 @@ impl<L: Glass> Engine<'_, L> {
         let memory = self.world.memory();
         let merchant = &self.world.truth.runpayments.merchants[shown.merchant];
         let (subject, (status, at)) = (merchant.subject(), merchant.step(shown.step));
+        if shown.unknown {
+            return memory.holds(&merchant.listed_unknown());
+        }
         let since = at.minus_secs(CLOCKS_APART_SECS);
         // What was pushed since the page was asked for is newer than the page.
         let ahead = |(of, held): &(Subject, Status)| {
@@ -202,12 +249,14 @@ impl<L: Glass> Engine<'_, L> {
 }
 
 /// The step of a merchant's way that a status is.
-fn hold(merchant: &Merchant, status: &Status, listed: bool) -> Option<Held> {
+fn hold(merchant: &Merchant, status: &Status, listed: bool, memory: &MemoryLedger) -> Option<Held> {
     // A list says since when we know it, and not since when it is true.
     let latest = status.occurred_at.plus_secs(if listed { CLOCKS_APART_SECS } else { 0 });
-    let is = |(step, at): &(&str, UnixMs)| {
-        *step == status.status && if listed { *at <= latest } else { *at == status.occurred_at }
+    let is = |step: &usize| {
+        let (name, at) = merchant.step(*step);
+        let at = if listed { at } else { merchant.since(*step, memory) };
+        name == status.status && if listed { at <= latest } else { at == status.occurred_at }
     };
-    let step = merchant.statuses.iter().rposition(is)?;
+    let step = (0..merchant.statuses.len()).rev().find(is)?;
     Some(Held { step, place: place(&status.status), occurred_at: status.occurred_at, listed })
 }

@@ -1,0 +1,132 @@
+//! Fynapse's audit: what it says became of each of its deliveries. The second list that is walked.
+//!
+//! What is lost on its way stands there as delivered or given up. Some of it is delivered again, by a person, much later.
+
+use std::cell::RefCell;
+
+use hookledger_core::api::{ApiError, ApiResponse};
+use hookledger_core::identity::ItemKey;
+use hookledger_core::time::UnixMs;
+
+use super::super::truth::{Author, Plot, TrueEvent, key, parameter};
+use super::NAME;
+use crate::memory::answer;
+
+const PENDING: &str = "PENDING";
+const DELIVERED: &str = "DELIVERED";
+
+/// Everything Fynapse knows.
+pub(in super::super) struct Fynapse {
+    deliveries: RefCell<Vec<Delivery>>,
+    /// When a person has something lost delivered again, by its event's index.
+    pub(in super::super) again: Vec<(usize, UnixMs)>,
+    newest_first: bool,
+    /// Whether a page says how many there are.
+    counts_pages: bool,
+    /// The pages answered last: the number of the page, and its rows.
+    served: RefCell<Option<(u64, Vec<Delivery>)>>,
+}
+
+/// What became of a delivery.
+#[derive(Clone)]
+pub(in super::super) struct Delivery {
+    /// Its event, by its index.
+    pub(in super::super) event: usize,
+    pub(in super::super) created_at: UnixMs,
+    pub(in super::super) changed_at: UnixMs,
+    pub(in super::super) fate: &'static str,
+    /// The event's id, where it has one.
+    pub(in super::super) event_id: Option<String>,
+}
+
+impl Delivery {
+    fn of(index: usize, event: &TrueEvent, at: UnixMs, fate: &'static str) -> Self {
+        let named = event.body.split_once(r#"{"event_id":""#).and_then(|(_, rest)| rest.split_once('"'));
+        let event_id = named.map(|(id, _)| id.to_string());
+        Self { event: index, created_at: at, changed_at: at, fate, event_id }
+    }
+
+    /// The entry that tells of its loss.
+    pub(in super::super) fn loss(&self) -> ItemKey {
+        let id = format!("d{}", self.event);
+        match &self.event_id {
+            Some(event_id) => key(NAME, "event", event_id, &["lost", &id]),
+            None => key(NAME, "delivery", &id, &["lost", &id]),
+        }
+    }
+
+    /// Whether it is a loss, if its event is not here. One that is said to be delivered and names no event may be anybody's.
+    pub(in super::super) fn tells_of_loss(&self) -> bool {
+        self.fate != PENDING && (self.fate != DELIVERED || self.event_id.is_some())
+    }
+
+    fn row(&self) -> String {
+        let Self { event, created_at, changed_at, fate, event_id } = self;
+        let named = event_id.as_ref().map(|id| format!(r#""eventId":"{id}","#)).unwrap_or_default();
+        format!(r#"{{"id":"d{event}",{named}"status":"{fate}","createdAt":"{created_at}","updatedAt":"{changed_at}"}}"#)
+    }
+}
+
+impl Fynapse {
+    pub(in super::super) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
+        let (dice, first) = (author.dice, plot.events.len());
+        super::happen(author, plot);
+        let (mut deliveries, mut again) = (Vec::new(), Vec::new());
+        for (index, event) in plot.events.iter().enumerate().skip(first).filter(|(_, event)| event.lost) {
+            let at = event.at.plus_ms(event.delay_ms);
+            let fate = dice.pick(&[DELIVERED, "DEAD_LETTER", "CANCELLED"]);
+            deliveries.push(Delivery::of(index, event, at, fate));
+            if dice.percent(60) {
+                again.push((index, at.plus_ms(dice.between(600_000, 5_400_000))));
+            }
+        }
+        let (newest_first, counts_pages) = (dice.percent(50), dice.percent(70));
+        Self { deliveries: RefCell::new(deliveries), again, newest_first, counts_pages, served: RefCell::default() }
+    }
+
+    /// An attempt at a delivery is made, or made in vain.
+    pub(in super::super) fn tries(&self, index: usize, event: &TrueEvent, now: UnixMs) {
+        self.changed(index, event, now, PENDING);
+    }
+
+    /// A delivery was taken.
+    pub(in super::super) fn delivered(&self, index: usize, event: &TrueEvent, now: UnixMs) {
+        self.changed(index, event, now, DELIVERED);
+    }
+
+    fn changed(&self, index: usize, event: &TrueEvent, now: UnixMs, fate: &'static str) {
+        let mut deliveries = self.deliveries.borrow_mut();
+        match deliveries.iter_mut().find(|delivery| delivery.event == index) {
+            Some(delivery) => (delivery.changed_at, delivery.fate) = (now, fate),
+            None => deliveries.push(Delivery::of(index, event, now, fate)),
+        }
+    }
+
+    /// Every delivery.
+    pub(in super::super) fn deliveries(&self) -> Vec<Delivery> {
+        self.deliveries.borrow().clone()
+    }
+
+    /// The page answered last, once.
+    pub(in super::super) fn take_served(&self) -> Option<(u64, Vec<Delivery>)> {
+        self.served.take()
+    }
+
+    /// `GET /api/v1/event-deliveries/deliveries`.
+    pub(in super::super) fn answer(&self, query: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
+        let number = |name, absent| parameter(query, name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(absent);
+        let (page, limit) = (number("page", 1), number("limit", 1));
+        let mut made: Vec<Delivery> = self.deliveries().into_iter().filter(|made| made.created_at <= now).collect();
+        made.sort_by_key(|delivery| (delivery.created_at, delivery.event));
+        if self.newest_first {
+            made.reverse();
+        }
+        let pages = (made.len() as u64).div_ceil(limit);
+        let (skipped, taken) = (usize::try_from((page - 1) * limit).unwrap(), usize::try_from(limit).unwrap());
+        let rows: Vec<Delivery> = made.into_iter().skip(skipped).take(taken).collect();
+        let counted = if self.counts_pages { format!(r#","totalPages":{pages}"#) } else { String::new() };
+        let body: Vec<String> = rows.iter().map(Delivery::row).collect();
+        *self.served.borrow_mut() = Some((page, rows));
+        answer(200, format!(r#"{{"data":[{}],"page":{page},"limit":{limit}{counted}}}"#, body.join(",")))
+    }
+}
