@@ -99,6 +99,8 @@ pub(super) struct Seen {
     pub(super) closed: BTreeSet<String>,
     /// Forged deliveries that were answered 403.
     pub(super) refused: u64,
+    /// When a merchant's webhook had an effect last: its fact, or a status that is its own.
+    pub(super) effects: BTreeMap<ItemKey, UnixMs>,
     /// The expectations that waited, with a while to go, when everything healed.
     pub(super) waiting_at_heal: Vec<ItemKey>,
     pub(super) healed_at: Option<UnixMs>,
@@ -133,6 +135,8 @@ pub(super) struct Engine<'w, L> {
     deadly_at: Option<UnixMs>,
     /// How the lists' cursors stood last.
     cursors: BTreeMap<ItemKey, Listing>,
+    /// When a webhook moved a status last.
+    moved_at: Option<UnixMs>,
     /// When the walk of a list came to its end last.
     walked: BTreeMap<ItemKey, UnixMs>,
     /// Turns in a row in which no port was called.
@@ -166,6 +170,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             expired: BTreeSet::new(),
             deadly_at: None,
             cursors: BTreeMap::new(),
+            moved_at: None,
             walked: BTreeMap::new(),
             idle: 0,
             calls: 0,
@@ -378,7 +383,7 @@ impl<'w, L: Glass> Engine<'w, L> {
         let memory = self.world.memory();
         // The lists are walked once more after the last that they could tell.
         let told = self.world.truth.fynapse.deliveries().into_iter().map(|delivery| delivery.changed_at).max();
-        let last = self.heal_at.max(told.unwrap_or(self.heal_at));
+        let last = [told, self.moved_at].into_iter().flatten().fold(self.heal_at, UnixMs::max);
         let interval_secs = self.world.timing.listing_interval_secs;
         let since = |walks: u64| last.plus_secs(walks * interval_secs);
         // A list that was in trouble may have been put off for longer.

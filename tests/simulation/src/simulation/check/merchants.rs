@@ -5,6 +5,8 @@
 //! status, where nothing that is known says that the merchant was elsewhere in between: the two are one effect then
 //! (`watch_matches`). And two things a list can't do: it shows the present alone, and it may only advance a status.
 
+use std::collections::BTreeSet;
+
 use hookledger_core::debt::Fact;
 use hookledger_core::entry::{Origin, State};
 use hookledger_core::identity::ItemKey;
@@ -24,6 +26,7 @@ impl<L: Glass> Check<'_, L> {
             let subject = merchant.subject();
             let facts: Vec<&Fact> = all_facts.iter().filter(|(of, _)| *of == subject).map(|(_, fact)| fact).collect();
             found.extend(self.final_status(index, merchant, &facts));
+            found.extend(self.listed_too_often(merchant));
             for fact in &facts {
                 let (status, n) = (&fact.status, usize::try_from(fact.n).unwrap());
                 let numbered = n == 1 || facts.iter().any(|before| before.status == *status && before.n + 1 == fact.n);
@@ -49,6 +52,36 @@ impl<L: Glass> Check<'_, L> {
             }
         }
         self.violations.extend(found);
+    }
+
+    /// A list makes one event of a status, however often it shows it, and another one only for each push of another status
+    /// that came, or had its effect, since the list first made one; and once more, where one push has a time that can't be
+    /// believed and so seems to come after what the list had shown.
+    fn listed_too_often(&self, merchant: &Merchant) -> Option<(&'static str, String)> {
+        let memory = self.world.memory();
+        let listed_as = |status: &str| {
+            let start = format!("event#listing#{}#{status}#", merchant.id);
+            let subject = merchant.subject();
+            self.entries
+                .values()
+                .filter(move |entry| entry.key.subject() == subject && entry.key.sk.starts_with(&start))
+        };
+        let statuses: BTreeSet<&str> = merchant.statuses.iter().map(|(status, _)| *status).collect();
+        statuses.into_iter().find_map(|status| {
+            let first = listed_as(status).map(|entry| entry.received_at).min()?;
+            let since = first.minus_secs(2 * CLOCKS_APART_SECS);
+            let away = |step: &usize| {
+                let pushed = merchant.pushed(*step, memory);
+                let received_at = self.entries.get(&pushed).map(|entry| entry.received_at);
+                let last = received_at.max(self.seen.effects.get(&pushed).copied());
+                merchant.step(*step).0 != status && last.is_some_and(|last| last >= since)
+            };
+            let pushes = (0..merchant.statuses.len()).filter(away).count();
+            let (times, reasons) = (listed_as(status).count(), pushes + merchant.misplaced());
+            let what =
+                format!("{} became {status} {times} times by the list, with {reasons} reasons since", merchant.id);
+            (times > 1 + reasons).then_some(("a list makes at most one event of one state", what))
+        })
     }
 
     /// How often a page showed a status that had been left by the time the page was asked for.

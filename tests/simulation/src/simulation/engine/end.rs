@@ -1,6 +1,6 @@
 //! What an invocation's end means to whoever waits for it, and the invariants that must hold at that very moment.
 
-use hookledger_core::debt::MAX_REOPENED;
+use hookledger_core::debt::{Expectation, MAX_REOPENED};
 use hookledger_core::receive::Answer;
 use hookledger_core::time::UnixMs;
 
@@ -62,7 +62,9 @@ impl<L: Glass> Engine<'_, L> {
                 self.violated("acknowledged is kept", what);
             }
             self.watch_parked(past, event);
-        } else if happens.effect != Effect::Quarantined && self.was_well(past, happens.provider) {
+        } else if happens.effect == Effect::Quarantined {
+            self.watch_hint(past, event);
+        } else if self.was_well(past, happens.provider) {
             let what = format!("event {event} was answered {} although all is well", answer.status);
             self.violated("genuine is taken", what);
         }
@@ -73,6 +75,19 @@ impl<L: Glass> Engine<'_, L> {
         let stubborn = past.started_at <= self.stubborn_until;
         let set_up = self.world.keys.set_up(provider, past.started_at);
         self.calm() || !self.world.chaos.struck(past.id) && !stubborn && set_up
+    }
+
+    /// What a genuine delivery names that can't be read is asked for.
+    fn watch_hint(&mut self, past: Past, event: usize) {
+        let happens = &self.world.truth.plot.events[event];
+        let batches = &self.world.truth.rightfoot.batches;
+        let named = batches.iter().find(|batch| happens.key.pk.ends_with(&format!("#{}", batch.id)));
+        let Some(batch) = named.filter(|_| self.was_well(past, happens.provider)) else { return };
+        let asked = |expectation: &Expectation| expectation.reference == batch.id;
+        if !self.world.memory().expectations().iter().any(asked) {
+            let what = format!("event {event} names {}, and nobody asks for it", batch.id);
+            self.violated("what can't be read is asked for", what);
+        }
     }
 
     /// A genuine delivery takes its event out of a person's hands, a few times: it may have been parked because somebody

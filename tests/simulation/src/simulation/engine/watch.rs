@@ -4,6 +4,7 @@
 use hookledger_core::debt::{Fact, Status};
 use hookledger_core::entry::{Origin, State};
 use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::ports::Clock as _;
 use hookledger_core::time::UnixMs;
 
 use super::super::fynapse::Delivery;
@@ -89,6 +90,7 @@ impl<L: Glass> Engine<'_, L> {
         let since = self.now();
         for (subject, fact) in self.world.memory().all_facts() {
             let first = || Known { owner: fact.owner.clone(), since, matched: false };
+            self.seen.effects.entry(fact.owner.clone()).or_insert(since);
             let known = self.facts.entry(key_of(&subject, &fact)).or_insert_with(first);
             if known.owner != fact.owner {
                 let what = format!("{subject} {} was {}'s, and is {}'s now", fact.status, known.owner, fact.owner);
@@ -109,6 +111,7 @@ impl<L: Glass> Engine<'_, L> {
             if std::mem::replace(&mut known.matched, true) {
                 continue;
             }
+            self.seen.effects.insert(by.clone(), self.world.clock.now());
             let memory = self.world.memory();
             let merchants = &self.world.truth.runpayments.merchants;
             let step = merchants.iter().find(|merchant| merchant.subject() == *subject).and_then(|merchant| {
@@ -147,10 +150,14 @@ impl<L: Glass> Engine<'_, L> {
                 let what = format!("{subject} was never {} at {}", status.status, status.occurred_at);
                 return self.violated("a status is a true one", what);
             };
-            let Some(before) = self.held.insert(subject.to_string(), now).filter(|before| before.step > now.step)
-            else {
-                continue;
-            };
+            let before = self.held.insert(subject.to_string(), now);
+            if before.is_none_or(|before| before.step != now.step)
+                && let Some(merchant) = self.merchant(&subject)
+            {
+                self.seen.effects.insert(merchant.pushed(now.step, memory), self.world.clock.now());
+                self.moved_at = if now.listed { self.moved_at } else { Some(self.world.clock.now()) };
+            }
+            let Some(before) = before.filter(|before| before.step > now.step) else { continue };
             // One of the two has a time that can't be believed, and counts from its receipt, by a clock of ours.
             let is_ahead = |merchant: &Merchant| merchant.is_ahead(now.step) || merchant.is_ahead(before.step);
             let received_since = now.occurred_at >= before.occurred_at && self.merchant(&subject).is_some_and(is_ahead);
