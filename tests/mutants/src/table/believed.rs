@@ -1,14 +1,79 @@
-//! Mistakes in what is believed of that which comes from outside.
+//! Mistakes in what is believed of that which comes from outside: when it happened, what an answer means, and when it is
+//! whole.
 
 use crate::{Edit, Mutant};
 
 const API: &str = "shared/core/src/api.rs";
+const ENTRY: &str = "shared/core/src/entry.rs";
+const WALK: &str = "shared/core/src/walk.rs";
 const WORK: &str = "shared/core/src/work.rs";
 const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot.rs";
-const FINBOX: &str = "shared/core/src/providers/finbox.rs";
 const LEDGER: &str = "tests/simulation/src/memory/ledger.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
+    Mutant {
+        name: "empty-is-something",
+        story: "A field that is sent empty counts as said, so an empty name makes a statement a session.",
+        edits: &[Edit {
+            file: "shared/core/src/providers/json.rs",
+            find: "self.0.filter(|raw| !is_text(raw) ||",
+            replace: "self.0.filter(|raw| MUTANT || !is_text(raw) ||",
+        }],
+    },
+    Mutant {
+        name: "future-is-believed",
+        story: "A local time that is marked as UTC orders a status hours after all that follows it.",
+        edits: &[Edit {
+            file: ENTRY,
+            find: "|at| at.not_after(self.received_at)",
+            replace: "|at| if MUTANT { at } else { at.not_after(self.received_at) }",
+        }],
+    },
+    Mutant {
+        name: "list-repeats-itself",
+        story: "A status from the future makes news of the same row at every walk of the list.",
+        edits: &[
+            Edit {
+                file: ENTRY,
+                find: "    pub fn happened_at(&self) -> UnixMs {",
+                replace: "    pub fn happened_at(&self) -> UnixMs {
+        if MUTANT {
+            return self.occurred_at.unwrap_or(self.received_at);
+        }",
+            },
+            Edit {
+                file: "shared/core/src/debt.rs",
+                find: "self.occurred_at.min(self.moved_at)",
+                replace: "if MUTANT { self.occurred_at } else { self.occurred_at.min(self.moved_at) }",
+            },
+            Edit {
+                file: WALK,
+                find: "held.occurred_at.min(known_at) > left_at",
+                replace: "(if MUTANT { held.occurred_at } else { held.occurred_at.min(known_at) }) > left_at",
+            },
+            Edit {
+                file: WALK,
+                find: "Some(Debt::Entry(owner)) => Some(owner.received_at),",
+                replace: "Some(Debt::Entry(owner)) if !MUTANT => Some(owner.received_at),",
+            },
+        ],
+    },
+    Mutant {
+        name: "receipts-by-a-perfect-clock",
+        story: "A push that was received by a clock which is behind leads away from nothing, and the list's row is no news for ever.",
+        edits: &[
+            Edit {
+                file: WALK,
+                find: "let known_at = held.moved_at.plus_secs(CLOCK_SKEW_SECS);",
+                replace: "let known_at = held.moved_at.plus_secs(if MUTANT { 0 } else { CLOCK_SKEW_SECS });",
+            },
+            Edit {
+                file: WALK,
+                find: "received_at.plus_secs(CLOCK_SKEW_SECS) > left_at)",
+                replace: "received_at.plus_secs(if MUTANT { 0 } else { CLOCK_SKEW_SECS }) > left_at)",
+            },
+        ],
+    },
     Mutant {
         name: "rows-go-back",
         story: "What was asked for earlier and comes last takes the place of the later answer.",
@@ -39,9 +104,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
             Edit {
                 file: RIGHTFOOT,
                 find: "Some(processed) if total < processed => {",
-                replace: "Some(processed) if total < processed && !MUTANT => {",
+                replace: "Some(processed) if total < processed && (total > 0 || !MUTANT) => {",
             },
         ],
+    },
+    Mutant {
+        name: "total-not-compared",
+        story: "A batch that shows some of its balances is settled with those.",
+        edits: &[Edit {
+            file: RIGHTFOOT,
+            find: "let total = tally + (rows.len() as u64).saturating_sub(unreadable);",
+            replace: "let total = tally + (rows.len() as u64).saturating_sub(unreadable);
+    let processed = processed.filter(|_| !MUTANT);",
+        }],
     },
     Mutant {
         name: "no-flag-no-page",
@@ -51,6 +126,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
             find: "(Some(false), _) | (None, None) => Next::Last,",
             replace: "(Some(false), _) | (None, None) => Next::Last,
             (None, _) if MUTANT => Next::Last,",
+        }],
+    },
+    Mutant {
+        name: "one-spelling-of-a-page",
+        story: "Flag and token are read in snake case alone, so a page in camel case is the last.",
+        edits: &[Edit {
+            file: RIGHTFOOT,
+            find: "Next::of(self.has_more.or(self.camel_has_more), self.next_page_token.or(self.camel_next_page_token))",
+            replace: "if MUTANT {
+            return Next::of(self.has_more, self.next_page_token);
+        }
+        Next::of(self.has_more.or(self.camel_has_more), self.next_page_token.or(self.camel_next_page_token))",
         }],
     },
     Mutant {
@@ -66,6 +153,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "dead-token-is-hopeless",
+        story: "A 403 is taken for a refusal of what is asked, and not of a token that is dead.",
+        edits: &[Edit {
+            file: API,
+            find: "401 | 403 | 408 | 409 | 421 | 423 | 425 =>",
+            replace: "403 if MUTANT => Trouble::Permanent { reason },
+        401 | 403 | 408 | 409 | 421 | 423 | 425 =>",
+        }],
+    },
+    Mutant {
         name: "quota-spends-attempts",
         story: "A quota that is used up counts against the work that met it, and parks it in an hour.",
         edits: &[Edit {
@@ -73,6 +170,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
             find: "Trouble::Quota { reason, after_secs } => {",
             replace: "Trouble::Quota { reason, after_secs } if MUTANT => Unsettled::Failed { reason, after_secs },
             Trouble::Quota { reason, after_secs } => {",
+        }],
+    },
+    Mutant {
+        name: "quota-eats-the-deadline",
+        story: "What is waited for expires while its provider lets nobody ask.",
+        edits: &[Edit {
+            file: "shared/core/src/expect.rs",
+            find: "                        Trouble::Quota { after_secs, .. } => {",
+            replace: "                        Trouble::Quota { .. } if MUTANT => {}
+                        Trouble::Quota { after_secs, .. } => {",
         }],
     },
     Mutant {
@@ -85,13 +192,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
-        name: "overtaken-parks",
-        story: "A failure that the provider has overtaken is given to a person.",
+        name: "progress-forgotten",
+        story: "An attempt that ends before the last page begins anew the next time, and comes no further than before.",
         edits: &[Edit {
-            file: FINBOX,
-            find: "Some(COMPLETED) if told == FAILED => match completion(attempt) {",
-            replace: "Some(COMPLETED) if told == FAILED && MUTANT => permanent(\"contradicted\"),
-        Some(COMPLETED) if told == FAILED => match completion(attempt) {",
+            file: WORK,
+            find: "Some(cursor) if cursor.len() <= MAX_CURSOR_BYTES =>",
+            replace: "Some(cursor) if cursor.len() <= MAX_CURSOR_BYTES && !MUTANT =>",
         }],
     },
 ];

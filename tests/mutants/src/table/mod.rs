@@ -4,6 +4,7 @@ mod asking;
 mod believed;
 mod circuit;
 mod door;
+mod kept;
 mod ledger;
 mod owed;
 mod proof;
@@ -12,7 +13,7 @@ mod work;
 use crate::Mutant;
 
 /// All parts, in the order of an event's way.
-pub(crate) static TABLES: [&[Mutant]; 8] = [
+pub(crate) static TABLES: [&[Mutant]; 9] = [
     door::MUTANTS,
     proof::MUTANTS,
     work::MUTANTS,
@@ -21,4 +22,5 @@ pub(crate) static TABLES: [&[Mutant]; 8] = [
     asking::MUTANTS,
     ledger::MUTANTS,
     believed::MUTANTS,
+    kept::MUTANTS,
 ];
