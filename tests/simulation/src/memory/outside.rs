@@ -185,6 +185,8 @@ pub struct Told {
     pub provider: ProviderId,
     /// Whether anybody was there.
     pub answered: bool,
+    /// Whether it may not be asked any more for now.
+    pub throttled: bool,
 }
 
 impl ScriptedApi {
@@ -248,7 +250,8 @@ impl ProviderApi for ScriptedApi {
             Ok(response) => response.status < 500,
             Err(error) => !matches!(error, ApiError::Unreachable | ApiError::TimedOut),
         };
-        self.told.borrow_mut().push(Told { provider, answered });
+        let throttled = outcome.as_ref().is_ok_and(|response| response.status == 429);
+        self.told.borrow_mut().push(Told { provider, answered, throttled });
         outcome
     }
 }

@@ -129,6 +129,9 @@ pub(super) struct Engine<'w, L> {
     rows: BTreeMap<ItemKey, UnixMs>,
     /// What is known of the providers' circuits.
     lines: BTreeMap<ProviderId, Line>,
+    /// The invocations that a provider told that it may not be asked for now, and those that it told anything else.
+    throttled: BTreeSet<(u32, ProviderId)>,
+    answered: BTreeSet<(u32, ProviderId)>,
     /// The expectations that expired, each with the time it was announced.
     expired: BTreeSet<(ItemKey, UnixMs)>,
     /// When somebody died of a provider's answer last.
@@ -167,6 +170,8 @@ impl<'w, L: Glass> Engine<'w, L> {
             facts: BTreeMap::new(),
             rows: BTreeMap::new(),
             lines: BTreeMap::new(),
+            throttled: BTreeSet::new(),
+            answered: BTreeSet::new(),
             expired: BTreeSet::new(),
             deadly_at: None,
             cursors: BTreeMap::new(),

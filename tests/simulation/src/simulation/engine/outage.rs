@@ -38,7 +38,9 @@ impl<L: Glass> Engine<'_, L> {
 
     /// While a circuit is not closed, only those call who took the right to: they have moved its time on. Who can't read
     /// the table may not know of it.
-    fn watch_call(&mut self, past: Past, Told { provider, answered }: Told) {
+    fn watch_call(&mut self, past: Past, Told { provider, answered, throttled }: Told) {
+        let asked = if throttled { &mut self.throttled } else { &mut self.answered };
+        asked.insert((past.id, provider));
         let line = self.lines.entry(provider).or_default();
         line.unanswered += u32::from(!answered);
         let open_until = self.world.memory().circuit_of(provider).open_until;
@@ -66,7 +68,8 @@ impl<L: Glass> Engine<'_, L> {
         }
     }
 
-    /// What expires was asked for to the end: not while the circuit was open all the time.
+    /// What expires was asked for to the end: not while the circuit was open all the time, and not by whom the provider told
+    /// that it may not ask.
     fn watch_expired(&mut self, past: Past) {
         let now = self.now();
         let expired = |expectation: &Expectation| expectation.state == ExpectationState::Expired;
@@ -75,6 +78,11 @@ impl<L: Glass> Engine<'_, L> {
             let provider = provider.id();
             if !self.expired.insert((expectation.key.clone(), expectation.created_at)) {
                 continue;
+            }
+            let asked = (past.id, provider);
+            if self.throttled.contains(&asked) && !self.answered.contains(&asked) {
+                let what = format!("{} expired, and whoever asked was answered 429", expectation.key);
+                self.violated("who can't be asked has not failed to come", what);
             }
             let open_until = self.world.memory().circuit_of(provider).open_until;
             let open = open_until.is_some_and(|until| until > now.plus_secs(CLOCKS_APART_SECS));
