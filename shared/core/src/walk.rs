@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::api::{MAX_RETRY_AFTER_SECS, Trouble};
 use crate::circuit::Called;
-use crate::debt::{Debt, Fact, Listing};
+use crate::debt::{Debt, Fact, Listing, Status};
 use crate::entry::Origin;
 use crate::expect::Asker;
 use crate::identity::{ItemKey, digest_hex};
@@ -146,6 +146,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             }
         }
         let facts = ledger.facts(&row.subject).await?;
+        let current = held.clone();
         // A push that was taken for what a list had shown has no fact of its own: the status has its time.
         let held = held.filter(|held| held.status != row.status && listed(&facts, held).is_none());
         // The fact may stand although the status does not yet: whoever wrote it is still at work, or died there and will
@@ -158,7 +159,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
                 held.occurred_at.min(known_at) > left_at
             });
             if !by_held && !self.was_left(&facts, row, left_at).await? {
-                return Ok(());
+                return self.put_right(row, rank, known, current.as_ref()).await;
             }
         }
         let times = facts.iter().filter(|fact| fact.status == row.status).map(|fact| fact.n).max().unwrap_or(0);
@@ -183,6 +184,24 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             }
         }
         Ok(false)
+    }
+
+    /// What a list still shows is not over, whatever the pushes say of their times: where the held status is said to be
+    /// later than the one that is shown, although it was here before, two clocks of the provider disagree. The event that
+    /// is shown was told when it came, so only the status moves.
+    async fn put_right(
+        &self,
+        row: &StatusRow,
+        rank: u8,
+        known: &Fact,
+        held: Option<&Status>,
+    ) -> Result<(), StoreError> {
+        let Some(held) = held.filter(|held| held.occurred_at > known.occurred_at) else { return Ok(()) };
+        let (moved_at, version) = (self.inbox.clock().now(), held.version.saturating_add(1));
+        let (status, occurred_at) = (known.status.clone(), known.occurred_at);
+        let status = Status { status, rank, occurred_at, moved_at, version };
+        self.inbox.ledger().move_status(&row.subject, Some(held.version), &status).await?;
+        Ok(())
     }
 
     /// A status that is not known here is kept once, however often the list shows it.

@@ -99,6 +99,21 @@ fn a_list_that_keeps_saying_the_same_makes_one_event() {
 }
 
 #[test]
+fn a_list_puts_a_status_right_that_two_clocks_of_the_provider_have_turned_round() {
+    let town = Town::new();
+    listed(&town, json!([{ "merchant_id": 7, "merchant_status": "Cancelled" }]));
+    // Ahead by less than a clock may be, so its time is believed, and says that it came last.
+    town.deliver("runpayments", &merchant_at("live", "k1", "2040-01-01T00:04:00Z"));
+    town.work();
+    town.inbox.clock.advance_secs(60);
+    town.deliver("runpayments", &merchant_at("cancelled", "k2", "2040-01-01T00:01:00Z"));
+    town.work();
+    assert_eq!(status_of(&town), "live");
+    town.pass_minutes(120);
+    assert_eq!((status_of(&town), types_published(&town).len()), ("cancelled".into(), 2));
+}
+
+#[test]
 fn a_return_is_seen_in_the_list_although_our_clock_was_behind() {
     let town = Town::new();
     // Three statuses within a second, received by a clock that is two seconds behind the provider's.
