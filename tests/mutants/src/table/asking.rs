@@ -95,6 +95,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
+        name: "list-puts-nothing-right",
+        story: "Where two clocks of the provider turn two statuses round, the list that shows the right one is not heard.",
+        edits: &[Edit {
+            file: WALK,
+            find: "let Some(held) = held.filter(|held| held.occurred_at > known.occurred_at) else",
+            replace: "let Some(held) = held.filter(|held| held.occurred_at > known.occurred_at && !MUTANT) else",
+        }],
+    },
+    Mutant {
         name: "cursor-before-its-page",
         story: "The cursor moves on as soon as a page is read, before what the page shows is let in.",
         edits: &[Edit {

@@ -39,8 +39,9 @@ pub(super) struct Merchant {
     pub(super) statuses: Vec<(&'static str, UnixMs)>,
     /// The idempotency key of each status' webhook. Two in a row may share one: their types tell them apart.
     keys: Vec<String>,
-    /// The status whose webhook has a local time that is marked as UTC.
-    ahead: Option<usize>,
+    /// The status whose webhook is stamped ahead, and by how many seconds: by a clock that is fast, or in a local time that
+    /// is marked as UTC.
+    ahead: Option<(usize, u64)>,
     /// From when until when the list shows a status that nobody knows.
     unknown: Option<(UnixMs, UnixMs)>,
     /// How the list spells its status.
@@ -107,6 +108,8 @@ pub(super) struct Shown {
 const UNKNOWN: &str = "Suspended";
 /// How far a local time is ahead that is marked as UTC.
 const ZONE_SECS: u64 = 19_800;
+/// A time that is not further ahead of its receipt is believed.
+const BELIEVED_SECS: u64 = 300;
 
 /// The place of a status in the order.
 pub(super) fn place(status: &str) -> usize {
@@ -136,14 +139,17 @@ impl Merchant {
 
     /// Since when a step is true as far as its webhook can be believed: what is said to lie ahead, since its receipt.
     pub(super) fn since(&self, step: usize, memory: &MemoryLedger) -> UnixMs {
-        let pushed = || memory.stored(&self.pushed(step, memory)).map(|stored| stored.entry.received_at);
-        let received_at = if self.ahead == Some(step) { pushed() } else { None };
-        received_at.unwrap_or(self.statuses[step].1)
+        let at = self.statuses[step].1;
+        let Some((_, ahead_secs)) = self.ahead.filter(|(ahead, _)| *ahead == step) else { return at };
+        let stamped_at = at.plus_secs(ahead_secs);
+        let stored = memory.stored(&self.pushed(step, memory));
+        let received_at = stored.map_or(stamped_at, |stored| stored.entry.received_at);
+        if stamped_at > received_at.plus_secs(BELIEVED_SECS) { received_at } else { stamped_at }
     }
 
     /// Whether a step is the one whose webhook says it lies ahead.
     pub(super) fn is_ahead(&self, step: usize) -> bool {
-        self.ahead == Some(step)
+        self.ahead.is_some_and(|(ahead, _)| ahead == step)
     }
 
     /// How many statuses more than there were may be told: one whose time can't be believed may seem to come after what
@@ -287,7 +293,8 @@ fn merchant(author: &Author<'_>, plot: &mut Plot, n: u64) -> Merchant {
     let way = way(dice);
     // Only where it never returns: there the list tells in the end what came last.
     let ahead = dice.percent(25) && way.is_sorted_by(|a, b| place(a) < place(b));
-    let ahead = ahead.then(|| dice.index(way.len()));
+    let ahead_secs = if dice.percent(50) { ZONE_SECS } else { dice.between(10, BELIEVED_SECS - 10) };
+    let ahead = ahead.then(|| (dice.index(way.len()), ahead_secs));
     let (shares_key, mut keys) = (dice.percent(20), Vec::<String>::new());
     for (step, status) in way.into_iter().enumerate() {
         if statuses.last().is_some_and(|(left, left_at)| place(left) >= place(status) && *left_at == at) {
@@ -301,7 +308,8 @@ fn merchant(author: &Author<'_>, plot: &mut Plot, n: u64) -> Merchant {
         let event_type = event_type(status);
         let shared = keys.first().filter(|_| shares_key && step == 1).cloned();
         let idempotency_key = shared.clone().unwrap_or_else(|| format!("k-{id}-{step}-{status}"));
-        let stamped_at = if ahead == Some(step) { at.plus_secs(ZONE_SECS) } else { at };
+        let ahead_secs = ahead.filter(|(ahead, _)| *ahead == step).map_or(0, |(_, secs)| secs);
+        let stamped_at = at.plus_secs(ahead_secs);
         let body = body(event_type, &id, stamped_at, &payload, &idempotency_key);
         author.tell(plot, NAME, key(NAME, "merchant", &id, &[&idempotency_key]), at, body, Effect::Status(status));
         if shared.is_some() {
