@@ -59,22 +59,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         ],
     },
     Mutant {
-        name: "receipts-by-a-perfect-clock",
-        story: "A push that was received by a clock which is behind leads away from nothing, and the list's row is no news for ever.",
-        edits: &[
-            Edit {
-                file: WALK,
-                find: "let known_at = held.moved_at.plus_secs(CLOCK_SKEW_SECS);",
-                replace: "let known_at = held.moved_at.plus_secs(if MUTANT { 0 } else { CLOCK_SKEW_SECS });",
-            },
-            Edit {
-                file: WALK,
-                find: "received_at.plus_secs(CLOCK_SKEW_SECS) > left_at)",
-                replace: "received_at.plus_secs(if MUTANT { 0 } else { CLOCK_SKEW_SECS }) > left_at)",
-            },
-        ],
-    },
-    Mutant {
         name: "rows-go-back",
         story: "What was asked for earlier and comes last takes the place of the later answer.",
         edits: &[Edit {

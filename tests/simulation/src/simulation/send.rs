@@ -199,10 +199,11 @@ fn seal(provider: &'static str, body: &str, secret: &str, now: UnixMs, received_
             let tag = sign(secret, body);
             delivery.headers.push(("x-webhook-signature-256".into(), format!("sha256={tag}")));
         }
-        _ => {
+        "rightfoot" | "finbox" => {
             delivery.path_token = Some(Secret::new(secret));
             delivery.headers.push((STATIC_HEADER.into(), secret.into()));
         }
+        other => panic!("{other} is no provider"),
     }
     delivery.source_ip = Some("192.0.2.7".into());
     delivery
@@ -255,7 +256,8 @@ pub(super) fn next(provider: &str, made: u32, status: Option<u16>, retry_after_s
             };
             Next::Again { after_ms: after_ms.max(retry_after_secs.map_or(0, |secs| u64::from(secs) * 1000)) }
         }
-        // FinBox never sends anything twice.
-        _ => Next::Exhausted,
+        // Nothing is ever sent twice.
+        "finbox" => Next::Exhausted,
+        other => panic!("{other} is no provider"),
     }
 }

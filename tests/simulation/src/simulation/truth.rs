@@ -3,6 +3,8 @@
 //! The keys of the entries are written down here a second time, from the providers' documents and not from the code that
 //! derives them: the simulation's checks must not share a mistake with what they check.
 
+mod trouble;
+
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -18,6 +20,7 @@ use super::fynapse::Fynapse;
 use super::rightfoot::{DEADLY, LONG, Rightfoot, SLOW_PAGE_MS};
 use super::runpayments::RunPayments;
 use crate::memory::{FixedClock, answer};
+use trouble::Spell;
 
 /// Stands in a Run Payments body for the number of the attempt.
 pub(super) const ATTEMPT: &str = "@ATTEMPT@";
@@ -202,33 +205,6 @@ pub(super) struct Truth {
     slow: Cell<bool>,
 }
 
-/// A time, in seconds of the history, in which no provider's API answers anything else.
-struct Spell {
-    from: u64,
-    until: u64,
-    answer: (u16, &'static [u8]),
-}
-
-/// A quota that is used up for longer than any number of attempts lasts; a watch outlives it.
-const QUOTA_SECS: u64 = 7_200;
-
-impl Spell {
-    fn new(dice: &Dice, span_secs: u64) -> Self {
-        let from = dice.below(span_secs);
-        let (length, answer) = match dice.below(100) {
-            // Its quota, for a while or for hours.
-            0..10 => (span_secs / 3, (429, b"{}".as_slice())),
-            10..14 => (QUOTA_SECS, (429, b"{}".as_slice())),
-            // A page for people stands before it.
-            14..24 => (span_secs / 3, (200, b"<html>maintenance".as_slice())),
-            // A gateway that lets no token in: dead ones, and those that were just issued.
-            24..34 => (span_secs / 6, (403, br#"{"error":"token"}"#.as_slice())),
-            _ => (0, (200, b"".as_slice())),
-        };
-        Self { from, until: from + length, answer }
-    }
-}
-
 impl Truth {
     /// The history of a seed.
     pub(super) fn new(seed: u64, clock: Rc<FixedClock>, chaos: Rc<Chaos>, span_secs: u64, held: bool) -> Self {
@@ -294,29 +270,6 @@ impl Truth {
             Some((_, path)) => self.finbox.answer(path, seen_at),
             None => answer(404, "{}"),
         }
-    }
-
-    /// Answers that are none: rarely on a calm day, often in a storm.
-    fn trouble(&self) -> Option<Result<ApiResponse, ApiError>> {
-        if self.chaos.healed() {
-            return None;
-        }
-        let since_start = self.clock.now().since_ms(self.start) / 1000;
-        if (self.spell.from..self.spell.until).contains(&since_start) && self.dice.percent(90) {
-            let retry_after_secs = self.dice.percent(50).then(|| self.dice.between(1, 7_200));
-            let (status, body) = self.spell.answer;
-            return Some(Ok(ApiResponse { status, retry_after_secs, body: body.to_vec() }));
-        }
-        if !self.dice.percent(if self.chaos.storming("api") { 60 } else { 3 }) {
-            return None;
-        }
-        let retry_after_secs = self.dice.percent(50).then(|| self.dice.between(1, 90));
-        let status = self.dice.pick(&[429, 500, 502, 503, 504, 401, 403, 408, 200, 302]);
-        Some(if self.dice.percent(20) {
-            Err(self.dice.pick(&[ApiError::TimedOut, ApiError::TokenRefused, ApiError::Unreachable]))
-        } else {
-            Ok(ApiResponse { status, retry_after_secs, body: b"try later".to_vec() })
-        })
     }
 }
 
