@@ -140,7 +140,8 @@ pub(super) struct Engine<'w, L> {
     cursors: BTreeMap<ItemKey, Listing>,
     /// When a webhook moved a status last.
     moved_at: Option<UnixMs>,
-    /// When the walk of a list came to its end last.
+    /// When the walks of the lists began that are under way, and those that came to their end last.
+    begun: BTreeMap<ItemKey, UnixMs>,
     walked: BTreeMap<ItemKey, UnixMs>,
     /// Turns in a row in which no port was called.
     idle: u64,
@@ -176,6 +177,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             deadly_at: None,
             cursors: BTreeMap::new(),
             moved_at: None,
+            begun: BTreeMap::new(),
             walked: BTreeMap::new(),
             idle: 0,
             calls: 0,

@@ -175,8 +175,12 @@ impl<L: Glass> Engine<'_, L> {
             if before.as_ref() == Some(&listing) {
                 continue;
             }
+            // A walk that was held up goes on where it stopped: what counts is when it began.
+            if before.is_none_or(|before| before.position.is_none()) {
+                self.begun.insert(listing.key.clone(), self.now());
+            }
             if listing.position.is_none() {
-                self.walked.insert(listing.key.clone(), self.now());
+                self.walked.extend(self.begun.remove_entry(&listing.key));
             }
             let reached = listing.position.and_then(|position| position.parse::<u64>().ok());
             match listing.list.as_str() {
