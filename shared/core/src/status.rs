@@ -199,7 +199,7 @@ async fn order(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>)
 }
 
 /// The fact that a status is, if a list has shown it and nothing else has said since when it is so.
-pub(crate) fn listed<'f>(facts: &'f [Fact], status: &Status) -> Option<&'f Fact> {
+fn listed<'f>(facts: &'f [Fact], status: &Status) -> Option<&'f Fact> {
     facts.iter().find(|fact| {
         fact.origin == Origin::Poll && fact.status == status.status && fact.occurred_at == status.occurred_at
     })

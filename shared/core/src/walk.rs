@@ -16,7 +16,6 @@ use crate::identity::{ItemKey, digest_hex};
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
 use crate::providers::{Found, Listed, ListedRow, Lists, Provider, StatusRow};
 use crate::reconcile::Run;
-use crate::status::listed;
 use crate::time::{CLOCK_SKEW_SECS, UnixMs};
 
 /// The most pages of one walk; beyond it the list is taken to go in circles.
@@ -147,8 +146,11 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         }
         let facts = ledger.facts(&row.subject).await?;
         let current = held.clone();
-        // A push that was taken for what a list had shown has no fact of its own: the status has its time.
-        let held = held.filter(|held| held.status != row.status && listed(&facts, held).is_none());
+        // A push that was taken for what a list had shown has no fact of its own: the status has its time. Of one that has,
+        // the fact says more: whose it is, and so when it was received, however late its work was done.
+        let is_fact =
+            |held: &Status| facts.iter().any(|fact| fact.status == held.status && fact.occurred_at == held.occurred_at);
+        let held = held.filter(|held| held.status != row.status && !is_fact(held));
         // The fact may stand although the status does not yet: whoever wrote it is still at work, or died there and will
         // be back. Only a status that was left since can be reached another time.
         for known in facts.iter().filter(|known| known.status == row.status) {

@@ -114,6 +114,20 @@ fn a_list_puts_a_status_right_that_two_clocks_of_the_provider_have_turned_round(
 }
 
 #[test]
+fn work_that_is_done_late_makes_no_news_of_what_a_list_shows() {
+    let town = Town::new();
+    listed(&town, json!([{ "merchant_id": 7, "merchant_status": "Cancelled" }]));
+    // It is received first, said to be later, and worked last.
+    town.inbox.queue.lose_next(1);
+    town.deliver("runpayments", &merchant_at("live", "k1", "2040-01-01T00:04:00Z"));
+    town.inbox.clock.advance_secs(60);
+    town.deliver("runpayments", &merchant_at("cancelled", "k2", "2040-01-01T00:01:00Z"));
+    town.work();
+    town.pass_minutes(120);
+    assert_eq!((status_of(&town), types_published(&town).len()), ("cancelled".into(), 2));
+}
+
+#[test]
 fn a_return_is_seen_in_the_list_although_our_clock_was_behind() {
     let town = Town::new();
     // Three statuses within a second, received by a clock that is two seconds behind the provider's.
