@@ -153,7 +153,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         for known in facts.iter().filter(|known| known.status == row.status) {
             let slack_secs = if known.origin == Origin::Poll { CLOCK_SKEW_SECS } else { 0 };
             let left_at = known.occurred_at.plus_secs(slack_secs);
-            let by_held = held.as_ref().is_some_and(|held| held.happened_at() > left_at);
+            let by_held = held.as_ref().is_some_and(|held| held.ordered_at() > left_at);
             if !by_held && !self.was_left(&facts, row, left_at).await? {
                 return Ok(());
             }
@@ -165,8 +165,8 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     }
 
     /// Whether a push has led away from the row's status since. Only a push does: what a list shows may be older than what
-    /// was pushed. A push happened before it was received, whatever its own time says: otherwise one that is said to lie
-    /// ahead would make news of the same row at every walk.
+    /// was pushed. A push happened before it was received, as far as clocks agree, whatever its own time says: otherwise one
+    /// that is said to lie ahead would make news of the same row at every walk.
     async fn was_left(&self, facts: &[Fact], row: &StatusRow, left_at: UnixMs) -> Result<bool, StoreError> {
         let leads_away =
             |fact: &&Fact| fact.origin == Origin::Push && fact.status != row.status && fact.occurred_at > left_at;
@@ -175,7 +175,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
                 Some(Debt::Entry(owner)) => Some(owner.received_at),
                 _ => None,
             };
-            if owner.is_none_or(|received_at| received_at > left_at) {
+            if owner.is_none_or(|received_at| received_at.plus_secs(CLOCK_SKEW_SECS) > left_at) {
                 return Ok(true);
             }
         }

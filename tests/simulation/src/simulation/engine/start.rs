@@ -167,7 +167,9 @@ impl<'w, L: Glass> Engine<'w, L> {
         }
         self.world.memory().expire(self.now());
         // A run also sees to it that the lists are walked at all.
-        let first = self.world.memory().listings().is_empty();
+        let offered = self.world.providers.iter().filter_map(|provider| provider.lists().offered());
+        let lists: usize = offered.map(|lists| lists.names().len()).sum();
+        let unlisted = self.world.memory().listings().len() < lists;
         self.next_minute =
             self.now().plus_ms(60_000 - u64::try_from((self.now().0 - self.world.start.0) % 60_000).unwrap());
         let due = self.world.memory().owed_by(self.now().plus_ms(MAX_SKEW_MS));
@@ -175,7 +177,7 @@ impl<'w, L: Glass> Engine<'w, L> {
         for range in 0..self.ranges {
             let shards = range * width..=range * width + width - 1;
             let found = due.iter().any(|due| shards.contains(&due.key.shard(DUE_SHARDS)));
-            if !(found || first) || (!self.calm() && self.dice.percent(10)) {
+            if !(found || unlisted) || (!self.calm() && self.dice.percent(10)) {
                 continue;
             }
             let (world, sight) = (self.world, self.sight());
