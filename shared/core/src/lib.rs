@@ -54,6 +54,7 @@ pub mod reverify;
 // Its work is done.
 pub mod job;
 pub mod api;
+mod pages;
 mod status;
 pub mod work;
 

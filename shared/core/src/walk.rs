@@ -171,8 +171,8 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     }
 
     /// Whether a push has led away from the row's status since. Only a push does: what a list shows may be older than what
-    /// was pushed. A push happened before it was received, whatever its own time says: otherwise one that is said to lie
-    /// ahead would make news of the same row at every walk. It was received by a clock that may be behind the provider's.
+    /// was pushed. A push happened before it was received, as far as clocks agree, whatever its own time says: otherwise one
+    /// that is said to lie ahead would make news of the same row at every walk.
     async fn was_left(&self, facts: &[Fact], row: &StatusRow, left_at: UnixMs) -> Result<bool, StoreError> {
         let leads_away =
             |fact: &&Fact| fact.origin == Origin::Push && fact.status != row.status && fact.occurred_at > left_at;

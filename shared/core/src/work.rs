@@ -13,17 +13,17 @@
 //! have deterministic keys, and the published detail is frozen with a stable id before it is first published.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use crate::admit::enqueue;
 use crate::api::{ApiError, MAX_RETRY_AFTER_SECS, Trouble};
 use crate::audit::{ARRIVED, is_loss};
 use crate::circuit::{Called, MAX_SPARED_SECS};
 use crate::delivery::Verified;
-use crate::entry::{Announcement, Entry, Progress, Row, Snapshot, State};
+use crate::entry::{Announcement, Entry, Progress, Snapshot, State};
 use crate::expect::{Asker, delay_until};
-use crate::identity::{ItemKey, ProviderId, digest_hex};
+use crate::identity::{ItemKey, ProviderId};
 use crate::job::{JOB_VERSION, Job, JobDebt, RescuedDelivery};
+use crate::pages::{Walk, begins_anew};
 use crate::ports::{
     Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError,
     WorkQueue,
@@ -43,8 +43,6 @@ const MAX_WORK_PAGES: u32 = 10_000;
 const MAX_WORK_MS: u64 = 30_000;
 /// How long a rescued delivery goes round on the queue.
 const MAX_RESCUE_MS: u64 = 3 * 24 * 3600 * 1000;
-/// The longest cursor that an entry keeps, in bytes. A walk with a longer one begins anew.
-const MAX_CURSOR_BYTES: usize = 16 * 1024;
 /// Why nothing was asked.
 const API_DOWN: &str = "the provider's API is down: it is not asked while its circuit is open";
 
@@ -80,60 +78,6 @@ enum Unsettled {
         by: Found,
     },
     Hopeless(String),
-}
-
-/// A walk through the provider's answer, page by page. It goes on where an earlier attempt ended.
-struct Walk {
-    progress: Progress,
-    /// How far the walk was when this attempt took it up.
-    from: u32,
-    /// The places and pages that this attempt has seen.
-    seen: BTreeSet<String>,
-}
-
-impl Walk {
-    fn of(entry: &Entry, now: UnixMs) -> Self {
-        let mut progress = entry.progress.clone().unwrap_or_default();
-        if progress.walk == 0 {
-            progress = Progress { walk: now.0, restarts: progress.restarts, ..Progress::default() };
-        }
-        Self { from: progress.pages, progress, seen: BTreeSet::new() }
-    }
-
-    fn snapshot(&self, asked_at: UnixMs) -> Snapshot {
-        let Progress { walk, rows, unreadable, .. } = self.progress;
-        Snapshot { asked_at, walk: UnixMs(walk), first: rows.saturating_add(unreadable) }
-    }
-
-    /// Takes a page down. `None` of a cursor: it was the last.
-    fn turn(&mut self, rows: &[Row], unreadable: u64, cursor: Option<String>) {
-        self.progress.pages = self.progress.pages.saturating_add(1);
-        self.progress.rows += (rows.len() as u64).saturating_sub(unreadable);
-        self.progress.unreadable += unreadable;
-        self.progress.cursor = cursor;
-    }
-
-    /// Whether this place, or this page, was seen already.
-    fn goes_in_circles(&mut self, rows: &[Row], cursor: &str) -> bool {
-        let documents: Vec<&[u8]> = rows.iter().map(|row| row.document.as_slice()).collect();
-        let page = format!("page {}", digest_hex(&documents.join(&b'\n')));
-        let is_known = !self.seen.insert(format!("place {cursor}"));
-        is_known || !rows.is_empty() && !self.seen.insert(page)
-    }
-
-    /// What is kept of it when this attempt ends before the last page, and whether the attempt came further.
-    fn left_off(self) -> (Option<Progress>, bool) {
-        let further = self.progress.pages > self.from;
-        match &self.progress.cursor {
-            Some(cursor) if cursor.len() <= MAX_CURSOR_BYTES => (Some(self.progress), further),
-            _ => (begins_anew(self.progress.restarts), false),
-        }
-    }
-}
-
-/// What is kept of a walk that has to begin anew.
-fn begins_anew(restarts: u32) -> Option<Progress> {
-    (restarts > 0).then(|| Progress { restarts, ..Progress::default() })
 }
 
 impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {

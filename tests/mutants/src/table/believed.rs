@@ -179,7 +179,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "progress-forgotten",
         story: "An attempt that ends before the last page begins anew the next time, and comes no further than before.",
         edits: &[Edit {
-            file: WORK,
+            file: "shared/core/src/pages.rs",
             find: "Some(cursor) if cursor.len() <= MAX_CURSOR_BYTES =>",
             replace: "Some(cursor) if cursor.len() <= MAX_CURSOR_BYTES && !MUTANT =>",
         }],
