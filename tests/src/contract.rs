@@ -98,9 +98,9 @@ macro_rules! ledger_contract {
                 a_parked_entry_is_no_debt_of_the_reconciler,
                 parked_entries_are_listed_for_a_person,
                 reopening_owes_again_from_the_start,
-                reopening_is_limited,
-                a_person_reopens_without_limit,
-                a_person_does_not_use_up_the_limit,
+                a_delivery_reopens_what_it_saw,
+                a_duplicate_tells_how_often_it_was_reopened,
+                a_person_reopens_and_what_deliveries_did_is_forgotten,
                 only_parked_entries_are_reopened,
                 one_of_twenty_reopens,
             ]
@@ -183,6 +183,7 @@ macro_rules! ledger_contract {
             refusals: [
                 a_minute_keeps_so_many,
                 providers_minutes_and_shelves_do_not_share_a_cap,
+                a_network_leaves_room_for_others,
                 racing_refusals_stay_within_the_cap,
                 they_come_back_as_they_were,
                 the_same_bytes_may_be_refused_twice,

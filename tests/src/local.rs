@@ -17,7 +17,7 @@ use hookledger_aws::env::AwsEnv;
 use hookledger_core::debt::{Expectation, Status};
 use hookledger_core::entry::{Entry, State};
 use hookledger_core::identity::{ItemKey, Subject};
-use hookledger_core::ports::{Ledger, Metric};
+use hookledger_core::ports::{Ledger, Metric, Quarantine};
 use hookledger_core::providers::ALL;
 use hookledger_core::secret::Secret;
 use serde_json::{Value, json};
@@ -242,7 +242,7 @@ impl Local {
         let now = hookledger_core::ports::Clock::now(&hookledger_aws::telemetry::SystemClock::new());
         let provider = ALL.iter().map(|definition| definition.id).find(|id| id.0 == provider);
         let provider = provider.ok_or("no such provider")?;
-        let kept = self.ledger.list_refused(provider, &now.day(), 1000).await;
+        let kept = self.ledger.kept(provider, &now.day(), None, 1000).await;
         kept.map(|kept| kept.len()).map_err(|error| error.to_string())
     }
 

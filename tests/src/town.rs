@@ -1,7 +1,7 @@
 //! A memory world with all four providers set up in it, and short words for what the flow tests do there.
 
 use hmac::{Hmac, KeyInit, Mac};
-use hookledger_core::circuit::Circuits;
+use hookledger_core::call::Circuits;
 use hookledger_core::debt::DUE_SHARDS;
 use hookledger_core::delivery::Delivery;
 use hookledger_core::entry::Entry;

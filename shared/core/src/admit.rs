@@ -4,12 +4,12 @@ use crate::entry::{Admitted, Event, Known, NewEntry, OnDuplicate, Origin, Start,
 use crate::expect;
 use crate::identity::ProviderId;
 use crate::job::Job;
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, StoreError, WorkQueue};
+use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ReopenedBy, StoreError, WorkQueue};
 use crate::providers::Provider;
 use crate::settings::Timing;
 use crate::time::UnixMs;
 
-use crate::debt::MAX_REOPENED;
+use crate::debt::{MAX_REOPENED_AT_ONCE, REOPENED_WAIT_SECS};
 
 /// What became of an event at the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub(crate) fn start(timing: &Timing, event: &Event, received_at: UnixMs) -> Star
 
 /// Why an entry of a type that is not known here is ignored.
 const UNKNOWN_TYPE: &str = "a type that is not known here: it is kept, and nothing is done for it";
+/// Why a reopened entry's work waits.
+const REOPENED_OFTEN: &str = "it was parked and delivered again several times: its work is done within the hour";
 /// Why a delivery that has another content than the first is ignored.
 const CONFLICTING: &str = "another content came under an identity that was known: the first stands";
 
@@ -47,7 +49,7 @@ const CONFLICTING: &str = "another content came under an identity that was known
 /// known, other content → the first stands; this one is kept beside it, and counted
 /// known, settled       → nothing is owed
 /// known, open          → enqueue once more, a little later (only for a push: the first message may have been lost)
-/// known, parked        → open again, at most three times, enqueue
+/// known, parked        → open again, enqueue; after three times, open again and due in an hour
 /// ```
 ///
 /// When this returns `Ok`, the event is durable. A failed send is no failure: the entry owes, and the reconciler pays.
@@ -104,7 +106,7 @@ async fn again(
             return Ok(Admission::Known(known.state));
         }
     }
-    duplicate(inbox, id, entry, known.state).await
+    duplicate(inbox, id, entry, &known).await
 }
 
 /// The mark of what this delivery says, if the first one said something else.
@@ -148,10 +150,10 @@ async fn duplicate(
     inbox: &impl Inbox,
     id: ProviderId,
     entry: &NewEntry,
-    state: State,
+    known: &Known,
 ) -> Result<Admission, StoreError> {
     let key = entry.event.key();
-    match state {
+    match known.state {
         State::Open if entry.origin == Origin::Push => {
             let delay_secs = inbox.timing().duplicate_delay_secs;
             enqueue(inbox, id, &Job::entry(key), delay_secs).await;
@@ -160,23 +162,31 @@ async fn duplicate(
         // Somebody who posts early with a leaked token must not make the genuine event a "duplicate". But a delivery
         // that would itself be parked (unreadable, or too old) is no reason to open anything.
         State::Parked if matches!(entry.start, Start::Open { .. }) => {
-            let due_at = inbox.clock().now().plus_secs(inbox.timing().admit_grace_secs);
-            if !inbox.ledger().reopen(&key, due_at, Some(MAX_REOPENED)).await? {
+            let now = inbox.clock().now();
+            let at_once = known.reopened < MAX_REOPENED_AT_ONCE;
+            let (due_at, reason) = match at_once {
+                true => (now.plus_secs(inbox.timing().admit_grace_secs), None),
+                false => (now.plus_secs(REOPENED_WAIT_SECS), Some(REOPENED_OFTEN)),
+            };
+            let by = ReopenedBy::Delivery { seen: known.reopened, reason };
+            if !inbox.ledger().reopen(&key, due_at, by).await? {
                 return Ok(Admission::Known(State::Parked));
             }
-            enqueue(inbox, id, &Job::entry(key), 0).await;
+            if at_once {
+                enqueue(inbox, id, &Job::entry(key), 0).await;
+            }
             Ok(Admission::Reopened)
         }
-        known => Ok(Admission::Known(known)),
+        state => Ok(Admission::Known(state)),
     }
 }
 
-/// What only looks like a duplicate is counted by the provider's own list: that poll is owed before we say 200.
+/// What only looks like a duplicate is counted by the provider's own list, where somebody watches it: that poll is owed
+/// before we say 200.
 async fn recount(inbox: &impl Inbox, provider: &dyn Provider, what: &OnDuplicate) -> Result<(), StoreError> {
-    let OnDuplicate::Recount { reference } = what else { return Ok(()) };
-    match expect::poll_now(inbox, provider, reference).await {
-        Err(expect::ExpectError::Store(error)) => Err(error),
-        _ => Ok(()),
+    match what {
+        OnDuplicate::Same => Ok(()),
+        OnDuplicate::Recount { reference } => expect::recount(inbox, provider, reference).await,
     }
 }
 

@@ -67,6 +67,9 @@ pub enum Method {
 /// A request to a provider's API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiRequest {
+    /// Which of the API's resources it is about, whatever ids are in the URL: what one of them is answered says that the
+    /// others might be.
+    pub endpoint: &'static str,
     /// What it does.
     pub method: Method,
     /// The whole URL. Ids in it are percent-encoded.
@@ -79,13 +82,14 @@ pub struct ApiRequest {
 
 impl ApiRequest {
     /// A request that only reads.
-    pub fn get(url: String, auth: Auth) -> Self {
-        Self { method: Method::Get, url, auth, json: None }
+    pub fn get(endpoint: &'static str, url: String, auth: Auth) -> Self {
+        Self { endpoint, method: Method::Get, url, auth, json: None }
     }
 
     /// A request that brings something along.
     pub fn send(method: Method, url: String, auth: Auth, json: Vec<u8>) -> Self {
-        Self { method, url, auth, json: Some(JsonBody(json)) }
+        // It is sent once: nobody measures by it whether the provider answers.
+        Self { endpoint: "", method, url, auth, json: Some(JsonBody(json)) }
     }
 }
 

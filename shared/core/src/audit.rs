@@ -14,7 +14,7 @@ use crate::debt::Debt;
 use crate::entry::{Admitted, Entry, Event, NewEntry, OnDuplicate, Origin, Start, State};
 use crate::expect::Asker;
 use crate::identity::{Identity, ItemKey, ProviderId};
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, Settlement, StoreError};
+use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, ReopenedBy, Settlement, StoreError};
 use crate::providers::{AuditedDelivery, Fate, Lists, Provider};
 use crate::time::UnixMs;
 
@@ -140,7 +140,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         match loss.state {
             // If this function dies between the two writes, the row owes, and the worker closes it.
             State::Parked => {
-                inbox.ledger().reopen(key, now.plus_secs(inbox.timing().admit_grace_secs), None).await?;
+                inbox.ledger().reopen(key, now.plus_secs(inbox.timing().admit_grace_secs), ReopenedBy::Person).await?;
             }
             State::Open => {}
             State::Done | State::Ignored => return Ok(()),

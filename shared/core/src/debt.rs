@@ -13,8 +13,11 @@ use crate::time::UnixMs;
 
 /// Logical shards of the `due` index. Fixed: workers take ranges of them, so their number can change freely.
 pub const DUE_SHARDS: u8 = 64;
-/// How often a delivery or a poll may take an entry out of the parked state. A person may do it any number of times.
-pub const MAX_REOPENED: u32 = 3;
+/// How often a delivery or a poll takes an entry out of the parked state at once; then, once in an hour. None is ever
+/// refused, because it may be the genuine one. A person may do it any number of times.
+pub const MAX_REOPENED_AT_ONCE: u32 = 3;
+/// How long the work of an entry waits that deliveries reopened more often, in seconds.
+pub const REOPENED_WAIT_SECS: u64 = 3600;
 /// The row that holds a listing's cursor.
 pub const RECONCILER_PK: &str = "reconciler";
 

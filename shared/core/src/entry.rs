@@ -1,10 +1,12 @@
 //! The rows of the ledger: entries, the results of their work, and what was refused.
 
 use std::fmt;
+use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Identity, ItemKey, ProviderId, Subject};
+use crate::identity::{Identity, ItemKey, ProviderId, Subject, digest_hex};
 use crate::time::UnixMs;
 
 /// How an event reached us.
@@ -158,6 +160,8 @@ pub struct Known {
     pub state: State,
     /// Its type.
     pub event_type: String,
+    /// How often deliveries and polls reopened it.
+    pub reopened: u32,
     /// Its body, unless it lies beside the row, or was not wanted: only what is pushed is compared with it.
     pub body: Option<Vec<u8>>,
 }
@@ -185,7 +189,7 @@ pub struct Entry {
     pub attempts: u32,
     /// How often the provider said "not yet".
     pub waits: u32,
-    /// How often it was taken out of the parked state by a delivery or poll.
+    /// How often it was taken out of the parked state by a delivery or poll, since a person last did.
     pub reopened: u32,
     /// Why the last attempt failed, why it is parked, or how it was settled.
     pub reason: Option<String>,
@@ -277,7 +281,7 @@ pub struct Refused {
     pub at: UnixMs,
     /// SHA-256 of the whole body.
     pub digest: String,
-    /// The body, up to [`MAX_QUARANTINE_BYTES`].
+    /// The body, up to [`Shelf::max_body_bytes`].
     pub body: Vec<u8>,
     /// The whole body's length.
     pub body_bytes: usize,
@@ -287,6 +291,38 @@ pub struct Refused {
     pub headers: Vec<(String, String)>,
     /// The client's address.
     pub source_ip: Option<String>,
+}
+
+impl Refused {
+    /// The slots of its minute that it may be kept under, in the order in which they are tried. They follow from the
+    /// network that it came from: whoever sends from one takes half of them at most, and leaves the others to others.
+    pub fn slots(&self) -> impl Iterator<Item = u8> {
+        let sum = |text: &str| text.bytes().fold(7u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        let start = sum(&digest_hex(self.source_network().as_bytes())) % MAX_QUARANTINED_PER_MINUTE;
+        // Several processes spread over the slots instead of queueing up.
+        let turn = sum(&self.digest) % MAX_QUARANTINED_PER_SOURCE;
+        (0..MAX_QUARANTINED_PER_SOURCE)
+            .map(move |step| (start + (step + turn) % MAX_QUARANTINED_PER_SOURCE) % MAX_QUARANTINED_PER_MINUTE)
+    }
+
+    /// Where a provider's refusals of one UTC day are kept.
+    pub fn collection(provider: ProviderId, day: &str) -> String {
+        format!("{provider}#refused#{day}")
+    }
+
+    /// The key of one of its slots.
+    pub fn key_at(&self, slot: u8) -> ItemKey {
+        let minute: String = self.at.to_string().chars().take("2026-11-22T10:15".len()).collect();
+        let sk = format!("{minute}#{}{slot:02}", Shelf::of(&self.code).mark());
+        ItemKey { pk: Self::collection(self.provider, &self.at.day()), sk }
+    }
+
+    /// The network that it came from, as wide as one customer of a hoster has it at least.
+    fn source_network(&self) -> String {
+        let address = self.source_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok());
+        let network = address.and_then(|ip| IpNet::new(ip, if ip.is_ipv4() { 24 } else { 48 }).ok());
+        network.map(|network| network.trunc().to_string()).unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for Refused {
@@ -305,8 +341,12 @@ impl fmt::Debug for Refused {
 pub const RECENT_SHARDS: u8 = 8;
 /// The most of a refused body that is kept.
 pub const MAX_QUARANTINE_BYTES: usize = 4096;
+/// The most of a body that is kept which is proved and can't be read.
+pub const MAX_UNREADABLE_BYTES: usize = 16 * 1024;
 /// Refusals kept for each provider, minute and [`Shelf`]. All are counted; a flood can't fill the table.
-pub const MAX_QUARANTINED_PER_MINUTE: u8 = 20;
+pub const MAX_QUARANTINED_PER_MINUTE: u8 = 40;
+/// The most of them that one network of senders takes.
+pub const MAX_QUARANTINED_PER_SOURCE: u8 = 20;
 
 /// Where a refusal is kept. Each shelf has slots of its own, so that what anybody can send takes no room from what only
 /// few can.
@@ -330,6 +370,14 @@ impl Shelf {
             Self::Bare => "",
             Self::Wrong => "w",
             Self::Genuine => "g",
+        }
+    }
+
+    /// The most of a body that is kept on it.
+    pub fn max_body_bytes(self) -> usize {
+        match self {
+            Self::Bare | Self::Wrong => MAX_QUARANTINE_BYTES,
+            Self::Genuine => MAX_UNREADABLE_BYTES,
         }
     }
 

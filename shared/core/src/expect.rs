@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 
 use crate::admit::{self, Admission, admit, enqueue};
 use crate::api::{MAX_RETRY_AFTER_SECS, Trouble};
-use crate::circuit::{Called, Circuits, MAX_SPARED_SECS};
+use crate::call::{Called, Circuits};
+use crate::circuit::MAX_SPARED_SECS;
 use crate::debt::{Expectation, ExpectationState};
 use crate::entry::{NewEntry, Origin};
 use crate::identity::{ItemKey, ProviderId};
@@ -48,12 +49,15 @@ pub async fn announce(
     create(inbox, provider, reference, inbox.clock().now().plus_ms(wait_ms)).await
 }
 
-/// Sees to it that a reference is polled now, whether it was waited for before or not.
-pub(crate) async fn poll_now(inbox: &impl Inbox, provider: &dyn Provider, reference: &str) -> Result<(), ExpectError> {
+/// Polls a reference sooner, if it is waited for. Never sooner than after the first wait of the cadence: whoever makes
+/// duplicates makes no more calls than one in that time.
+pub(crate) async fn recount(inbox: &impl Inbox, provider: &dyn Provider, reference: &str) -> Result<(), StoreError> {
+    let Offer::Offered(polls) = provider.polls() else { return Ok(()) };
+    let Ok(Expected { key, .. }) = polls.expectation(reference) else { return Ok(()) };
     let now = inbox.clock().now();
-    let (expectation, created) = create(inbox, provider, reference, now).await?;
-    if !created && inbox.ledger().hasten(&expectation.key, now).await? {
-        enqueue(inbox, provider.id(), &Job::poll(expectation.key, now), 0).await;
+    let due_at = now.plus_ms(inbox.timing().poll.wait_ms(0));
+    if inbox.ledger().hasten(&key, due_at).await? {
+        remind(inbox, provider.id(), &key, now, due_at).await;
     }
     Ok(())
 }

@@ -62,6 +62,7 @@ pub mod work;
 pub mod debt;
 pub mod schedule;
 pub mod circuit;
+pub mod call;
 pub mod expect;
 pub mod submit;
 mod walk;

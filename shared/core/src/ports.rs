@@ -63,6 +63,20 @@ pub enum Attempt {
     Progressed,
 }
 
+/// By whom a parked entry is reopened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReopenedBy {
+    /// A person, who may do it any number of times: how often deliveries did so before is forgotten.
+    Person,
+    /// A delivery or a poll of the same event, which is counted.
+    Delivery {
+        /// How often the entry had been reopened when it was found.
+        seen: u32,
+        /// Why its work is not done at once; `None` where it is.
+        reason: Option<&'static str>,
+    },
+}
+
 /// How an entry is settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
@@ -80,10 +94,9 @@ pub struct Settlement {
 pub trait Ledger {
     /// Writes a new entry unless its key is taken, in one conditional put.
     async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError>;
-    /// Takes a parked entry back to open, unless it was reopened `limit` times already (`None`: no limit, a person
-    /// asked). Attempts and waits start from zero, and the reason is forgotten. False: it was not parked, or may not be
-    /// reopened again.
-    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, limit: Option<u32>) -> Result<bool, StoreError>;
+    /// Takes a parked entry back to open. Attempts, waits and the walk's progress start from zero. False: it was not
+    /// parked, or another delivery reopened it since.
+    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError>;
 
     /// An entry with its body, read consistently.
     async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError>;
@@ -128,7 +141,8 @@ pub trait Ledger {
     ) -> Result<bool, StoreError>;
     /// Counts completions found by a poll of this waiting expectation.
     async fn count_found(&self, key: &ItemKey, found: u32) -> Result<(), StoreError>;
-    /// Makes a waiting expectation due at `due_at` if it would be due later. False: there is none that waits.
+    /// Makes a waiting expectation due at `due_at` if it would be due later. False: there is none that waits, or it is due
+    /// by then.
     async fn hasten(&self, key: &ItemKey, due_at: UnixMs) -> Result<bool, StoreError>;
 
     /// Moves a waiting expectation's next poll from the due time that was seen, and says how many polls were made. False:
@@ -170,8 +184,15 @@ pub trait Ledger {
 
 /// What was refused, for the operator's second look. No function reads or removes it.
 pub trait Quarantine {
-    /// What was refused of a provider on a UTC day (`2026-11-22`), the latest `limit` of it.
-    async fn kept(&self, provider: ProviderId, day: &str, limit: usize) -> Result<Vec<Kept>, StoreError>;
+    /// What was refused of a provider on a UTC day (`2026-11-22`), the latest `limit` of it, or of what stands `before` a
+    /// row that was read.
+    async fn kept(
+        &self,
+        provider: ProviderId,
+        day: &str,
+        before: Option<&ItemKey>,
+        limit: usize,
+    ) -> Result<Vec<Kept>, StoreError>;
     /// Removes a row, if it still holds the body with this digest. False: it does not, or there is none.
     async fn remove(&self, key: &ItemKey, digest: &str) -> Result<bool, StoreError>;
 }

@@ -9,11 +9,11 @@
 
 use crate::admit::{self, admit};
 use crate::delivery::{Delivery, Verified};
-use crate::entry::{Event, MAX_QUARANTINE_BYTES, NewEntry, OnDuplicate, Origin, Refused, Start};
+use crate::entry::{Event, NewEntry, OnDuplicate, Origin, Refused, Shelf, Start};
 use crate::expect;
 use crate::identity::{Identity, ProviderId, Subject};
 use crate::job::{JOB_VERSION, Job, MAX_MESSAGE_BYTES, RescuedDelivery};
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, Secrets, WorkQueue};
+use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, Secrets, StoreError, WorkQueue};
 use crate::providers::{Answers, Definition, OnStoreDown, OnUnreadable, Provider, Unreadable};
 use crate::signature::Refusal;
 use crate::time::UnixMs;
@@ -140,7 +140,8 @@ pub(crate) async fn verify(
         },
         None => (refusal, delivery),
     };
-    quarantine(inbox, provider, &delivery, refusal.code(), &refusal.to_string()).await;
+    // Failing to keep it changes no answer.
+    let _kept = quarantine(inbox, provider, &delivery, refusal.code(), &refusal.to_string()).await;
     if refusal == Refusal::Unconfigured {
         inbox.meter().count(Metric::Unconfigured, Some(id), 1);
         return Err(Unproved::Answered(Answer::unavailable()));
@@ -158,8 +159,9 @@ pub(crate) async fn store(
     let event = match provider.parse(&verified).and_then(bounded) {
         Ok(event) => event,
         Err(why) => match unreadable(inbox, provider, &verified, &why).await {
-            Ok(event) => event,
-            Err(answer) => return Ok(answer),
+            Ok(Ok(event)) => event,
+            Ok(Err(answer)) => return Ok(answer),
+            Err(_) => return Err(Box::new(verified.into_parts().0)),
         },
     };
     let (mut delivery, proof) = verified.into_parts();
@@ -204,23 +206,33 @@ pub(crate) fn bounded(mut event: Event) -> Result<Event, Unreadable> {
 /// The event type under which unreadable deliveries are listed.
 pub const UNREADABLE: &str = "unreadable";
 
-/// What is verified but can't be read becomes an entry under its digest, parked for a person; or it is quarantined and
-/// answered with the status the provider's documents ask for.
+/// What is verified but can't be read becomes an entry under its digest, parked for a person; or it is quarantined, within
+/// the cap, and answered with the status that the provider needs. An error: the store did not take what must not be lost.
 async fn unreadable(
     inbox: &impl Inbox,
     provider: &dyn Provider,
     verified: &Verified,
     why: &Unreadable,
-) -> Result<Event, Answer> {
+) -> Result<Result<Event, Answer>, StoreError> {
     let id = provider.id();
     inbox.meter().count(Metric::DeliveriesUnreadable, Some(id), 1);
-    expect_named(inbox, provider, verified).await;
     match provider.answers().unreadable {
         OnUnreadable::Quarantine(status) => {
-            quarantine(inbox, provider, verified.delivery(), UNREADABLE, &why.to_string()).await;
-            Err(Answer::unreadable(status, why))
+            let kept = quarantine(inbox, provider, verified.delivery(), UNREADABLE, &why.to_string()).await;
+            let is_success = (200..300).contains(&status);
+            Ok(Err(match kept {
+                // Only for what is kept: so that asking is bounded as the keeping is.
+                Ok(true) => {
+                    expect_named(inbox, provider, verified).await;
+                    if is_success { Answer::received(status) } else { Answer::unreadable(status, why) }
+                }
+                // Nobody is told that something was taken which is not there.
+                Ok(false) if is_success => Answer::unavailable(),
+                Err(error) if is_success => return Err(error),
+                Ok(false) | Err(_) => Answer::unreadable(status, why),
+            }))
         }
-        OnUnreadable::Park => Ok(Event {
+        OnUnreadable::Park => Ok(Ok(Event {
             event_type: UNREADABLE.into(),
             subject: Subject::unreadable(id, &verified.delivery().received_at.day()),
             identity: Identity::new(&["sha256", &verified.delivery().digest()]),
@@ -228,7 +240,7 @@ async fn unreadable(
             known: false,
             on_duplicate: OnDuplicate::Same,
             notes: vec![("why", why.to_string())],
-        }),
+        })),
     }
 }
 
@@ -276,8 +288,14 @@ async fn rescue(
     }
 }
 
-/// Counts a refusal and keeps what was refused, within the cap. Failing to keep it changes no answer.
-async fn quarantine(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Delivery, code: &str, reason: &str) {
+/// Counts a refusal and keeps what was refused, within the cap. False: the cap is reached.
+async fn quarantine(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    delivery: &Delivery,
+    code: &str,
+    reason: &str,
+) -> Result<bool, StoreError> {
     inbox.meter().count(Metric::DeliveriesRefused, Some(provider.id()), 1);
     tracing::warn!(provider = provider.id().0, code, "delivery refused");
     let looked_at = provider.scheme().headers();
@@ -288,13 +306,14 @@ async fn quarantine(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Deli
         reason: reason.into(),
         at: inbox.clock().now(),
         digest: delivery.digest(),
-        body: delivery.bytes().iter().take(MAX_QUARANTINE_BYTES).copied().collect(),
+        body: delivery.bytes().iter().take(Shelf::of(code).max_body_bytes()).copied().collect(),
         body_bytes: delivery.bytes().len(),
         token_digest: delivery.token_digest(),
         headers: delivery.headers.iter().filter(|(name, _)| kept(name)).cloned().collect(),
         source_ip: delivery.source_ip.clone(),
     };
-    if let Err(error) = inbox.ledger().refuse(&refused).await {
+    let kept = inbox.ledger().refuse(&refused).await;
+    kept.inspect_err(|error| {
         tracing::warn!(provider = provider.id().0, %error, "the refused delivery could not be kept");
-    }
+    })
 }

@@ -67,8 +67,11 @@ pub enum ReverifyError {
     Secrets(#[from] SecretsError),
 }
 
+/// Rows that are read at once.
+const PAGE: usize = 200;
+
 /// Looks again at what was refused of a provider on a UTC day, the latest `limit` of it, and lets in what proves
-/// genuine. Each row comes back with its verdict.
+/// genuine. Each row comes back with its verdict, the latest first.
 pub async fn reverify<I>(
     inbox: &I,
     secrets: &impl Secrets,
@@ -79,18 +82,27 @@ pub async fn reverify<I>(
 where
     I: Inbox<Ledger: Quarantine>,
 {
-    let kept = inbox.ledger().kept(provider.id(), day, limit).await?;
     let known = secrets.get(provider.id()).await?;
-    let mut verdicts = Vec::with_capacity(kept.len());
-    for Kept { key, refused } in kept {
-        let (at, digest) = (refused.at, refused.digest.clone());
-        let verdict = look_again(inbox, &known, provider, refused).await;
-        if matches!(verdict, Verdict::LetIn { .. }) {
-            inbox.ledger().remove(&key, &digest).await?;
+    let mut verdicts = Vec::new();
+    let mut before: Option<ItemKey> = None;
+    loop {
+        let wanted = limit.saturating_sub(verdicts.len()).min(PAGE);
+        let kept = if wanted == 0 {
+            Vec::new()
+        } else {
+            inbox.ledger().kept(provider.id(), day, before.as_ref(), wanted).await?
+        };
+        let Some(last) = kept.last() else { return Ok(verdicts) };
+        before = Some(last.key.clone());
+        for Kept { key, refused } in kept {
+            let (at, digest) = (refused.at, refused.digest.clone());
+            let verdict = look_again(inbox, &known, provider, refused).await;
+            if matches!(verdict, Verdict::LetIn { .. }) {
+                inbox.ledger().remove(&key, &digest).await?;
+            }
+            verdicts.push((at, verdict));
         }
-        verdicts.push((at, verdict));
     }
-    Ok(verdicts)
 }
 
 async fn look_again(

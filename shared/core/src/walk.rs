@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use crate::api::{MAX_RETRY_AFTER_SECS, Trouble};
-use crate::circuit::Called;
+use crate::call::Called;
 use crate::debt::{Debt, Fact, Listing, Status};
 use crate::entry::Origin;
 use crate::expect::Asker;

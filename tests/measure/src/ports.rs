@@ -9,8 +9,8 @@ use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::job::Job;
 use hookledger_core::ports::{
-    Clock, Inbox, Ledger, Meter, Metric, Postponed, QueueError, Secrets, SecretsError, Settlement, StoreError,
-    WorkQueue,
+    Clock, Inbox, Ledger, Meter, Metric, Postponed, QueueError, ReopenedBy, Secrets, SecretsError, Settlement,
+    StoreError, WorkQueue,
 };
 use hookledger_core::secret::ProviderSecrets;
 use hookledger_core::settings::Timing;
@@ -101,7 +101,7 @@ impl Ledger for Ports {
         std::hint::black_box(entry);
         Ok(Admitted::New)
     }
-    async fn reopen(&self, _: &ItemKey, _: UnixMs, _: Option<u32>) -> Result<bool, StoreError> {
+    async fn reopen(&self, _: &ItemKey, _: UnixMs, _: ReopenedBy) -> Result<bool, StoreError> {
         Err(NOT_RECEIVING)
     }
     async fn entry(&self, _: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {

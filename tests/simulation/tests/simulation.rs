@@ -6,7 +6,7 @@ use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
 use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot, State};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::ports::{Ledger, Postponed, Settlement, StoreError};
+use hookledger_core::ports::{Ledger, Postponed, ReopenedBy, Settlement, StoreError};
 use hookledger_core::time::UnixMs;
 use hookledger_simulation::memory::MemoryLedger;
 use hookledger_simulation::simulation::{Glass, Totals, simulate, simulate_on};
@@ -119,8 +119,8 @@ impl Ledger for Meddler {
         self.ledger.admit(entry).await
     }
 
-    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, limit: Option<u32>) -> Result<bool, StoreError> {
-        self.ledger.reopen(key, due_at, limit).await
+    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError> {
+        self.ledger.reopen(key, due_at, by).await
     }
 
     async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {

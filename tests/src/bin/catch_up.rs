@@ -16,7 +16,7 @@ use futures_util::{StreamExt, stream};
 use hookledger_aws::dynamo::{DynamoLedger, schema};
 use hookledger_aws::https::HttpProviderApi;
 use hookledger_aws::telemetry::SystemClock;
-use hookledger_core::circuit::Circuits;
+use hookledger_core::call::Circuits;
 use hookledger_core::debt::{DUE_SHARDS, Expectation, ExpectationState};
 use hookledger_core::expect::Asker;
 use hookledger_core::identity::{ProviderId, Subject};

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use hookledger_core::entry::{Admitted, Entry, NewEntry, Origin, Start, State};
 use hookledger_core::identity::Identity;
-use hookledger_core::ports::Ledger;
+use hookledger_core::ports::{Ledger, ReopenedBy};
 use hookledger_core::time::UnixMs;
 
 use super::sample::*;
@@ -141,7 +141,7 @@ pub async fn odd_texts_come_back<L: Ledger>(ledger: &L) {
         let key = admit(ledger, &new).await;
         let entry = read(ledger, &key).await;
         assert_eq!((entry.event_type.as_str(), entry.reason.as_deref()), (*text, Some(*text)));
-        assert_eq!(ledger.reopen(&key, NOW, None).await, Ok(true));
+        assert_eq!(ledger.reopen(&key, NOW, ReopenedBy::Person).await, Ok(true));
         assert_eq!(ledger.freeze(&key, text).await.as_deref(), Ok(*text));
         assert_eq!(read(ledger, &key).await.frozen.as_deref(), Some(*text));
     }

@@ -101,7 +101,7 @@ pub async fn they_outlive_every_change_of_state<L: Ledger>(ledger: &L) {
         assert_eq!(ledger.postpone(&key, &postponed).await, Ok(true));
         assert_eq!(ledger.claim(&key, at(200), at(300)).await, Ok(true));
         assert_eq!(ledger.park(&key, "why", at(1)).await, Ok(true));
-        assert_eq!(ledger.reopen(&key, at(9), Some(3)).await, Ok(true));
+        assert_eq!(ledger.reopen(&key, at(9), DELIVERED).await, Ok(true));
         settle(ledger, &key).await;
         assert_same_bytes(&read_whole(ledger, &key).await.1, &body);
     }

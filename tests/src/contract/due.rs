@@ -59,7 +59,7 @@ pub async fn each_debt_is_in_its_own_shard_alone<L: Ledger>(ledger: &L) {
 pub async fn what_is_settled_is_in_no_shard<L: Ledger>(ledger: &L) {
     let entry = admit(ledger, &new_entry("b1")).await;
     let reopened = admit_parked(ledger, "b2").await;
-    assert_eq!(ledger.reopen(&reopened, at(5), Some(3)).await, Ok(true));
+    assert_eq!(ledger.reopen(&reopened, at(5), DELIVERED).await, Ok(true));
     let awaited = expect(ledger, "b3").await;
     assert_eq!(owed(ledger).await.len(), 3);
     settle(ledger, &entry).await;

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use hookledger_core::entry::{NewEntry, Start, State};
 use hookledger_core::identity::ItemKey;
-use hookledger_core::ports::{Attempt, Ledger, Postponed, Settlement};
+use hookledger_core::ports::{Attempt, Ledger, Postponed, ReopenedBy, Settlement};
 
 use super::Inspect;
 use super::sample::*;
@@ -133,7 +133,7 @@ pub async fn a_frozen_detail_outlives_every_change_of_state<L: Ledger>(ledger: &
     assert_eq!(ledger.freeze(&key, "first").await.as_deref(), Ok("first"));
     assert_eq!(ledger.postpone(&key, &waited(200)).await, Ok(true));
     assert_eq!(ledger.park(&key, "why", at(1)).await, Ok(true));
-    assert_eq!(ledger.reopen(&key, at(2), None).await, Ok(true));
+    assert_eq!(ledger.reopen(&key, at(2), ReopenedBy::Person).await, Ok(true));
     assert_eq!(ledger.freeze(&key, "second").await.as_deref(), Ok("first"));
     settle(ledger, &key).await;
     assert_eq!(ledger.freeze(&key, "third").await.as_deref(), Ok("first"));
@@ -161,7 +161,7 @@ pub async fn only_what_is_settled_expires<L: Inspect>(ledger: &L) {
     assert_eq!(ledger.park(&key, "why", at(1)).await, Ok(true));
     for parked in [&key, &started_parked] {
         assert_eq!(ledger.expires_at(parked).await, None);
-        assert_eq!(ledger.reopen(parked, at(2), Some(3)).await, Ok(true));
+        assert_eq!(ledger.reopen(parked, at(2), DELIVERED).await, Ok(true));
         assert_eq!(ledger.expires_at(parked).await, None);
         settle(ledger, parked).await;
         assert_eq!(ledger.expires_at(parked).await, Some(EXPIRES));

@@ -51,7 +51,7 @@ impl Inspect for DynamoLedger {
     }
 
     async fn refusals(&self, provider: ProviderId, day: &str) -> Vec<Refused> {
-        let kept = self.kept(provider, day, ALL).await.expect("the store answers");
+        let kept = self.kept(provider, day, None, ALL).await.expect("the store answers");
         kept.into_iter().map(|kept| kept.refused).collect()
     }
 

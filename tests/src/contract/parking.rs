@@ -2,10 +2,10 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::debt::{DueKey, MAX_REOPENED};
-use hookledger_core::entry::State;
+use hookledger_core::debt::DueKey;
+use hookledger_core::entry::{Admitted, State};
 use hookledger_core::identity::ItemKey;
-use hookledger_core::ports::{Attempt, Ledger, Postponed};
+use hookledger_core::ports::{Attempt, Ledger, Postponed, ReopenedBy};
 
 use super::Inspect;
 use super::sample::*;
@@ -28,7 +28,7 @@ pub async fn parked_entries_are_listed_for_a_person<L: Inspect>(ledger: &L) {
     let parked = |key: &ItemKey, since| DueKey { key: key.clone(), due_at: at(since) };
     let wanted = [parked(&from_the_start, 0), parked(&early, 9), parked(&late, 300)];
     assert_eq!(ledger.parked().await, wanted);
-    assert_eq!(ledger.reopen(&early, at(400), None).await, Ok(true));
+    assert_eq!(ledger.reopen(&early, at(400), ReopenedBy::Person).await, Ok(true));
     settle(ledger, &early).await;
     assert_eq!(ledger.parked().await, [parked(&from_the_start, 0), parked(&late, 300)]);
 }
@@ -39,41 +39,49 @@ pub async fn reopening_owes_again_from_the_start<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.postpone(&key, &waited).await, Ok(true));
     assert_eq!(ledger.claim(&key, at(200), at(300)).await, Ok(true));
     assert_eq!(ledger.park(&key, "why", at(150)).await, Ok(true));
-    assert_eq!(ledger.reopen(&key, at(400), Some(MAX_REOPENED)).await, Ok(true));
+    assert_eq!(ledger.reopen(&key, at(400), DELIVERED).await, Ok(true));
     let entry = read(ledger, &key).await;
     assert_eq!((entry.state, entry.due_at), (State::Open, Some(at(400))));
     assert_eq!((entry.attempts, entry.waits, entry.reopened), (0, 0, 1));
     assert_eq!(listed(ledger, &key, FAR).await, Some(at(400)));
 }
 
-pub async fn reopening_is_limited<L: Ledger>(ledger: &L) {
+pub async fn a_delivery_reopens_what_it_saw<L: Ledger>(ledger: &L) {
     let key = admit_parked(ledger, "b1").await;
-    for reopened in 1..=MAX_REOPENED {
-        assert_eq!(ledger.reopen(&key, at(1), Some(MAX_REOPENED)).await, Ok(true));
-        assert_eq!(read(ledger, &key).await.reopened, reopened);
+    for seen in 0..5_u32 {
+        for stale in [seen + 1, seen.saturating_sub(1)].into_iter().filter(|stale| *stale != seen) {
+            let by = ReopenedBy::Delivery { seen: stale, reason: None };
+            assert_eq!(ledger.reopen(&key, at(1), by).await, Ok(false));
+        }
+        assert_eq!(read(ledger, &key).await.state, State::Parked);
+        let reason = (seen > 2).then_some("often");
+        assert_eq!(ledger.reopen(&key, at(1), ReopenedBy::Delivery { seen, reason }).await, Ok(true));
+        let entry = read(ledger, &key).await;
+        assert_eq!((entry.reopened, entry.reason.as_deref(), entry.due_at), (seen + 1, reason, Some(at(1))));
         assert_eq!(ledger.park(&key, "again", at(2)).await, Ok(true));
     }
-    assert_eq!(ledger.reopen(&key, at(3), Some(MAX_REOPENED)).await, Ok(false));
-    let entry = read(ledger, &key).await;
-    assert_eq!((entry.state, entry.reopened), (State::Parked, MAX_REOPENED));
-    assert_eq!(owed(ledger).await, []);
 }
 
-pub async fn a_person_reopens_without_limit<L: Ledger>(ledger: &L) {
+pub async fn a_duplicate_tells_how_often_it_was_reopened<L: Ledger>(ledger: &L) {
     let key = admit_parked(ledger, "b1").await;
-    for _ in 0..=MAX_REOPENED + 2 {
-        assert_eq!(ledger.reopen(&key, at(1), None).await, Ok(true));
+    for seen in 0..3 {
+        let Ok(Admitted::Duplicate(known)) = ledger.admit(&new_entry("b1")).await else { panic!("it is known") };
+        assert_eq!((known.state, known.reopened), (State::Parked, seen));
+        assert_eq!(ledger.reopen(&key, at(1), ReopenedBy::Delivery { seen, reason: None }).await, Ok(true));
         assert_eq!(ledger.park(&key, "again", at(2)).await, Ok(true));
     }
-    assert_eq!(ledger.reopen(&key, at(3), Some(0)).await, Ok(false));
 }
 
-pub async fn a_person_does_not_use_up_the_limit<L: Ledger>(ledger: &L) {
+pub async fn a_person_reopens_and_what_deliveries_did_is_forgotten<L: Ledger>(ledger: &L) {
     let key = admit_parked(ledger, "b1").await;
-    assert_eq!(ledger.reopen(&key, at(1), None).await, Ok(true));
-    assert_eq!(read(ledger, &key).await.reopened, 0);
-    assert_eq!(ledger.park(&key, "again", at(2)).await, Ok(true));
-    assert_eq!(ledger.reopen(&key, at(3), Some(1)).await, Ok(true));
+    for _ in 0..5 {
+        assert_eq!(ledger.reopen(&key, at(1), DELIVERED).await, Ok(true));
+        assert_eq!(ledger.park(&key, "again", at(2)).await, Ok(true));
+        assert_eq!(ledger.reopen(&key, at(3), ReopenedBy::Person).await, Ok(true));
+        let entry = read(ledger, &key).await;
+        assert_eq!((entry.reopened, entry.reason), (0, None));
+        assert_eq!(ledger.park(&key, "again", at(4)).await, Ok(true));
+    }
 }
 
 pub async fn only_parked_entries_are_reopened<L: Ledger>(ledger: &L) {
@@ -82,8 +90,8 @@ pub async fn only_parked_entries_are_reopened<L: Ledger>(ledger: &L) {
     settle(ledger, &settled).await;
     for key in [open, settled, new_entry("missing").event.key()] {
         let before = ledger.entry(&key).await;
-        for limit in [None, Some(MAX_REOPENED)] {
-            assert_eq!(ledger.reopen(&key, at(1), limit).await, Ok(false), "{key}");
+        for by in [ReopenedBy::Person, DELIVERED] {
+            assert_eq!(ledger.reopen(&key, at(1), by).await, Ok(false), "{key}");
         }
         assert_eq!(ledger.entry(&key).await, before, "{key}");
     }
@@ -91,6 +99,6 @@ pub async fn only_parked_entries_are_reopened<L: Ledger>(ledger: &L) {
 
 pub async fn one_of_twenty_reopens<L: Ledger>(ledger: &L) {
     let key = admit_parked(ledger, "b1").await;
-    assert_eq!(winners(join_all((0..20).map(|_| ledger.reopen(&key, at(1), Some(MAX_REOPENED)))).await), 1);
+    assert_eq!(winners(join_all((0..20).map(|_| ledger.reopen(&key, at(1), DELIVERED))).await), 1);
     assert_eq!(read(ledger, &key).await.reopened, 1);
 }

@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::entry::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_MINUTE, Refused};
+use hookledger_core::entry::{MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, MAX_UNREADABLE_BYTES, Refused};
 use hookledger_core::identity::{ProviderId, digest_hex};
 use hookledger_core::ports::Ledger;
 use hookledger_core::reverify::Kept;
@@ -32,7 +32,13 @@ fn refused(provider: ProviderId, minute: UnixMs, n: u64) -> Refused {
     }
 }
 
-const CAP: u64 = MAX_QUARANTINED_PER_MINUTE as u64;
+/// What one network may take of a minute.
+const CAP: u64 = MAX_QUARANTINED_PER_SOURCE as u64;
+
+/// The same from another network.
+fn from(n: u64, refused: Refused) -> Refused {
+    Refused { source_ip: Some(format!("198.51.{n}.7")), ..refused }
+}
 
 async fn kept<L: Ledger>(ledger: &L, provider: ProviderId, minute: UnixMs) -> Vec<bool> {
     let mut kept = Vec::new();
@@ -65,14 +71,26 @@ pub async fn providers_minutes_and_shelves_do_not_share_a_cap<L: Ledger>(ledger:
     }
 }
 
+pub async fn a_network_leaves_room_for_others<L: Ledger>(ledger: &L) {
+    assert_eq!(kept(ledger, PROVIDER, NOW).await, capped());
+    // The same network, another address of it.
+    let neighbour = Refused { source_ip: Some("203.0.113.200".into()), ..refused(PROVIDER, NOW, 50) };
+    assert_eq!(ledger.refuse(&neighbour).await, Ok(false));
+    let mut found_room = 0;
+    for n in 0..20 {
+        found_room += u64::from(ledger.refuse(&from(n, refused(PROVIDER, NOW, n))).await == Ok(true));
+    }
+    assert!(found_room >= 15, "{found_room} of 20 networks");
+}
+
 pub async fn racing_refusals_stay_within_the_cap<L: Ledger>(ledger: &L) {
     let flood: Vec<Refused> = (0..50).map(|n| refused(PROVIDER, NOW, n)).collect();
     let answers = join_all(flood.iter().map(|refused| ledger.refuse(refused))).await;
-    assert_eq!(winners(answers), usize::from(MAX_QUARANTINED_PER_MINUTE));
+    assert_eq!(winners(answers), usize::from(MAX_QUARANTINED_PER_SOURCE));
 }
 
 pub async fn they_come_back_as_they_were<L: Inspect>(ledger: &L) {
-    let bodies = [vec![], vec![0xff; 3], noise(1, MAX_QUARANTINE_BYTES), b"text".to_vec()];
+    let bodies = [vec![], vec![0xff; 3], noise(1, MAX_UNREADABLE_BYTES), b"text".to_vec()];
     let mut wanted = Vec::new();
     for (n, body) in bodies.into_iter().enumerate() {
         let whole = refused(PROVIDER, NOW, n as u64);
@@ -100,9 +118,9 @@ pub async fn a_flood_leaves_no_more_rows_than_the_cap<L: Inspect>(ledger: &L) {
         let body = n.to_be_bytes().to_vec();
         let at = NOW.plus_ms(n * 5);
         let forged = Refused { at, digest: digest_hex(&body), body, ..refused(PROVIDER, NOW, 0) };
-        ledger.refuse(&forged).await.expect("the store answers");
+        ledger.refuse(&from(n % 250, forged)).await.expect("the store answers");
     }
-    assert_eq!(ledger.refusals(PROVIDER, &NOW.day()).await.len() as u64, CAP);
+    assert_eq!(ledger.refusals(PROVIDER, &NOW.day()).await.len(), usize::from(MAX_QUARANTINED_PER_MINUTE));
 }
 
 pub async fn each_is_removed_once_and_only_as_it_was_seen<L: Inspect>(ledger: &L) {
@@ -110,8 +128,10 @@ pub async fn each_is_removed_once_and_only_as_it_was_seen<L: Inspect>(ledger: &L
         assert_eq!(ledger.refuse(&refused(PROVIDER, NOW, n)).await, Ok(true));
     }
     let day = NOW.day();
-    let kept = ledger.kept(PROVIDER, &day, 2).await.expect("the store answers");
+    let kept = ledger.kept(PROVIDER, &day, None, 2).await.expect("the store answers");
     assert_eq!(kept.len(), 2, "the limit holds");
+    let older = ledger.kept(PROVIDER, &day, Some(&kept[1].key), 10).await.expect("the store answers");
+    assert!(older.len() == 1 && kept.iter().all(|kept| kept.key > older[0].key), "and the rest comes after it");
     let Kept { key, refused } = &kept[0];
     assert_eq!(ledger.remove(key, "another body").await, Ok(false));
     let racing = join_all((0..5).map(|_| ledger.remove(key, &refused.digest))).await;

@@ -3,7 +3,7 @@
 use hookledger_core::debt::{DUE_SHARDS, DueKey, Expectation, ExpectationState, Listing};
 use hookledger_core::entry::{Admitted, Entry, Event, NewEntry, OnDuplicate, Origin, Start, State};
 use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject};
-use hookledger_core::ports::{Ledger, Settlement};
+use hookledger_core::ports::{Ledger, ReopenedBy, Settlement};
 use hookledger_core::time::UnixMs;
 
 use crate::memory::FixedClock;
@@ -73,6 +73,9 @@ pub fn state_of(admitted: Result<Admitted, hookledger_core::ports::StoreError>) 
 pub async fn admit_due(ledger: &impl Ledger, id: &str, due_at: UnixMs) -> ItemKey {
     admit(ledger, &NewEntry { start: Start::Open { due_at }, ..new_entry(id) }).await
 }
+
+/// The first delivery that reopens a parked entry.
+pub const DELIVERED: ReopenedBy = ReopenedBy::Delivery { seen: 0, reason: None };
 
 /// Admits a sample entry that starts parked.
 pub async fn admit_parked(ledger: &impl Ledger, id: &str) -> ItemKey {

@@ -1,9 +1,9 @@
 //! The table of malformed requests against the deployed stack.
 
 use hookledger_aws::telemetry::SystemClock;
-use hookledger_core::entry::{MAX_QUARANTINED_PER_MINUTE, State};
+use hookledger_core::entry::{MAX_QUARANTINED_PER_SOURCE, State};
 use hookledger_core::identity::{Identity, ProviderId, Subject, digest_hex};
-use hookledger_core::ports::{Clock, Ledger};
+use hookledger_core::ports::{Clock, Ledger, Quarantine};
 use hookledger_core::providers::ALL;
 use hookledger_core::time::UnixMs;
 use hookledger_tests::local::{Answered, Local};
@@ -102,7 +102,7 @@ fn id(row: &Row) -> ProviderId {
 
 /// In quarantine under this code, or one of a minute that is full.
 async fn quarantined(local: &Local, row: &Row, sent_at: UnixMs, code: &str) -> Result<(), String> {
-    let kept = local.ledger.list_refused(id(row), &sent_at.day(), 5_000).await.map_err(|error| error.to_string())?;
+    let kept = local.ledger.kept(id(row), &sent_at.day(), None, 5_000).await.map_err(|error| error.to_string())?;
     let digest = digest_hex(&row.body());
     let kept: Vec<_> = kept.into_iter().map(|kept| kept.refused).collect();
     if let Some(refused) = kept.iter().find(|refused| refused.digest == digest && refused.code == code) {
@@ -113,5 +113,5 @@ async fn quarantined(local: &Local, row: &Row, sent_at: UnixMs, code: &str) -> R
     let minute = |at: UnixMs| at.secs().div_euclid(60);
     let same =
         kept.iter().filter(|refused| (minute(sent_at)..=minute(sent_at) + 1).contains(&minute(refused.at))).count();
-    if same >= usize::from(MAX_QUARANTINED_PER_MINUTE) { Ok(()) } else { Err(format!("not in quarantine as {code}")) }
+    if same >= usize::from(MAX_QUARANTINED_PER_SOURCE) { Ok(()) } else { Err(format!("not in quarantine as {code}")) }
 }

@@ -135,14 +135,15 @@ fn the_entity_flow_is_confirmed_kept_and_published() {
         ("nothing was uploaded", login.clone(), "link", &["failure#none#8f8f5a26b2b5bde4cd9df96aebdd6193"]),
         (
             "neither statement nor link",
-            attempt("e1", "null", "null", "failed", r#""x""#),
+            attempt("e2", "null", "null", "failed", r#""x""#),
             "entity",
             &["failure#none#2d711642b726b04401627ca9fbac32f5"],
         ),
     ];
     for (name, body, confirmed_by, expected) in rows_of {
         let progress = [statement("s1", "completed"), statement("s2", "failed")].join(",");
-        let town = Shown::default().payload(dated(&login, "10:00:00")).entity("e1", &progress).in_town();
+        let shown = Shown::default().payload(dated(&login, "10:00:00")).entity("e1", &progress);
+        let town = shown.entity("e2", r#"{"status":"failed","statement_id":null,"message":"x"}"#).in_town();
         assert_eq!(town.deliver("finbox", &body).status, 200, "{name}");
         town.work();
         let entry = town.only_entry();

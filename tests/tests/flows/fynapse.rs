@@ -8,7 +8,7 @@ use hookledger_core::audit::{ARRIVED, LOST};
 use hookledger_core::delivery::Delivery;
 use hookledger_core::entry::{Entry, Origin, State};
 use hookledger_core::job::Job;
-use hookledger_core::ports::{Clock, Ledger, Metric};
+use hookledger_core::ports::{Clock, Ledger, Metric, ReopenedBy};
 use hookledger_core::providers::Providers;
 use hookledger_core::receive::Answer;
 use hookledger_core::time::UnixMs;
@@ -121,7 +121,7 @@ fn a_replayed_loss_is_not_done_without_its_event() {
     town.pass_minutes(16);
     let loss = losses(&town).remove(0);
     for _ in 0..5 {
-        assert!(run(town.inbox.ledger.reopen(&loss.key, town.inbox.clock.now(), None)).unwrap());
+        assert!(run(town.inbox.ledger.reopen(&loss.key, town.inbox.clock.now(), ReopenedBy::Person)).unwrap());
         town.work_on(Job::entry(loss.key.clone())).unwrap();
         let again = losses(&town).remove(0);
         assert_eq!((again.state, &again.reason), (State::Parked, &loss.reason));
@@ -129,7 +129,7 @@ fn a_replayed_loss_is_not_done_without_its_event() {
     assert_eq!((counted(&town), town.effects().len()), (1, 0));
     // With the audit turned off meanwhile, nobody can tell: it stays with the person.
     let town = Town { providers: Providers::read(&|_| None), ..town };
-    assert!(run(town.inbox.ledger.reopen(&loss.key, town.inbox.clock.now(), None)).unwrap());
+    assert!(run(town.inbox.ledger.reopen(&loss.key, town.inbox.clock.now(), ReopenedBy::Person)).unwrap());
     town.work_on(Job::entry(loss.key.clone())).unwrap();
     assert_eq!(losses(&town)[0].state, State::Parked);
 }
@@ -149,7 +149,7 @@ fn the_event_itself_closes_its_loss() {
         if by_replay {
             // A person need not wait for the walk, and may replay what the audit does not show any more.
             *audit.borrow_mut() = vec![vec![]];
-            assert!(run(town.inbox.ledger.reopen(&loss.key, town.inbox.clock.now(), None)).unwrap());
+            assert!(run(town.inbox.ledger.reopen(&loss.key, town.inbox.clock.now(), ReopenedBy::Person)).unwrap());
             town.work_on(Job::entry(loss.key.clone())).unwrap();
         } else {
             town.pass_minutes(16);

@@ -1,7 +1,7 @@
 //! What was refused: looked at again when the secrets are right, and no more of it kept than its cap.
 
 use hookledger_core::delivery::Delivery;
-use hookledger_core::entry::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_MINUTE, State};
+use hookledger_core::entry::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_SOURCE, State};
 use hookledger_core::ports::{Clock, Metric};
 use hookledger_core::reverify::{ReverifyError, Verdict, reverify};
 use hookledger_core::secret::Secret;
@@ -194,12 +194,12 @@ fn ten_thousand_forged_in_a_minute_are_counted_and_not_kept() {
         town.inbox.clock.advance_ms(5);
     }
     assert_eq!(town.inbox.meter.of(Metric::DeliveriesRefused, id("runpayments")), 10_000);
-    assert_eq!(town.inbox.ledger.refusals().len(), usize::from(MAX_QUARANTINED_PER_MINUTE));
+    assert_eq!(town.inbox.ledger.refusals().len(), usize::from(MAX_QUARANTINED_PER_SOURCE));
     assert!(town.inbox.ledger.entries().is_empty() && town.inbox.queue.messages().is_empty());
     // Another provider's refusals are kept meanwhile, and a genuine delivery gets through.
     assert_eq!(town.deliver("runpayments", &transaction("genuine")).status, 200);
     let mut forged = town.delivery("rightfoot", BATCH);
     forged.path_token = None;
     town.deliver_this(forged);
-    assert_eq!(town.inbox.ledger.refusals().len(), usize::from(MAX_QUARANTINED_PER_MINUTE) + 1);
+    assert_eq!(town.inbox.ledger.refusals().len(), usize::from(MAX_QUARANTINED_PER_SOURCE) + 1);
 }

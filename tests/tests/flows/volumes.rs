@@ -7,7 +7,8 @@ use std::task::Poll;
 
 use futures_util::future::{join, join_all};
 use hookledger_core::api::{ApiError, ApiRequest, ApiResponse};
-use hookledger_core::circuit::{Circuits, Gate, MAX_DOWN_IN_A_ROW};
+use hookledger_core::call::Circuits;
+use hookledger_core::circuit::{Gate, MAX_DOWN_IN_A_ROW};
 use hookledger_core::debt::{DUE_SHARDS, ExpectationState};
 use hookledger_core::entry::{Entry, State};
 use hookledger_core::expect::{Asker, announce};

@@ -23,7 +23,7 @@ use hookledger_aws::secrets::SecretsManager;
 use hookledger_core::debt::Debt;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::job::Job;
-use hookledger_core::ports::{Clock as _, Ledger as _, WorkQueue as _};
+use hookledger_core::ports::{Clock as _, Ledger as _, ReopenedBy, WorkQueue as _};
 use hookledger_core::providers::{Provider, Providers};
 use hookledger_core::time::UnixMs;
 
@@ -180,7 +180,7 @@ fn readable(name: &str, value: &str) -> String {
 
 async fn replay(inbox: &AwsInbox, key: ItemKey) -> anyhow::Result<()> {
     let due_at = inbox.clock.now().plus_secs(inbox.timing.admit_grace_secs);
-    if !inbox.ledger.reopen(&key, due_at, None).await? {
+    if !inbox.ledger.reopen(&key, due_at, ReopenedBy::Person).await? {
         bail!("{key} is not parked: `hookledger story {}` tells how it stands", key.pk);
     }
     match inbox.queue.send(&Job::entry(key), 0).await {

@@ -7,9 +7,12 @@
 use clap::{Args, Subcommand};
 use hookledger_aws::AwsInbox;
 use hookledger_aws::env::Env;
-use hookledger_core::ports::Clock as _;
+use hookledger_core::ports::{Clock as _, Quarantine as _};
 use hookledger_core::providers::Providers;
 use hookledger_core::reverify::{Kept, Verdict, reverify};
+
+/// Rows of a list, unless another number is asked for.
+const LISTED: usize = 100;
 
 /// What the command is told.
 #[derive(Args)]
@@ -34,9 +37,9 @@ struct Which {
     /// The day, 2026-11-22; today if left out.
     #[arg(long)]
     day: Option<String>,
-    /// The most rows looked at, the latest first.
-    #[arg(long, default_value_t = 100)]
-    limit: usize,
+    /// The most rows looked at, the latest first. If left out, a list has 100, and all of the day is verified again.
+    #[arg(long)]
+    limit: Option<usize>,
 }
 
 /// Lists, or looks again.
@@ -51,7 +54,7 @@ pub(crate) async fn run(env: &Env, inbox: &AwsInbox, providers: &Providers, refu
 async fn list(inbox: &AwsInbox, providers: &Providers, which: &Which) -> anyhow::Result<()> {
     let day = which.day(inbox);
     let provider = crate::named(providers, &which.provider)?;
-    let refused = inbox.ledger.list_refused(provider.id(), &day, which.limit).await?;
+    let refused = inbox.ledger.kept(provider.id(), &day, None, which.limit.unwrap_or(LISTED)).await?;
     for Kept { refused: row, .. } in &refused {
         let from = row.source_ip.as_deref().unwrap_or("unknown");
         println!("{}  {}  {} bytes from {from}: {}", row.at, row.code, row.body_bytes, row.reason);
@@ -64,7 +67,7 @@ async fn look_again(env: &Env, inbox: &AwsInbox, providers: &Providers, which: &
     let provider = crate::named(providers, &which.provider)?;
     let secrets = crate::secrets_of(env, provider)?;
     let day = which.day(inbox);
-    let verdicts = reverify(inbox, &secrets, provider, &day, which.limit).await?;
+    let verdicts = reverify(inbox, &secrets, provider, &day, which.limit.unwrap_or(usize::MAX)).await?;
     for (at, verdict) in &verdicts {
         println!("{at}  {verdict}");
     }
@@ -106,12 +109,16 @@ mod tests {
 
     #[test]
     fn both_forms_take_a_day_and_a_limit() {
-        let which = |day: Option<&str>, limit| Which { provider: "finbox".into(), day: day.map(Into::into), limit };
+        let which = |day: Option<&str>, limit: Option<usize>| Which {
+            provider: "finbox".into(),
+            day: day.map(Into::into),
+            limit,
+        };
         let rows = [
-            ("finbox", Some((false, which(None, 100)))),
-            ("finbox --day 2026-11-22 --limit 3", Some((false, which(Some("2026-11-22"), 3)))),
-            ("reverify finbox", Some((true, which(None, 100)))),
-            ("reverify finbox --day 2026-11-22 --limit 3", Some((true, which(Some("2026-11-22"), 3)))),
+            ("finbox", Some((false, which(None, None)))),
+            ("finbox --day 2026-11-22 --limit 3", Some((false, which(Some("2026-11-22"), Some(3))))),
+            ("reverify finbox", Some((true, which(None, None)))),
+            ("reverify finbox --day 2026-11-22 --limit 3", Some((true, which(Some("2026-11-22"), Some(3))))),
             ("reverify", None),
             ("", None),
             ("finbox reverify", None),

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use hookledger_core::debt::{due_shard, parked_shard};
 use hookledger_core::entry::{Admitted, Entry, Known, NewEntry, Origin, Start, State};
 use hookledger_core::identity::ItemKey;
-use hookledger_core::ports::{Attempt, Postponed, Settlement, StoreError};
+use hookledger_core::ports::{Attempt, Postponed, ReopenedBy, Settlement, StoreError};
 use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
@@ -45,23 +45,19 @@ impl DynamoLedger {
             Some(stored) => Some(self.load_bytes(key, stored, "body").await?),
             None => None,
         };
-        Ok(Known { state, event_type, body })
+        Ok(Known { state, event_type, reopened: reader.number("reopened")?, body })
     }
 
-    pub(super) async fn reopen_entry(
-        &self,
-        key: &ItemKey,
-        due_at: UnixMs,
-        limit: Option<u32>,
-    ) -> Result<bool, StoreError> {
-        let update = match limit {
+    pub(super) async fn reopen_entry(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError> {
+        let update = match by {
             // Redelivery against redelivery, and against a person: one of them reopens, and only one is counted. The
-            // limit is in the condition, so racing ones can't pass it together.
-            Some(limit) => Update::only_if(key, "#state = :parked AND #reopened < :limit")
-                .value("limit", n(limit))
-                .add("reopened", n(1)),
+            // count is in the condition, so racing ones can't pass the limit together.
+            ReopenedBy::Delivery { seen, reason } => Update::only_if(key, "#state = :parked AND #reopened = :seen")
+                .value("seen", n(seen))
+                .set("reopened", n(seen.saturating_add(1)))
+                .set_or_remove("reason", reason.map(s)),
             // A person against a redelivery: whoever comes second finds it open.
-            None => Update::only_if(key, "#state = :parked"),
+            ReopenedBy::Person => Update::only_if(key, "#state = :parked").set("reopened", n(0)).remove("reason"),
         };
         let written = update
             .value("parked", s(State::Parked.as_str()))
@@ -70,7 +66,6 @@ impl DynamoLedger {
             .set("due_at", ms(due_at))
             .set("attempts", n(0))
             .set("waits", n(0))
-            .remove("reason")
             .remove("progress")
             .send(&self.table)
             .await?;

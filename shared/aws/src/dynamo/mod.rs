@@ -34,7 +34,7 @@ use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
 use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::ports::{Ledger, Postponed, Settlement, StoreError};
+use hookledger_core::ports::{Ledger, Postponed, ReopenedBy, Settlement, StoreError};
 use hookledger_core::time::UnixMs;
 
 use crate::failure::Failure;
@@ -84,8 +84,8 @@ impl Ledger for DynamoLedger {
         self.admit_entry(entry).await
     }
 
-    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, limit: Option<u32>) -> Result<bool, StoreError> {
-        self.reopen_entry(key, due_at, limit).await
+    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError> {
+        self.reopen_entry(key, due_at, by).await
     }
 
     async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {

@@ -3,16 +3,14 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hookledger_core::debt::{DUE_SHARDS, DueKey, shard_name};
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::identity::{ItemKey, Subject};
 use hookledger_core::ports::StoreError;
-use hookledger_core::reverify::Kept;
 use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
-use super::item::{Item, RECENT_SHARDS, Reader, kept_from, key_of, recent_shard_name, row_from, s};
+use super::item::{Item, RECENT_SHARDS, Reader, key_of, recent_shard_name, row_from, s};
 use super::owed::due_key;
 use super::read::{collection, query, walk};
-use super::refusals::collection_of;
 use super::schema::{DUE_INDEX, RECENT_INDEX};
 
 /// Partitions asked at the same time.
@@ -89,13 +87,6 @@ impl DynamoLedger {
         recent.sort_by(|a, b| (b.received_at, &a.key).cmp(&(a.received_at, &b.key)));
         recent.truncate(limit);
         Ok(recent)
-    }
-
-    /// What was refused of a provider on a UTC day, the latest first.
-    pub async fn list_refused(&self, provider: ProviderId, day: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
-        let query = collection(&self.table, &collection_of(provider.0, day), "").scan_index_forward(false);
-        let kept = |item: &Item| key_of(item).map(|key| kept_from(item, &key, provider));
-        walk(query, limit).await?.iter().filter_map(kept).collect()
     }
 
     /// Every row of a subject, in the order of their sort keys.

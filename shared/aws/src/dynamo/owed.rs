@@ -8,12 +8,12 @@ use hookledger_core::ports::StoreError;
 use hookledger_core::time::UnixMs;
 
 use super::item::{
-    Item, Reader, circuit_from, circuit_item, expectation_from, expectation_item, key_of, listing_from, listing_item,
-    ms, n, s, ttl,
+    Item, circuit_from, circuit_item, expectation_from, expectation_item, key_of, listing_from, listing_item, ms, n, s,
+    ttl,
 };
 use super::read::{get, query, walk};
 use super::schema::DUE_INDEX;
-use super::write::{Update, Written, put_if};
+use super::write::{Update, put_if};
 use super::{DynamoLedger, item};
 
 /// What kind of debt a row is: its sort key says so.
@@ -76,19 +76,10 @@ impl DynamoLedger {
     pub(super) async fn bring_forward(&self, key: &ItemKey, due_at: UnixMs) -> Result<bool, StoreError> {
         // Duplicate against claim: a debt only ever moves nearer here. If a claim just moved it away, it is brought
         // back; if it is due sooner anyway, it stays.
-        let written = Update::only_if(key, "#state = :waiting AND #due_at > :due_at")
+        let update = Update::only_if(key, "#state = :waiting AND #due_at > :due_at")
             .value("waiting", s(ExpectationState::Waiting.as_str()))
-            .set("due_at", ms(due_at))
-            .old_on_loss()
-            .send(&self.table)
-            .await?;
-        let waits = |row: &Item| {
-            Reader::new(row, key).optional_text("state").as_deref() == Some(ExpectationState::Waiting.as_str())
-        };
-        Ok(match written {
-            Written::Done(_) => true,
-            Written::Lost(row) => waits(&row),
-        })
+            .set("due_at", ms(due_at));
+        Ok(update.send(&self.table).await?.happened())
     }
 
     pub(super) async fn move_poll(

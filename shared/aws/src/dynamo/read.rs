@@ -47,7 +47,7 @@ pub(crate) fn query(table: &Table, condition: &str) -> QueryFluentBuilder {
 /// Walks a query until `limit` items or its end.
 pub(crate) async fn walk(query: QueryFluentBuilder, limit: usize) -> Result<Vec<Item>, StoreError> {
     let mut items: Vec<Item> = Vec::new();
-    let mut from = None;
+    let mut from = query.get_exclusive_start_key().clone();
     for _ in 0..MAX_PAGES {
         let wanted = limit.saturating_sub(items.len());
         if wanted == 0 {

@@ -1,18 +1,20 @@
 //! The quarantine: a few refused deliveries for each provider and minute, so that a person can look at what knocks.
 //!
-//! The cap holds without counting: a refusal is written under one of twenty slots of its minute and shelf, and only if
-//! the slot is free. Each process remembers the slots it found taken, so a flood costs it no more than twenty writes a minute.
+//! The cap holds without counting: a refusal is written under one of the slots that its source has among the forty of its
+//! minute and shelf, and only if the slot is free. Each process remembers the slots it found taken, so a flood costs it no more than
+//! forty writes a minute.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use hookledger_core::entry::{MAX_QUARANTINED_PER_MINUTE, Refused, Shelf};
+use hookledger_core::entry::{Refused, Shelf};
 use hookledger_core::identity::{ItemKey, ProviderId};
 use hookledger_core::ports::{Quarantine, StoreError};
 use hookledger_core::reverify::Kept;
 
-use super::item::{key_attributes, refused_item, s};
+use super::item::{Item, kept_from, key_attributes, key_of, refused_item, s};
+use super::read::{collection, walk};
 use super::write::put_if;
 use super::{DynamoLedger, store_error};
 
@@ -27,36 +29,26 @@ struct Minute {
 }
 
 impl Slots {
-    /// Takes the next slot nobody is known to have, looking from `start`. `None`: the minute is full.
-    fn next(&self, provider: ProviderId, shelf: Shelf, minute: &str, start: u8) -> Option<u8> {
+    /// Takes the first of these slots that nobody is known to have. `None`: there is none left in this minute.
+    fn next(&self, provider: ProviderId, shelf: Shelf, minute: &str, slots: impl Iterator<Item = u8>) -> Option<u8> {
         // Poisoned would mean that a thread panicked between two plain assignments. The slots are still slots.
         let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let current = minutes.entry((provider, shelf)).or_default();
         if current.name != minute {
             *current = Minute { name: minute.to_string(), taken: Vec::new() };
         }
-        let slots = (0..MAX_QUARANTINED_PER_MINUTE).map(|step| (start + step) % MAX_QUARANTINED_PER_MINUTE);
         let slot = { slots }.find(|slot| !current.taken.contains(slot))?;
         current.taken.push(slot);
         Some(slot)
     }
 }
 
-/// The collection that holds a provider's refusals of one UTC day.
-pub(super) fn collection_of(provider: &str, day: &str) -> String {
-    format!("{provider}#refused#{day}")
-}
-
 impl DynamoLedger {
     pub(super) async fn quarantine(&self, refused: &Refused) -> Result<bool, StoreError> {
         let minute: String = refused.at.to_string().chars().take("2026-11-22T10:15".len()).collect();
-        let pk = collection_of(refused.provider.0, &refused.at.day());
-        // The digest picks where to start, so that several processes spread over the slots instead of queueing up.
-        let start = refused.digest.bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
-        let start = start % MAX_QUARANTINED_PER_MINUTE;
         let shelf = Shelf::of(&refused.code);
-        while let Some(slot) = self.slots.next(refused.provider, shelf, &minute, start) {
-            let key = ItemKey { pk: pk.clone(), sk: format!("{minute}#{}{slot:02}", shelf.mark()) };
+        while let Some(slot) = self.slots.next(refused.provider, shelf, &minute, refused.slots()) {
+            let key = refused.key_at(slot);
             // Function against function: each slot is filled once, by whichever of them comes first.
             if put_if(&self.table, refused_item(&key, refused), "attribute_not_exists(#pk)", &[]).await?.happened() {
                 return Ok(true);
@@ -67,8 +59,17 @@ impl DynamoLedger {
 }
 
 impl Quarantine for DynamoLedger {
-    async fn kept(&self, provider: ProviderId, day: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
-        self.list_refused(provider, day, limit).await
+    async fn kept(
+        &self,
+        provider: ProviderId,
+        day: &str,
+        before: Option<&ItemKey>,
+        limit: usize,
+    ) -> Result<Vec<Kept>, StoreError> {
+        let query = collection(&self.table, &Refused::collection(provider, day), "").scan_index_forward(false);
+        let query = query.set_exclusive_start_key(before.map(key_attributes));
+        let kept = |item: &Item| key_of(item).map(|key| kept_from(item, &key, provider));
+        walk(query, limit).await?.iter().filter_map(kept).collect()
     }
 
     async fn remove(&self, key: &ItemKey, digest: &str) -> Result<bool, StoreError> {
@@ -96,15 +97,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minute_has_twenty_slots_for_each_provider_and_shelf() {
+    fn each_slot_of_a_minute_is_taken_once_for_each_provider_and_shelf() {
         let slots = Slots::default();
-        let take = |provider, minute: &str| slots.next(ProviderId(provider), Shelf::Wrong, minute, 17);
-        let mut taken: Vec<u8> = std::iter::from_fn(|| take("finbox", "10:15")).collect();
-        assert_eq!(taken.first(), Some(&17));
-        taken.sort_unstable();
-        assert_eq!(taken, (0..20).collect::<Vec<u8>>());
+        let take =
+            |provider, minute: &str| slots.next(ProviderId(provider), Shelf::Wrong, minute, [17, 18, 2].into_iter());
+        let taken: Vec<u8> = std::iter::from_fn(|| take("finbox", "10:15")).collect();
+        assert_eq!(taken, [17, 18, 2]);
         assert_eq!(take("fynapse", "10:15"), Some(17));
-        assert_eq!(slots.next(ProviderId("finbox"), Shelf::Genuine, "10:15", 17), Some(17));
+        assert_eq!(slots.next(ProviderId("finbox"), Shelf::Genuine, "10:15", [17].into_iter()), Some(17));
         assert_eq!(take("finbox", "10:16"), Some(17));
     }
 }

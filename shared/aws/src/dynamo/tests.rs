@@ -1,6 +1,7 @@
 //! What only this ledger does, against an engine in this process: chunks and their ends, the number of calls, the cap.
 //! What every ledger does is in the contract suite.
 
+use hookledger_core::ports::{Quarantine, ReopenedBy};
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -132,7 +133,7 @@ async fn chunks_end_unless_a_person_may_still_need_them() {
     // A redelivery writes its chunks before it learns that it is one.
     assert!(matches!(ledger.admit(&new).await, Ok(Admitted::Duplicate(known)) if known.state == State::Parked));
     assert_eq!(ends(&chunks(&ledger, &key).await), [None; 3]);
-    assert_eq!(ledger.reopen(&key, NOW, None).await, Ok(true));
+    assert_eq!(ledger.reopen(&key, NOW, ReopenedBy::Person).await, Ok(true));
     assert_eq!(ledger.settle(&key, &settlement()).await, Ok(true));
     assert_eq!(ends(&chunks(&ledger, &key).await), [Some(end); 3]);
     assert_eq!(ledger.park(&key, "too late", NOW).await, Ok(false));
@@ -200,7 +201,7 @@ async fn a_flood_of_refusals_costs_twenty_writes_a_minute() {
     let other = DynamoLedger::new(ledger.table.client.clone(), "table", 400);
     assert_eq!(other.refuse(&refused(99, NOW)).await, Ok(false));
     assert_eq!(other.refuse(&refused(99, NOW.plus_secs(60))).await, Ok(true));
-    let listed = ledger.list_refused(PROVIDER, &NOW.day(), 100).await.unwrap();
+    let listed = ledger.kept(PROVIDER, &NOW.day(), None, 100).await.unwrap();
     assert_eq!(listed.len(), 21);
     assert_eq!((listed[0].refused.body.as_slice(), listed[0].refused.body_bytes), (99u32.to_be_bytes().as_slice(), 4));
 }

@@ -39,7 +39,6 @@ pub(crate) struct Update {
     condition: &'static str,
     values: Item,
     answer: ReturnValue,
-    old_on_loss: ReturnValuesOnConditionCheckFailure,
 }
 
 impl Update {
@@ -53,7 +52,6 @@ impl Update {
             condition,
             values: Item::new(),
             answer: ReturnValue::None,
-            old_on_loss: ReturnValuesOnConditionCheckFailure::None,
         }
     }
 
@@ -101,12 +99,6 @@ impl Update {
         self
     }
 
-    /// Asks for the row when the condition does not hold.
-    pub(crate) fn old_on_loss(mut self) -> Self {
-        self.old_on_loss = ReturnValuesOnConditionCheckFailure::AllOld;
-        self
-    }
-
     fn expression(&self) -> String {
         [("SET", &self.set), ("REMOVE", &self.remove), ("ADD", &self.add)]
             .into_iter()
@@ -126,8 +118,7 @@ impl Update {
             .set_key(Some(key_attributes(&self.key)))
             .condition_expression(self.condition)
             .set_expression_attribute_values((!self.values.is_empty()).then_some(self.values))
-            .return_values(self.answer)
-            .return_values_on_condition_check_failure(self.old_on_loss);
+            .return_values(self.answer);
         for name in names(&[&expression, self.condition]) {
             request = request.expression_attribute_names(format!("#{name}"), name);
         }

@@ -49,7 +49,7 @@ impl HttpProviderApi<Stored> {
 }
 
 fn request(url: &str, auth: Auth) -> ApiRequest {
-    ApiRequest::get(format!("{url}/data?page=2"), auth)
+    ApiRequest::get("data", format!("{url}/data?page=2"), auth)
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn an_answer_without_end_is_cut_off() {
 async fn what_cannot_be_sent_is_not_sent() {
     let api = api(r#"{"api_key":"line\nbreak","empty":""}"#);
     let call = async |url: &str, credential| {
-        let request = ApiRequest::get(url.to_string(), Auth::Bearer { credential });
+        let request = ApiRequest::get("data", url.to_string(), Auth::Bearer { credential });
         api.call(PROVIDER, &request).await.unwrap_err()
     };
     assert_eq!(call("https://api.example.com/", "absent").await, ApiError::NoCredentials);
@@ -242,7 +242,7 @@ async fn what_cannot_be_sent_is_not_sent() {
     assert_eq!(call("https://api.example.com/", "api_key").await, ApiError::NoCredentials);
     // Port 9 of this machine: nobody listens there.
     let api = self::api(r#"{"api_key":"k"}"#);
-    let request = |url: &str| ApiRequest::get(url.into(), Auth::Bearer { credential: "api_key" });
+    let request = |url: &str| ApiRequest::get("data", url.into(), Auth::Bearer { credential: "api_key" });
     assert_eq!(api.call(PROVIDER, &request("http://127.0.0.1:9/")).await.unwrap_err(), ApiError::Unreachable);
     assert_eq!(api.call(PROVIDER, &request("http://api.example.com/")).await.unwrap_err(), ApiError::BadRequest);
 }

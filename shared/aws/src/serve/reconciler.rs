@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookledger_core::circuit::Circuits;
+use hookledger_core::call::Circuits;
 use hookledger_core::debt::DUE_SHARDS;
 use hookledger_core::expect::Asker;
 use hookledger_core::ports::Clock as _;

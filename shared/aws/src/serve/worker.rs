@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hookledger_core::circuit::Circuits;
+use hookledger_core::call::Circuits;
 use hookledger_core::expect::Asker;
 use hookledger_core::job::Job;
 use hookledger_core::work::Worker;

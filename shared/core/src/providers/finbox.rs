@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::json::{Field, known_name, object, required, text};
+use super::json::{Field, id, known_name, object, optional_id, required, text};
 use super::{
     Answers, Ask, Asked, Definition, Found, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup,
     Step, Submits, Unreadable, reference_id,
@@ -46,7 +46,8 @@ pub(super) const DEFINITION: Definition = Definition { id: ID, url_has_token: tr
 static ANSWERS: Answers = Answers {
     received: 200,
     refused: 403,
-    unreadable: OnUnreadable::Park,
+    // Nothing is signed, so whoever has the URL could fill the table with what nobody can read.
+    unreadable: OnUnreadable::Quarantine(200),
     // FinBox never sends anything twice.
     store_down: OnStoreDown::Rescue,
 };
@@ -161,12 +162,13 @@ impl Attempt<'_> {
     /// The event of the entity flow. Where no statement tells attempts apart, `ordinal` does: a push is taken as the
     /// first that looks like this, the link's list knows better.
     fn event(&self, ordinal: u32) -> Result<Event, Unreadable> {
-        let entity_id = required("entity_id", self.entity_id)?;
+        let entity_id = id("entity_id", self.entity_id)?;
         let progress = progress_named(required("progress", self.progress)?);
-        let (identity, on_duplicate) = match self.statement() {
+        let (statement, link) =
+            (optional_id("statement_id", self.statement_id)?, optional_id("link_id", self.link_id)?);
+        let (identity, on_duplicate) = match statement {
             Some(statement) => (Identity::new(&["statement", &statement, &progress]), OnDuplicate::Same),
             None => {
-                let link = self.link();
                 let reason = text(self.reason).unwrap_or_default();
                 let (link_part, looks) = (link.as_deref().unwrap_or(""), reason_mark(&reason));
                 let parts = ["attempt", link_part, &progress, &looks, &ordinal.to_string()];
@@ -213,17 +215,17 @@ fn watch_key(link_id: &str) -> ItemKey {
 }
 
 impl FinBox {
-    fn get(&self, path_and_query: &str) -> ApiRequest {
+    fn get(&self, endpoint: &'static str, path_and_query: &str) -> ApiRequest {
         let url = format!("{}/v1/{path_and_query}", self.base_url);
-        ApiRequest::get(url, Auth::Headers(&[("x-api-key", "api_key"), ("server-hash", "server_hash")]))
+        ApiRequest::get(endpoint, url, Auth::Headers(&[("x-api-key", "api_key"), ("server-hash", "server_hash")]))
     }
 
     fn transactions(&self, entity_id: &str) -> ApiRequest {
-        self.get(&format!("entity/{}/transactions/", encode(entity_id)))
+        self.get("transactions", &format!("entity/{}/transactions/", encode(entity_id)))
     }
 
     fn payloads(&self, link_id: &str) -> ApiRequest {
-        self.get(&format!("entity/webhook_payloads/?link_id={}", encode(link_id)))
+        self.get("payloads", &format!("entity/webhook_payloads/?link_id={}", encode(link_id)))
     }
 }
 
@@ -312,7 +314,7 @@ impl FinBox {
             return Ask::Nothing(Box::new(stored_body_unreadable()));
         };
         Ask::Request(match (cursor, attempt.statement(), attempt.link()) {
-            (Some(_), _, _) => self.get(&format!("entity/{}/accounts/", encode(&entity_id))),
+            (Some(_), _, _) => self.get(ACCOUNTS, &format!("entity/{}/accounts/", encode(&entity_id))),
             // Without a statement only the link's list can confirm the attempt.
             (None, None, Some(link_id)) => self.payloads(&link_id),
             (None, _, _) => self.transactions(&entity_id),
@@ -332,12 +334,7 @@ fn entity_answer(attempt: &Attempt<'_>, cursor: Option<&str>, response: &ApiResp
     match (attempt.statement(), attempt.link()) {
         (Some(statement), _) => statement_answer(attempt, &statement, response),
         (None, Some(_)) => attempt_answer(attempt, response),
-        // No statement and no link: no endpoint tells of this attempt. That the entity exists is all there is.
-        (None, None) if object::<&RawValue>(&response.body).is_err() => unreadable_answer(response),
-        (None, None) if attempt.progress() == COMPLETED => {
-            permanent("nothing can confirm a completion that names neither statement nor link")
-        }
-        (None, None) => failure(attempt, text(attempt.reason), "entity"),
+        (None, None) => nameless_answer(attempt, response),
     }
 }
 
@@ -387,6 +384,23 @@ fn statement_answer(attempt: &Attempt<'_>, statement: &str, response: &ApiRespon
         }
         // Of a statement only the API's own message is kept: the delivery's may be anybody's.
         Some(_) => failure(attempt, element.and_then(|element| text(element.message)), "statement"),
+    }
+}
+
+/// An attempt with neither statement nor link: what the entity itself says of attempts without a statement is all that can
+/// confirm it. A completion has a statement.
+fn nameless_answer(attempt: &Attempt<'_>, response: &ApiResponse) -> Step {
+    let Ok(answer) = object::<Transactions<'_>>(&response.body) else { return unreadable_answer(response) };
+    if attempt.progress() == COMPLETED {
+        return permanent("nothing can confirm a completion that names neither statement nor link");
+    }
+    let is_it = |element: &&StatementProgress<'_>| {
+        let failed = text(element.status).map(progress_named).is_some_and(|status| status == FAILED);
+        failed && text(element.statement_id).is_none()
+    };
+    match answer.progress.unwrap_or_default().iter().find(is_it) {
+        Some(element) => failure(attempt, text(element.message), "entity"),
+        None => Step::not_yet("FinBox's API tells of no failed attempt of this entity without a statement"),
     }
 }
 

@@ -40,7 +40,9 @@ impl Polls for FinBox {
         Some(match expectation.reference.split_once(':') {
             Some(("link", id)) => match Stage::read(cursor) {
                 Stage::Payloads => self.payloads(id),
-                Stage::Mapping { page, .. } => self.get(&format!("entity/?link_id={}&page={page}", encode(id))),
+                Stage::Mapping { page, .. } => {
+                    self.get("entities", &format!("entity/?link_id={}&page={page}", encode(id)))
+                }
                 Stage::Entities(left) => self.transactions(left.last().map_or("", String::as_str)),
             },
             Some(("session", id)) => self.session_progress(id),

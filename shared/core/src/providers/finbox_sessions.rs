@@ -16,7 +16,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::json::{Field, known_name, object, plain_name, required, text};
+use super::super::json::{Field, id, known_name, object, plain_name, text};
 use super::super::{Ask, Asked, Outcome, Step, Unreadable};
 use super::{Body, COMPLETED, FAILED, FinBox, ID, PROCESSING, accounts, permanent, stored_body_unreadable};
 use super::{progress_named, unreadable_answer};
@@ -43,7 +43,7 @@ pub(super) fn type_named(said: String) -> String {
 
 impl Body<'_> {
     pub(super) fn event(&self, name: String) -> Result<Event, Unreadable> {
-        let session_id = required("session_id", self.session_id)?;
+        let session_id = id("session_id", self.session_id)?;
         let identity = Identity::new(&[&name, &session_id, &accounts::mark_of(self.accounts)]);
         Ok(Event {
             known: matches!(name.as_str(), EXPIRY | UPLOADED | UPLOADED_OR_EXPIRY | ENRICHMENT),
@@ -128,11 +128,11 @@ fn tallied(accounts: Field<'_>) -> [(&'static str, Value); 2] {
 
 impl FinBox {
     pub(super) fn session_progress(&self, session_id: &str) -> ApiRequest {
-        self.get(&format!("session_data/{}/progress/", encode(session_id)))
+        self.get("progress", &format!("session_data/{}/progress/", encode(session_id)))
     }
 
     fn upload_status(&self, session_id: &str) -> ApiRequest {
-        self.get(&format!("session_data/{}/session_upload_status/", encode(session_id)))
+        self.get(UPLOAD, &format!("session_data/{}/session_upload_status/", encode(session_id)))
     }
 
     pub(super) fn ask_session(&self, event_type: &str, session: &Body<'_>, cursor: Option<&str>) -> Ask {

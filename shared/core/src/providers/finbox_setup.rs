@@ -51,7 +51,7 @@ impl Setup for FinBox {
             ("webhook_url", Some(json!(webhook_url(inputs, "webhook-url")?))),
             ("webhook_mode", Some(json!(mode))),
         ]);
-        let ApiRequest { url, auth, .. } = self.get(&format!("{resource}/update_webhook/"));
+        let ApiRequest { url, auth, .. } = self.get("", &format!("{resource}/update_webhook/"));
         Ok(ApiRequest::send(Method::Post, url, auth, body))
     }
 

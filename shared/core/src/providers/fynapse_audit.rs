@@ -192,7 +192,7 @@ impl Lists for Api {
             url.push('&');
             url.push_str(&shape.query.replace("{from}", &encode(&shape.horizon(now).to_string())));
         }
-        ApiRequest::get(url, self.auth())
+        ApiRequest::get("deliveries", url, self.auth())
     }
 
     fn listed(&self, _listing: &str, position: Option<&str>, now: UnixMs, response: &ApiResponse) -> Listed {

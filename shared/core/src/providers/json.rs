@@ -140,6 +140,32 @@ pub(super) fn required(name: &'static str, field: Field<'_>) -> Result<String, U
     text(field).ok_or(Unreadable::Field { field: name, rule: "a non-empty text or number" })
 }
 
+/// An id that must be there.
+pub(super) fn id(name: &'static str, field: Field<'_>) -> Result<String, Unreadable> {
+    checked(name, required(name, field)?)
+}
+
+/// An id that may be absent.
+pub(super) fn optional_id(name: &'static str, field: Field<'_>) -> Result<Option<String>, Unreadable> {
+    text(field).map(|id| checked(name, id)).transpose()
+}
+
+/// Whoever posts an id makes us ask the provider for it. One that no provider would give out may be one that its API
+/// breaks on, or that leads elsewhere.
+fn checked(field: &'static str, id: String) -> Result<String, Unreadable> {
+    if is_id(&id) { Ok(id) } else { Err(Unreadable::Field { field, rule: ID_RULE }) }
+}
+
+/// The longest id, in bytes.
+const MAX_ID_BYTES: usize = 1_000;
+/// What [`is_id`] asks, in words.
+const ID_RULE: &str = "an id: 1 to 1000 bytes without control characters, and neither . nor ..";
+
+/// Whether a text can be an id.
+pub(super) fn is_id(id: &str) -> bool {
+    !matches!(id.trim(), "" | "." | "..") && !id.chars().any(char::is_control) && id.len() <= MAX_ID_BYTES
+}
+
 /// A mark of what some fields say, whatever their white space and the order of what is in them. Numbers count by their
 /// digits: 100.10 is another text than 100.1.
 pub(super) fn content_mark<'a>(fields: impl IntoIterator<Item = Field<'a>>) -> String {

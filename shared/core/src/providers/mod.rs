@@ -431,8 +431,7 @@ const MAX_REFERENCE_BYTES: usize = 200;
 
 /// Checks the id inside a reference.
 fn reference_id<'a>(id: &'a str, rule: &'static str) -> Result<&'a str, Unexpectable> {
-    let plain = !matches!(id.trim(), "" | "." | "..") && !id.chars().any(char::is_control);
-    if plain && id.len() <= MAX_REFERENCE_BYTES { Ok(id) } else { Err(Unexpectable(rule)) }
+    if json::is_id(id) && id.len() <= MAX_REFERENCE_BYTES { Ok(id) } else { Err(Unexpectable(rule)) }
 }
 
 /// Reads a list of networks, `203.0.113.0/24,2001:db8::/32`; an address alone is a network of one. Empty turns the check

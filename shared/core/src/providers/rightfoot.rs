@@ -17,7 +17,7 @@ mod submit;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, count, flag, instant, known_name, object, raw, required, text};
+use super::json::{Field, count, flag, id, instant, known_name, object, optional_id, raw, required, text};
 use super::{
     Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step,
     Submits, Unreadable, reference_id, unreadable_row,
@@ -192,16 +192,16 @@ struct Balance<'a> {
 
 impl Rightfoot {
     fn balances(&self, batch_id: &str, limit: u32, cursor: Option<&str>) -> ApiRequest {
-        self.get(format!("/v1/balances?batchId={}&limit={limit}", encode(batch_id)), cursor)
+        self.get("balances", format!("/v1/balances?batchId={}&limit={limit}", encode(batch_id)), cursor)
     }
 
     /// A request that reads; with a cursor the page that it names, of a path that has a query already.
-    fn get(&self, path: String, cursor: Option<&str>) -> ApiRequest {
+    fn get(&self, endpoint: &'static str, path: String, cursor: Option<&str>) -> ApiRequest {
         let mut url = format!("{}{path}", self.base_url);
         if let Some(cursor) = cursor {
             url.push_str(&format!("&{}={}", self.cursor_parameter, encode(cursor)));
         }
-        ApiRequest::get(url, API_KEY)
+        ApiRequest::get(endpoint, url, API_KEY)
     }
 }
 
@@ -220,16 +220,16 @@ impl Provider for Rightfoot {
 
     fn parse(&self, verified: &Verified) -> Result<Event, Unreadable> {
         let body = Body::read(verified.body())?;
-        let event_uuid = required("event_uuid", body.event_uuid)?;
+        let event_uuid = id("event_uuid", body.event_uuid)?;
         let event_type = required("type", body.event_type)?;
         let event_type = known_name(&event_type, [COMPLETED, ALERT]).map_or(event_type, Into::into);
-        let batch_id = required("batch_id", body.batch_id)?;
+        let batch_id = id("batch_id", body.batch_id)?;
         let identity = match event_type.as_str() {
             // Webhook and poll meet here: the fact is "batch B completed", whatever the delivery's own id.
             COMPLETED => Identity::new(&[COMPLETED, &batch_id]),
             // Alerts have no polled copy and may come in parts.
             ALERT => {
-                let schedule_id = text(body.schedule_id).unwrap_or_default();
+                let schedule_id = optional_id("schedule_id", body.schedule_id)?.unwrap_or_default();
                 Identity::new(&[ALERT, &schedule_id, &batch_id, &event_uuid])
             }
             other => Identity::new(&[other, &batch_id, &event_uuid]),

@@ -111,9 +111,11 @@ impl Polls for Rightfoot {
             Reference::Batch(id) => Some(self.balances(id, 1, None)),
             Reference::Authorizer(id) => {
                 let path = format!("/v1/monitoring/authorizers/{}/history?limit={PAGE_LIMIT}", encode(id));
-                Some(self.get(path, cursor))
+                Some(self.get("authorizers", path, cursor))
             }
-            Reference::Schedule(id) => Some(self.get(format!("/v1/monitoring/schedules/{}", encode(id)), None)),
+            Reference::Schedule(id) => {
+                Some(self.get("schedules", format!("/v1/monitoring/schedules/{}", encode(id)), None))
+            }
             Reference::Submission(_) => None,
         }
     }

@@ -15,7 +15,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{
-    Field, Part, content_mark, flag, instant, known_name, object, object_text, plain_name, raw, required, text,
+    Field, Part, content_mark, flag, id, instant, known_name, object, object_text, optional_id, plain_name, raw,
+    required, text,
 };
 use super::lists::listed_n;
 use super::{
@@ -225,14 +226,14 @@ impl Provider for RunPayments {
         let envelope = Delivered::read(verified.body())?;
         let event_type = type_named(required("event_type", envelope.event_type)?);
         let metadata = envelope.metadata.map(|Part(metadata)| metadata).unwrap_or_default();
-        let key = required("metadata.idempotency_key", metadata.idempotency_key)?;
+        let key = id("metadata.idempotency_key", metadata.idempotency_key)?;
         let (kind, status) = event_type.split_once('.').unwrap_or((event_type.as_str(), ""));
         let subject = if matches!(kind, "merchant" | "boarding") {
             let payload = envelope.payload.map(|Part(payload)| payload).unwrap_or_default();
-            let named = text(payload.merchant_id).or_else(|| text(payload.event_table_pk));
-            merchant_subject(&named.map_or_else(|| required("source_id", envelope.source_id), Ok)?)
+            let named = optional_id("payload.merchant_id", payload.merchant_id.or(payload.event_table_pk))?;
+            merchant_subject(&named.map_or_else(|| id("source_id", envelope.source_id), Ok)?)
         } else {
-            Subject::new(ID, kind, &required("source_id", envelope.source_id)?)
+            Subject::new(ID, kind, &id("source_id", envelope.source_id)?)
         };
         let moves = kind == "merchant" && rank(status).is_some();
         let occurred_at = instant(envelope.timestamp, self.zone);
@@ -324,7 +325,7 @@ impl Lists for RunPayments {
         let (limit, offset) = (self.page_limit, position.unwrap_or("0"));
         let url = format!("{}/relay/api/boarding/v1/merchants?limit={limit}&offset={offset}", self.base_url);
         let (token_url, style, client) = (self.token_url.clone(), ClientAuth::Basic, OAuthClient::ONLY);
-        ApiRequest::get(url, Auth::ClientCredentials { token_url, style, client })
+        ApiRequest::get(MERCHANTS, url, Auth::ClientCredentials { token_url, style, client })
     }
 
     fn listed(&self, _listing: &str, position: Option<&str>, _now: UnixMs, response: &ApiResponse) -> Listed {

@@ -69,7 +69,7 @@ impl Reporting {
         let offset = if place.offset == 0 { String::new() } else { format!("&offset={}", place.offset) };
         let url = format!("{}/sprint/api/3p/v1/{}?q={q}{offset}", self.base_url, place.report);
         let (token_url, style, client) = (self.token_url.clone(), ClientAuth::Basic, CLIENT);
-        Some(Ask::Request(ApiRequest::get(url, Auth::ClientCredentials { token_url, style, client })))
+        Some(Ask::Request(ApiRequest::get(report, url, Auth::ClientCredentials { token_url, style, client })))
     }
 
     /// What the answer means: its rows, and what is asked next.

@@ -6,12 +6,9 @@ use std::collections::BTreeMap;
 
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{DUE_SHARDS, Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
-use hookledger_core::entry::{
-    Admitted, Entry, Known, MAX_ALIKE_ROWS, MAX_QUARANTINED_PER_MINUTE, NewEntry, Refused, Row, Shelf, Snapshot, State,
-    nth_sk,
-};
+use hookledger_core::entry::{Admitted, Entry, Known, MAX_ALIKE_ROWS, NewEntry, Refused, Row, Snapshot, State, nth_sk};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::ports::{Attempt, Ledger, Postponed, Quarantine, Settlement, StoreError};
+use hookledger_core::ports::{Attempt, Ledger, Postponed, Quarantine, ReopenedBy, Settlement, StoreError};
 use hookledger_core::reverify::Kept;
 use hookledger_core::time::UnixMs;
 
@@ -48,8 +45,8 @@ impl Ledger for MemoryLedger {
             let key = entry.event.key();
             if let Some(known) = entry_mut(table, &key)? {
                 let body = known.pieces.is_none().then(|| known.body.clone());
-                let (state, event_type) = (known.entry.state, known.entry.event_type.clone());
-                return Ok(Admitted::Duplicate(Known { state, event_type, body }));
+                let Entry { state, event_type, reopened, .. } = known.entry.clone();
+                return Ok(Admitted::Duplicate(Known { state, event_type, reopened, body }));
             }
             table.insert(key, Item::Entry(StoredEntry::new(entry, pieces)));
             Ok(Admitted::New)
@@ -57,16 +54,19 @@ impl Ledger for MemoryLedger {
         .await
     }
 
-    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, limit: Option<u32>) -> Result<bool, StoreError> {
+    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError> {
         self.call("reopen", |table| {
             let Some(StoredEntry { entry, parked_at, .. }) = entry_mut(table, key)? else { return Ok(false) };
-            if entry.state != State::Parked || limit.is_some_and(|limit| entry.reopened >= limit) {
+            if entry.state != State::Parked {
                 return Ok(false);
             }
-            // A person's replay is not counted: it must not use up what deliveries and polls may still do.
-            entry.reopened += u32::from(limit.is_some());
+            (entry.reopened, entry.reason) = match by {
+                ReopenedBy::Person => (0, None),
+                ReopenedBy::Delivery { seen, .. } if seen != entry.reopened => return Ok(false),
+                ReopenedBy::Delivery { seen, reason } => (seen + 1, reason.map(Into::into)),
+            };
             (entry.state, entry.due_at) = (State::Open, Some(due_at));
-            (entry.attempts, entry.waits, entry.reason, *parked_at) = (0, 0, None, None);
+            (entry.attempts, entry.waits, *parked_at) = (0, 0, None);
             entry.progress = None;
             Ok(true)
         })
@@ -259,8 +259,10 @@ impl Ledger for MemoryLedger {
 
     async fn hasten(&self, key: &ItemKey, due_at: UnixMs) -> Result<bool, StoreError> {
         self.call("hasten", |table| {
-            let Some(expectation) = waiting_mut(table, key) else { return Ok(false) };
-            expectation.due_at = expectation.due_at.map(|planned| planned.min(due_at));
+            let later =
+                waiting_mut(table, key).filter(|waiting| waiting.due_at.is_some_and(|planned| planned > due_at));
+            let Some(expectation) = later else { return Ok(false) };
+            expectation.due_at = Some(due_at);
             Ok(true)
         })
         .await
@@ -363,34 +365,29 @@ impl Ledger for MemoryLedger {
 
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError> {
         self.call("refuse", |table| {
-            let minute = |at: UnixMs| at.secs().div_euclid(60);
-            let same = |item: &&Item| {
-                matches!(item, Item::Refused(kept)
-                if kept.provider == refused.provider && minute(kept.at) == minute(refused.at)
-                    && Shelf::of(&kept.code) == Shelf::of(&refused.code))
-            };
-            let kept = table.values().filter(same).count();
-            if kept >= usize::from(MAX_QUARANTINED_PER_MINUTE) {
-                return Ok(false);
-            }
-            let pk = format!("{}#refused#{}", refused.provider, refused.at.day());
-            // Numbered, since the same bytes may come twice in a millisecond. The first number that is free: some may have
-            // been removed.
-            let numbered = |n: usize| ItemKey { pk: pk.clone(), sk: format!("{}#{n:02}", refused.at) };
-            let free = (0..).map(numbered).find(|key| !table.contains_key(key));
+            let free = refused.slots().map(|slot| refused.key_at(slot)).find(|key| !table.contains_key(key));
+            let kept = free.is_some();
             table.extend(free.map(|key| (key, Item::Refused(refused.clone()))));
-            Ok(true)
+            Ok(kept)
         })
         .await
     }
 }
 
 impl Quarantine for MemoryLedger {
-    async fn kept(&self, provider: ProviderId, day: &str, limit: usize) -> Result<Vec<Kept>, StoreError> {
+    async fn kept(
+        &self,
+        provider: ProviderId,
+        day: &str,
+        before: Option<&ItemKey>,
+        limit: usize,
+    ) -> Result<Vec<Kept>, StoreError> {
         self.call("kept", |table| {
             let of = |refused: &Refused| refused.provider == provider && refused.at.day() == day;
             let kept = table.iter().rev().filter_map(|(key, item)| match item {
-                Item::Refused(refused) if of(refused) => Some(Kept { key: key.clone(), refused: refused.clone() }),
+                Item::Refused(refused) if of(refused) && before.is_none_or(|before| key < before) => {
+                    Some(Kept { key: key.clone(), refused: refused.clone() })
+                }
                 _ => None,
             });
             Ok(kept.take(limit).collect())

@@ -300,7 +300,7 @@ mod tests {
     fn the_api_answers_by_the_script_and_remembers() {
         let api = ScriptedApi::default();
         let auth = || hookledger_core::api::Auth::Bearer { credential: "api_key" };
-        let request = |url: &str| ApiRequest::get(url.into(), auth());
+        let request = |url: &str| ApiRequest::get("data", url.into(), auth());
         assert_eq!(run(api.call(PROVIDER, &request("https://a/1"))).unwrap_err(), ApiError::Unreachable);
         api.answer_with(|url| answer(if url.ends_with('2') { 200 } else { 404 }, "{}"));
         assert_eq!(run(api.call(PROVIDER, &request("https://a/2"))).unwrap().status, 200);

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use hookledger_core::circuit::{Circuit, Circuits};
+use hookledger_core::call::Circuits;
+use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::Listing;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::{Clock, Inbox, Ledger};

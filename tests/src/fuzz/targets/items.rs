@@ -16,7 +16,7 @@ use hookledger_aws::dynamo::DynamoLedger;
 use hookledger_core::debt::ExpectationState;
 use hookledger_core::entry::State;
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::ports::{Ledger, StoreError};
+use hookledger_core::ports::{Ledger, Quarantine, StoreError};
 use hookledger_core::time::UnixMs;
 use serde_json::json;
 
@@ -89,7 +89,7 @@ async fn read(ledger: &DynamoLedger) -> Seen {
     let due = ledger.due(0, UnixMs(i64::MAX), 10).await;
     let rows = ledger.rows(&subject.to_string(), "").await;
     let story = ledger.story(subject.as_str()).await;
-    let refused = ledger.list_refused(ProviderId("finbox"), "2026-11-22", 10).await;
+    let refused = ledger.kept(ProviderId("finbox"), "2026-11-22", None, 10).await;
     // Sorts instants out of any range.
     let recent = ledger.list_recent("2026-11-22", 3).await;
     let words = [

@@ -1,6 +1,6 @@
 //! What an invocation's end means to whoever waits for it, and the invariants that must hold at that very moment.
 
-use hookledger_core::debt::{Expectation, MAX_REOPENED};
+use hookledger_core::debt::Expectation;
 use hookledger_core::receive::Answer;
 use hookledger_core::time::UnixMs;
 
@@ -90,14 +90,14 @@ impl<L: Glass> Engine<'_, L> {
         }
     }
 
-    /// A genuine delivery takes its event out of a person's hands, a few times: it may have been parked because somebody
+    /// A genuine delivery takes its event out of a person's hands, however often: it may have been parked because somebody
     /// else claimed it before it was true.
     fn watch_parked(&mut self, past: Past, event: usize) {
         let happens = &self.world.truth.plot.events[event];
         let Some(stored) = self.world.kept(happens) else { return };
         let wanted = matches!(happens.effect, Effect::Own | Effect::Status(_) | Effect::Alike(_));
         let before = |parked_at: UnixMs| parked_at.plus_secs(2 * CLOCKS_APART_SECS) < past.started_at;
-        let left_so = stored.parked_at.is_some_and(before) && stored.entry.reopened < MAX_REOPENED;
+        let left_so = stored.parked_at.is_some_and(before);
         if wanted && left_so && !self.world.chaos.struck(past.id) {
             let what = format!("event {event} was delivered, and {} stays parked", happens.key);
             self.violated("a genuine delivery reopens", what);

@@ -1,7 +1,7 @@
 //! What starts an invocation: a delivery, an announcement, messages on the queue, the schedule.
 
 use futures_util::future::join_all;
-use hookledger_core::circuit::Circuits;
+use hookledger_core::call::Circuits;
 use hookledger_core::debt::DUE_SHARDS;
 use hookledger_core::delivery::Delivery;
 use hookledger_core::expect::{Asker, announce, close};
