@@ -3,7 +3,7 @@
 //! ```text
 //! PUT  /control/hour ── Plan (pure, from the seed) ──> its digest, and the references to announce
 //! POST /control/hour ── the stage: events come true ──> couriers: webhooks, on each provider's schedule
-//!                    └─ the weather: outages, 429, slow answers, lapsed tokens
+//!                    └─ the weather: outages, 429, slow and late answers, pages for people, lapsed tokens
 //! GET  /control/hour ── how far it is; at the end, the truth
 //! ```
 //!
@@ -33,11 +33,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::control::{Problem, read};
+use crate::odd::marks;
 use crate::sandbox::{Sandbox, locked};
 use courier::Parcel;
 use plan::{Fate, Plan, Planned};
 use stage::{Reference, Stage};
-use weather::Weather;
+use weather::{Trouble, Weather};
 
 /// Events of one hour; the shelves of the providers hold them all.
 const DELIVERIES_RANGE: std::ops::RangeInclusive<usize> = 40..=5_000;
@@ -46,8 +47,8 @@ const TIME_SCALE_RANGE: std::ops::RangeInclusive<f64> = 6.0..=1_200.0;
 /// Webhooks on the wire at once.
 const IN_FLIGHT_RANGE: std::ops::RangeInclusive<usize> = 1..=64;
 
-/// The longest that an outage which nobody has met goes on past its end, in the hour's own time.
-const OUTAGE_LIMIT_MS: u64 = 24 * 60_000;
+/// The longest that trouble which nobody has met goes on past its end, in the hour's own time.
+const UNMET_LIMIT_MS: u64 = 24 * 60_000;
 /// How often it is looked whether anybody has.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -87,6 +88,8 @@ struct Progress {
     ended: usize,
     /// By provider and status: calls of its API that failed.
     failed_calls: BTreeMap<&'static str, BTreeMap<u16, u64>>,
+    /// By provider and kind: answers of its API that were odd.
+    odd_answers: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Serialize)]
@@ -132,6 +135,7 @@ struct View {
     happened: usize,
     ended: usize,
     failed_calls: BTreeMap<&'static str, BTreeMap<u16, u64>>,
+    odd_answers: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// In the order of happening; only at the end.
     truth: Option<Vec<Told>>,
 }
@@ -215,12 +219,13 @@ async fn get_hour(State(sandbox): State<Arc<Sandbox>>) -> Result<Json<View>, Pro
         happened: progress.truth.len(),
         ended: progress.ended,
         failed_calls: progress.failed_calls.clone(),
+        odd_answers: progress.odd_answers.clone(),
         truth: (progress.stage == Act::Over).then(|| progress.truth.clone()),
     }))
 }
 
-/// Counts the calls of the providers' APIs that fail while an hour is played: the weather as it was felt. "Not yet" is
-/// no failure.
+/// Counts the calls of the providers' APIs that fail or are answered oddly while an hour is played: the weather as it was
+/// felt. "Not yet" is no failure.
 pub(crate) async fn witness(
     State((sandbox, name)): State<(Arc<Sandbox>, &'static str)>,
     request: Request,
@@ -229,12 +234,13 @@ pub(crate) async fn witness(
     let response = next.run(request).await;
     let status = response.status();
     let hour = locked(&sandbox.hour).clone();
-    if let Some(hour) = hour
-        && hour.is(Act::Playing)
-        && (status.is_server_error() || status.is_client_error() && status != StatusCode::NOT_FOUND)
-    {
-        let mut progress = locked(&hour.progress);
+    let Some(hour) = hour.filter(|hour| hour.is(Act::Playing)) else { return response };
+    let mut progress = locked(&hour.progress);
+    if status.is_server_error() || status.is_client_error() && status != StatusCode::NOT_FOUND {
         *progress.failed_calls.entry(name).or_default().entry(status.as_u16()).or_default() += 1;
+    }
+    for kind in marks(&response) {
+        *progress.odd_answers.entry(name).or_default().entry(kind).or_default() += 1;
     }
     response
 }
@@ -248,9 +254,7 @@ async fn play(sandbox: &Arc<Sandbox>, hour: &Arc<Playing>) -> Result<(), Problem
         tokio::time::sleep_until(begun + hour.real(turn.at_ms())).await;
         match turn {
             Turn::Weather(weather) => {
-                if weather.ends_outage() {
-                    met(hour, weather.provider).await;
-                }
+                met(hour, weather).await;
                 weather.change(sandbox).map_err(Problem::invalid)?;
             }
             // One after another, so that what follows upon an event never overtakes it on a busy machine.
@@ -264,15 +268,24 @@ async fn play(sandbox: &Arc<Sandbox>, hour: &Arc<Playing>) -> Result<(), Problem
     Ok(())
 }
 
-/// On a busy machine an outage of seconds may pass before anybody asks, and would show nothing: it lasts until a call has
-/// failed, but not for ever.
-async fn met(hour: &Playing, provider: &'static str) {
-    let limit = Instant::now() + hour.real(OUTAGE_LIMIT_MS);
-    let failed = || {
+/// On a busy machine trouble of seconds may pass before anybody asks, and would show nothing: what has to be seen lasts
+/// until a call has met it, but not for ever.
+async fn met(hour: &Playing, weather: &Weather) {
+    let limit = Instant::now() + hour.real(UNMET_LIMIT_MS);
+    let is_met = || {
         let progress = locked(&hour.progress);
-        progress.failed_calls.get(provider).is_some_and(|calls| calls.keys().any(|status| *status >= 500))
+        match weather.ends() {
+            None => true,
+            Some(Trouble::Outage) => {
+                let calls = progress.failed_calls.get(weather.provider);
+                calls.is_some_and(|calls| calls.keys().any(|status| *status >= 500))
+            }
+            Some(Trouble::Odd(kind)) => {
+                progress.odd_answers.get(weather.provider).is_some_and(|odd| odd.contains_key(kind))
+            }
+        }
     };
-    while !failed() && Instant::now() < limit {
+    while !is_met() && Instant::now() < limit {
         tokio::time::sleep(GLANCE).await;
     }
 }
