@@ -134,14 +134,15 @@ pub async fn play_amid(
     announce(local, at_once, started).await?;
     let announced = started.elapsed();
     local.sandbox.control("POST", "hour", &json!({})).await?;
-    let (Over { truth, failed_calls, odd_answers }, (), ()) =
+    let (Over { truth, failed_calls, .. }, (), ()) =
         futures_util::try_join!(until_over(local), announce(local, later, Instant::now()), trouble)?;
-    let over = started.elapsed();
+    let played = started.elapsed();
     let Quiet { held, under_way, waited_for } = until_quiet(local, &run.to_string(), &truth).await?;
     let judgement = judge(&truth, &held);
+    let Over { odd_answers, .. } = over(&local.sandbox.control("GET", "hour", &Value::Null).await?)?;
     let quiet = started.elapsed();
     close(local, &references).await?;
-    let took = [announced, over - announced, quiet - over];
+    let took = [announced, played - announced, quiet - played];
     Ok(Played {
         seed: hour.seed,
         run,
@@ -216,6 +217,10 @@ struct Over {
     odd_answers: OddAnswers,
 }
 
+fn over(view: &Value) -> Outcome<Over> {
+    Over::deserialize(view).map_err(|error| format!("the sandbox's truth: {error}"))
+}
+
 /// Runs the reconciler while the providers have their hour.
 async fn until_over(local: &Local) -> Outcome<Over> {
     let started = Instant::now();
@@ -223,7 +228,7 @@ async fn until_over(local: &Local) -> Outcome<Over> {
         let view = local.sandbox.control("GET", "hour", &Value::Null).await?;
         match view["state"].as_str() {
             Some("over") => {
-                return serde_json::from_value(view).map_err(|error| format!("the sandbox's truth: {error}"));
+                return over(&view);
             }
             Some("playing") => {}
             other => return Err(format!("the hour is {other:?}")),

@@ -41,12 +41,12 @@ pub struct Judgement {
     pub extra: Vec<String>,
     /// Details that were published more than once under one id, which consumers recognise.
     pub repeated: usize,
+    /// By kind: events that came out as they should in one of the odd ways.
+    pub odd: BTreeMap<&'static str, usize>,
 }
 
 /// The type under which losses stand, as ARCHITECTURE.md has it.
 const LOST: &str = "delivery.lost";
-/// How an entry is settled whose provider says something else by now.
-const OVERTAKEN: &str = "overtaken: ";
 
 enum Found {
     Delivered,
@@ -70,6 +70,9 @@ pub fn judge(truth: &[Told], held: &Held) -> Judgement {
     let mut accounted = Accounted::default();
     for (told, wanted) in truth.iter().zip(wanted(truth)) {
         let found = look(told, &wanted, held, &mut accounted);
+        for kind in if found.is_ok() { wanted.oddities(held) } else { Vec::new() } {
+            *judgement.odd.entry(kind).or_default() += 1;
+        }
         let tally = judgement.tallies.entry(told.provider.clone()).or_default();
         tally.happened += 1;
         match found {
@@ -131,7 +134,7 @@ fn look(told: &Told, wanted: &Wanted, held: &Held, accounted: &mut Accounted) ->
             return Err(format!("its entry is {} ({})", entry.state, entry.reason));
         }
     }
-    if wanted.may_be_overtaken && carriers.iter().any(|(key, _)| held.entries[key].reason.starts_with(OVERTAKEN)) {
+    if wanted.is_overtaken(held) {
         return Ok(found);
     }
     for (sk, content) in &wanted.rows {

@@ -53,6 +53,8 @@ impl fmt::Display for Played {
         for (what, (count, why)) in &self.judgement.declared {
             writeln!(f, "declared lost: {count} × {what}: {why}")?;
         }
+        let odd: Vec<String> = self.judgement.odd.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+        writeln!(f, "odd events, and right: {}", odd.join(", "))?;
         if self.judgement.repeated > 0 {
             writeln!(f, "{} details were published more than once, under one id each", self.judgement.repeated)?;
         }

@@ -12,6 +12,9 @@ use super::held::{Held, Row};
 
 pub use facts::wanted;
 
+/// How an entry is settled whose provider says something else by now.
+const OVERTAKEN: &str = "overtaken: ";
+
 /// Where one event is looked for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -30,6 +33,8 @@ pub struct Wanted {
     /// What may be told once more: the entry of a list's row, and its fact. Where a stamp can't be believed, a status may
     /// seem to come after the one that followed it; the list then tells of that one again.
     pub again: Option<(String, String)>,
+    /// Whether its stamp lies hours ahead.
+    pub is_ahead: bool,
     /// What the summary of the published detail has to say.
     pub summary: Vec<(&'static str, Value)>,
     /// Whether it may be settled without an effect: the provider had overtaken it by the time it was asked about.
@@ -119,6 +124,31 @@ impl Wanted {
     /// Whether this is the key of what is kept beside the first content, and without an effect.
     pub fn is_beside(&self, key: &ItemKey) -> bool {
         matches!(&self.pushed, SortKey::Content(sk, _) if *sk != key.sk)
+    }
+
+    /// Whether it was settled without an effect, as its provider says something else by now.
+    pub fn is_overtaken(&self, held: &Held) -> bool {
+        let settled = |key: &ItemKey| held.entries[key].reason.starts_with(OVERTAKEN);
+        self.may_be_overtaken && self.carriers(held).iter().any(|(key, _)| settled(key))
+    }
+
+    /// In which odd ways it came out.
+    pub fn oddities(&self, held: &Held) -> Vec<&'static str> {
+        let carriers = self.carriers(held);
+        let shares = matches!(&self.pushed, SortKey::OfType(sk, _) if carriers.iter().any(|(key, _)| {
+            key.sk.strip_prefix(sk).is_some_and(|rest| rest.starts_with('#'))
+        }));
+        let again = self.again.as_ref();
+        let second = |sk: &String| sk.starts_with("balance#") && sk.ends_with("#2");
+        let kinds = [
+            ("kept beside the first content", carriers.iter().any(|(key, _)| self.is_beside(key))),
+            ("told apart by its type", shares),
+            ("overtaken", self.is_overtaken(held)),
+            ("told once more by the list", again.is_some_and(|(_, fact)| held.facts.contains(&self.row(fact)))),
+            ("two balances of one authorizer", self.rows.iter().any(|(sk, _)| second(sk))),
+            ("stamped ahead", self.is_ahead),
+        ];
+        kinds.into_iter().filter_map(|(kind, is)| is.then_some(kind)).collect()
     }
 
     /// The key of one of the subject's rows.

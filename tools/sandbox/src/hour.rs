@@ -11,6 +11,7 @@
 //! made of it is for others to compare.
 
 mod courier;
+mod felt;
 mod plan;
 mod stage;
 mod weather;
@@ -19,9 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::State;
 use axum::routing::put;
 use axum::{Json, Router};
 use bytes::Bytes;
@@ -33,12 +32,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::control::{Problem, read};
-use crate::odd::marks;
 use crate::sandbox::{Sandbox, locked};
 use courier::Parcel;
+use felt::met;
+pub(crate) use felt::witness;
 use plan::{Fate, Plan, Planned};
 use stage::{Reference, Stage};
-use weather::{Trouble, Weather};
+use weather::Weather;
 
 /// Events of one hour; the shelves of the providers hold them all.
 const DELIVERIES_RANGE: std::ops::RangeInclusive<usize> = 40..=5_000;
@@ -46,11 +46,6 @@ const DELIVERIES_RANGE: std::ops::RangeInclusive<usize> = 40..=5_000;
 const TIME_SCALE_RANGE: std::ops::RangeInclusive<f64> = 6.0..=1_200.0;
 /// Webhooks on the wire at once.
 const IN_FLIGHT_RANGE: std::ops::RangeInclusive<usize> = 1..=64;
-
-/// The longest that trouble which nobody has met goes on past its end, in the hour's own time.
-const UNMET_LIMIT_MS: u64 = 24 * 60_000;
-/// How often it is looked whether anybody has.
-const GLANCE: Duration = Duration::from_millis(50);
 
 pub(crate) fn router() -> Router<Arc<Sandbox>> {
     Router::new().route("/control/hour", put(put_hour).post(post_hour).get(get_hour))
@@ -224,27 +219,6 @@ async fn get_hour(State(sandbox): State<Arc<Sandbox>>) -> Result<Json<View>, Pro
     }))
 }
 
-/// Counts the calls of the providers' APIs that fail or are answered oddly while an hour is played: the weather as it was
-/// felt. "Not yet" is no failure.
-pub(crate) async fn witness(
-    State((sandbox, name)): State<(Arc<Sandbox>, &'static str)>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let response = next.run(request).await;
-    let status = response.status();
-    let hour = locked(&sandbox.hour).clone();
-    let Some(hour) = hour.filter(|hour| hour.is(Act::Playing)) else { return response };
-    let mut progress = locked(&hour.progress);
-    if status.is_server_error() || status.is_client_error() && status != StatusCode::NOT_FOUND {
-        *progress.failed_calls.entry(name).or_default().entry(status.as_u16()).or_default() += 1;
-    }
-    for kind in marks(&response) {
-        *progress.odd_answers.entry(name).or_default().entry(kind).or_default() += 1;
-    }
-    response
-}
-
 /// The hour, to the end of its last delivery.
 async fn play(sandbox: &Arc<Sandbox>, hour: &Arc<Playing>) -> Result<(), Problem> {
     let begun = Instant::now();
@@ -266,28 +240,6 @@ async fn play(sandbox: &Arc<Sandbox>, hour: &Arc<Playing>) -> Result<(), Problem
     }
     while couriers.join_next().await.is_some() {}
     Ok(())
-}
-
-/// On a busy machine trouble of seconds may pass before anybody asks, and would show nothing: what has to be seen lasts
-/// until a call has met it, but not for ever.
-async fn met(hour: &Playing, weather: &Weather) {
-    let limit = Instant::now() + hour.real(UNMET_LIMIT_MS);
-    let is_met = || {
-        let progress = locked(&hour.progress);
-        match weather.ends() {
-            None => true,
-            Some(Trouble::Outage) => {
-                let calls = progress.failed_calls.get(weather.provider);
-                calls.is_some_and(|calls| calls.keys().any(|status| *status >= 500))
-            }
-            Some(Trouble::Odd(kind)) => {
-                progress.odd_answers.get(weather.provider).is_some_and(|odd| odd.contains_key(kind))
-            }
-        }
-    };
-    while !is_met() && Instant::now() < limit {
-        tokio::time::sleep(GLANCE).await;
-    }
 }
 
 enum Turn<'a> {

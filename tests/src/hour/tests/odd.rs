@@ -236,6 +236,8 @@ fn a_failure_is_told_or_overtaken() {
         .row(ENTITY, "failure#s", Some(("progress", "failed")), "{}")
         .told(ENTITY, failed, json!({ "progress": "failed" }));
     shows(&truth, &in_time, &[]);
+    let odd = |ledger: &Ledger| judge(&truth, &ledger.0).odd.into_iter().collect::<Vec<_>>();
+    assert_eq!((odd(&overtaken), odd(&in_time)), (vec![("overtaken", 1)], vec![]));
     let usual = told("finbox", &[statement("failed", false), statement("completed", false)]);
     assert_eq!(wrong(&usual, &overtaken).0.len(), 1, "a failure that nothing overtook is told");
 }

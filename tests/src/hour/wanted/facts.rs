@@ -51,6 +51,7 @@ impl Wanted {
             may_hold: &[],
             fact: None,
             again: None,
+            is_ahead: false,
             summary: Vec::new(),
             may_be_overtaken: false,
             loss: None,
@@ -102,7 +103,7 @@ fn of(told: &Told, known: &mut Known) -> Wanted {
             if *ahead {
                 known.ahead.insert(merchant_id.clone());
             }
-            self::status(merchant_id, status, idempotency_key, known)
+            Wanted { is_ahead: *ahead, ..self::status(merchant_id, status, idempotency_key, known) }
         }
         Fact::Movement { event_type, source_id, amount, idempotency_key } => {
             movement(event_type, source_id, amount, idempotency_key)

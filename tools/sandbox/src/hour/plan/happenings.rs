@@ -87,7 +87,9 @@ fn batches(dice: &mut Dice, count: usize, happenings: &mut Happenings) {
         }
         let empty_for_ms = if dice.below(6) == 0 { between(dice, 500, 3_000) } else { 0 };
         let shown = Shown { empty_for_ms, page_spelling, refuse_tokens };
-        happenings.push((moment(dice), Happening::Batch { batch, balances, shown }));
+        // Long ones not too late: they take their time.
+        let at_ms = if long.is_some() { between(dice, 0, LAST_MS / 2) } else { moment(dice) };
+        happenings.push((at_ms, Happening::Batch { batch, balances, shown }));
     }
 }
 
