@@ -147,7 +147,7 @@ impl Stage {
         let row = json!({ "status": progress, "statement_id": statement_id, "source": "pdf", "message": reason });
         // The same statement once more has come further.
         let rows = self.progress.entry(entity_id.clone()).or_default();
-        rows.retain(|known| known["statement_id"] != row["statement_id"]);
+        rows.retain(|known| known.get("statement_id") != row.get("statement_id"));
         rows.push(row);
         self.show(sandbox, &entity_id, link_id.as_deref()).await?;
         let body = json!({
@@ -156,7 +156,9 @@ impl Stage {
         });
         let mut told = body.clone();
         named(&mut told, "statement");
-        told["overtaken"] = (overtaken && !completed).into();
+        if let Some(told) = told.as_object_mut() {
+            told.insert("overtaken".to_owned(), (overtaken && !completed).into());
+        }
         Ok((told, bytes(&body)))
     }
 
