@@ -124,13 +124,31 @@ mod tests {
 
     #[test]
     fn live_means_not_yet_over_and_not_empty() {
-        let json = r#"{"url_tokens":[{"id":"old","value":"x","not_after":"2026-01-01T00:00:00Z"},
-                       {"id":"new","value":"y\n"},{"id":"blank","value":" \t"}]}"#;
+        let json = r#"{"url_tokens":[{"id":"old","value":"0123456789012345678901","not_after":"2026-01-01T00:00:00Z"},
+                       {"id":"new","value":"0123456789012345678902\n"},{"id":"blank","value":" \t"}]}"#;
         let secrets = ProviderSecrets::parse(json).unwrap();
         let end = UnixMs::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
         let ids = |now| live(&secrets.url_tokens, now).map(|s| s.id.as_str()).collect::<Vec<_>>();
         assert_eq!(ids(UnixMs(end.0 - 1)), ["old", "new"]);
         assert_eq!(ids(end), ["new"]);
-        assert_eq!(secrets.url_tokens[1].value.reveal(), "y", "a line break comes from pasting");
+        assert_eq!(secrets.url_tokens[1].value.reveal(), "0123456789012345678902", "a line break comes from pasting");
+    }
+
+    #[test]
+    fn what_could_be_guessed_is_not_live() {
+        for (list, least) in [("signing_secrets", 16), ("url_tokens", 22), ("static_header", 16)] {
+            for (length, alive) in [(1, false), (least - 1, false), (least, true), (64, true)] {
+                let value = "k".repeat(length);
+                // Blanks at the ends make no secret longer; nor do bytes, where a character takes several.
+                let (padded, wide) = (format!("  {value} "), "\u{e9}".repeat(length));
+                for value in [value, padded, wide] {
+                    let json = serde_json::json!({ list: [{ "id": "a", "value": value }] }).to_string();
+                    let secrets = ProviderSecrets::parse(&json).unwrap();
+                    let all = [&secrets.signing_secrets, &secrets.url_tokens, &secrets.static_header];
+                    let count: usize = all.iter().map(|list| live(list, UnixMs(0)).count()).sum();
+                    assert_eq!(count == 1, alive, "{list} of {length}");
+                }
+            }
+        }
     }
 }

@@ -142,15 +142,15 @@ enum Try {
 }
 
 const SECRETS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
-const NOBODY_MAY: [Try; 4] = [Try::Delete, Try::Scan, Try::DropTable, Try::Purge];
-const MIGHT: [Try; 7] = [Try::Get, Try::Put, Try::Query, Try::BatchWrite, Try::Send, Try::Receive, Try::Publish];
+const NOBODY_MAY: [Try; 5] = [Try::Delete, Try::BatchWrite, Try::Scan, Try::DropTable, Try::Purge];
+const MIGHT: [Try; 6] = [Try::Get, Try::Put, Try::Query, Try::Send, Try::Receive, Try::Publish];
 
 impl Try {
     /// Whether the store let it pass; every other failure than a denial is an error of the test.
-    async fn is_allowed(self, clients: &Clients, local: &Local) -> Outcome<bool> {
+    async fn is_allowed(self, clients: &Clients, local: &Local, partition: &str) -> Outcome<bool> {
         let stack = &local.stack;
         let s = |text: &str| AttributeValue::S(text.into());
-        let (table, nowhere) = (&stack.table, "nobody's");
+        let (table, nowhere) = (&stack.table, partition);
         // The worker finds no such entry and is done with the message.
         let job = Job::entry(ItemKey { pk: nowhere.into(), sk: "event#x".into() }).to_json();
         let refusal = match self {
@@ -162,7 +162,7 @@ impl Try {
                     .dynamodb
                     .put_item()
                     .table_name(table)
-                    .item("pk", s("security#test"))
+                    .item("pk", s(partition))
                     .item("sk", s("x"))
                     .send()
                     .await,
@@ -182,7 +182,7 @@ impl Try {
             ),
             Self::BatchWrite => {
                 let put = aws_sdk_dynamodb::types::PutRequest::builder()
-                    .item("pk", s("security#test"))
+                    .item("pk", s(partition))
                     .item("sk", s("y"))
                     .build();
                 let put = put.map_err(|error| error.to_string())?;
@@ -233,7 +233,7 @@ async fn no_function_may_do_what_it_does_not_need() {
         ("fynapse", receiver, &["fynapse"]),
         ("finbox", receiver, &["finbox"]),
         ("runpayments", receiver, &["runpayments"]),
-        ("worker", &[Try::Get, Try::Put, Try::Query, Try::BatchWrite, Try::Send, Try::Receive, Try::Publish], &SECRETS),
+        ("worker", &[Try::Get, Try::Put, Try::Query, Try::Send, Try::Receive, Try::Publish], &SECRETS),
         ("reconciler", &[Try::Get, Try::Put, Try::Query, Try::Send], &SECRETS),
         ("expectations", receiver, &["rightfoot"]),
     ];
@@ -241,11 +241,14 @@ async fn no_function_may_do_what_it_does_not_need() {
     let mut wrong = Vec::new();
     for (function, may, secrets) in rows {
         let clients = local.clients_as(function).await.unwrap();
+        // Rows that the template lets it touch, on AWS too: a batch of nobody's, or below its own provider.
+        let provider = if SECRETS.contains(&function) { function } else { "rightfoot" };
+        let partition = format!("{provider}#batch#nobodys");
         let reads = SECRETS.into_iter().map(Try::Secret);
         let writes = SECRETS.into_iter().map(Try::WriteSecret);
         for attempt in MIGHT.into_iter().chain(NOBODY_MAY).chain(reads).chain(writes) {
             let expected = may.contains(&attempt) || matches!(attempt, Try::Secret(of) if secrets.contains(&of));
-            let allowed = attempt.is_allowed(&clients, local).await.unwrap();
+            let allowed = attempt.is_allowed(&clients, local, &partition).await.unwrap();
             if allowed != expected {
                 wrong.push(format!("{function}: {attempt:?} is {}", if allowed { "allowed" } else { "denied" }));
             }

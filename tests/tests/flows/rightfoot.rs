@@ -2,6 +2,8 @@
 
 #[path = "rightfoot/canary.rs"]
 mod canary;
+#[path = "rightfoot/doors.rs"]
+mod doors;
 
 use std::cell::Cell;
 use std::rc::Rc;

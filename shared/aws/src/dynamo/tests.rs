@@ -100,7 +100,8 @@ fn noise(seed: u8, bytes: usize) -> Vec<u8> {
 async fn chunks(ledger: &DynamoLedger, key: &ItemKey) -> Vec<Item> {
     let row = get(&ledger.table, key, None).await.unwrap().unwrap();
     let digest = row["body_digest"].as_s().unwrap();
-    walk(collection(&ledger.table, &format!("body#{digest}"), ""), 100).await.unwrap()
+    // Below the provider of the row's own key.
+    walk(collection(&ledger.table, &format!("{PROVIDER}#body#{digest}"), ""), 100).await.unwrap()
 }
 
 fn ends(chunks: &[Item]) -> Vec<Option<i64>> {
