@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use super::{BALANCES, BATCH, STATEMENT, transaction};
 
 const FYNAPSE: &str = r#"{"event_id":"e1","type":"balance.extracted","data":1}"#;
-const TYPO: &str = r#"{"signing_secrets":[{"id":"typo","value":"x"}],"url_tokens":[{"id":"typo","value":"x"}]}"#;
+const TYPO: &str = r#"{"signing_secrets":[{"id":"typo","value":"typo-and-of-the-right-length"}],
+                       "url_tokens":[{"id":"typo","value":"typo-and-of-the-right-length"}]}"#;
 const DAY: &str = "2040-01-01";
 
 /// A body of each provider, and the id of what proves it.
@@ -224,7 +225,9 @@ fn worked_with(provider: &'static str, body: &str, detail: &Value) -> Town {
     // Rightfoot's and FinBox's APIs confirm what they are asked about.
     town.inbox.api.answer_with(|url| match url.contains("/balances") {
         true => answer(200, BALANCES),
-        false => answer(200, r#"{"progress":[{"status":"completed","statement_id":"s1"}],"accounts":[],"transactions":[]}"#),
+        false => {
+            answer(200, r#"{"progress":[{"status":"completed","statement_id":"s1"}],"accounts":[],"transactions":[]}"#)
+        }
     });
     assert_eq!(town.deliver(provider, body).status, 200);
     run(town.inbox.ledger.freeze(&key, &detail.to_string())).unwrap();

@@ -112,9 +112,8 @@ impl DynamoLedger {
 }
 
 /// Where the chunks of a row are. The row's own partition begins with its provider, and so does this one.
-pub(super) fn partition(owner: &ItemKey, chunks: &Chunks) -> String {
-    let provider = owner.pk.split('#').next().unwrap_or_default();
-    format!("{provider}#body#{}", chunks.digest)
+fn partition(owner: &ItemKey, chunks: &Chunks) -> String {
+    format!("{}#body#{}", owner.provider(), chunks.digest)
 }
 
 fn chunk_keys(owner: &ItemKey, chunks: &Chunks) -> impl Iterator<Item = ItemKey> {
