@@ -13,7 +13,9 @@ fn only_a_submission_makes_and_ends_its_own_debt() {
     // The provider refuses, so the debt waits for its deadline.
     let (town, _) = rightfoot(|| answer(503, "{}"));
     let provider = town.provider("rightfoot");
-    let Err(SubmitError::NotAccepted { submission, .. }) = submit(&town, DOCUMENT) else { panic!("it is not accepted") };
+    let Err(SubmitError::NotAccepted { submission, .. }) = submit(&town, DOCUMENT) else {
+        panic!("it is not accepted")
+    };
     let before = town.inbox.ledger.expectations();
     let rule = "the reference must not begin with submission: what is owed for a submission, only the submission \
                 itself makes and ends";
