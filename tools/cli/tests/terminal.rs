@@ -22,7 +22,8 @@ const EVIL: &str = "x\u{1b}[2J\u{1b}]0;t\u{7}\r\u{9b}31m\u{90}\u{7f}\u{8}\t\u{20
 
 /// Whether a terminal may act on it, wherever it stands in a line.
 fn steers(shown: char) -> bool {
-    let order = matches!(shown, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let order =
+        matches!(shown, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     shown != '\n' && (shown.is_control() || order || matches!(shown, '\u{2028}' | '\u{2029}'))
 }
 
@@ -134,7 +135,7 @@ async fn what_is_stored_is_shown_and_never_obeyed() {
         ("parked", &["parked"], "because x"),
         ("recent", &["recent"], "last use of finbox's x"),
         ("refused", &["refused", "finbox"], "bytes from x"),
-        ("story of an entry", &["story", &parked.pk], "notes"),
+        ("story of an entry", &["story", &parked.pk], "event_type: statement.x"),
         ("story of a watch", &["story", &expected], "reference"),
         ("replay of nothing", &["replay", &expected, EVIL], "is not parked"),
     ];
