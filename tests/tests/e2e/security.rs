@@ -158,14 +158,7 @@ impl Try {
                 clients.dynamodb.get_item().table_name(table).key("pk", s(nowhere)).key("sk", s("x")).send().await,
             ),
             Self::Put => failed(
-                clients
-                    .dynamodb
-                    .put_item()
-                    .table_name(table)
-                    .item("pk", s(partition))
-                    .item("sk", s("x"))
-                    .send()
-                    .await,
+                clients.dynamodb.put_item().table_name(table).item("pk", s(partition)).item("sk", s("x")).send().await,
             ),
             Self::Query => failed(
                 clients
@@ -181,10 +174,8 @@ impl Try {
                 clients.dynamodb.delete_item().table_name(table).key("pk", s(nowhere)).key("sk", s("x")).send().await,
             ),
             Self::BatchWrite => {
-                let put = aws_sdk_dynamodb::types::PutRequest::builder()
-                    .item("pk", s(partition))
-                    .item("sk", s("y"))
-                    .build();
+                let put =
+                    aws_sdk_dynamodb::types::PutRequest::builder().item("pk", s(partition)).item("sk", s("y")).build();
                 let put = put.map_err(|error| error.to_string())?;
                 let write = aws_sdk_dynamodb::types::WriteRequest::builder().put_request(put).build();
                 failed(clients.dynamodb.batch_write_item().request_items(table, vec![write]).send().await)
