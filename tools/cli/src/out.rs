@@ -8,12 +8,14 @@ use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
 /// Prints one line.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub(crate) fn line(text: impl Display) {
     // Nobody reads on, as with `| head`: there is no one left to tell.
     write(&mut std::io::stdout().lock(), &text.to_string());
 }
 
 /// Prints one line about what went wrong.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub(crate) fn error(text: impl Display) {
     write(&mut std::io::stderr().lock(), &text.to_string());
 }

@@ -2,6 +2,8 @@
 //!
 //! The command runs as a person runs it, on a table in this process whose every text holds control characters.
 
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "all of this is test code")]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Output};
 
