@@ -364,7 +364,7 @@ pub enum Unsubmittable {
     /// A field that the provider's documents do not name, so nobody knows what it would do.
     #[error("field {name} is not documented by the provider: nothing was sent")]
     Undocumented {
-        /// The field's name, as [`Unsubmittable::undocumented`] tells it.
+        /// The field's name, if it is a plain one; else a word in its place.
         name: String,
     },
     /// A field of one item of a list is absent or breaks its rule.
