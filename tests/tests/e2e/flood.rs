@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hookledger_core::entry::State;
 use hookledger_core::identity::ItemKey;
-use hookledger_tests::local::{Local, Outcome};
+use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::samples::event_of;
 use hookledger_tests::story::Scene;
 use serde_json::json;
@@ -45,6 +45,12 @@ async fn drill(name: &str, with_token: bool) {
 
 async fn play(scene: &Scene, with_token: bool) -> Outcome<()> {
     let local = &scene.local;
+    // What earlier tests left has to be over, or it would not be quiet.
+    until("the queues to be empty", async || {
+        let depth = local.depth_now().await?;
+        Ok(if depth == 0 { Ok(()) } else { Err(format!("{depth} messages wait")) })
+    })
+    .await?;
     let mut quiet = Vec::new();
     for round in 0..QUIET_ROUNDS {
         quiet.extend(settle_one_of_each(scene, &format!("quiet{round}")).await?);
