@@ -19,6 +19,7 @@ mod rightfoot;
 mod fynapse;
 mod finbox;
 mod runpayments;
+mod attacker;
 mod send;
 mod world;
 mod engine;

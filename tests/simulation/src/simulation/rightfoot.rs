@@ -42,6 +42,11 @@ enum Flags {
 }
 
 impl Batch {
+    /// Since when its API shows any of its balances.
+    pub(super) fn shown_from(&self) -> Option<UnixMs> {
+        self.short_from.filter(|_| self.short_rows > 0).or(self.readable_at)
+    }
+
     /// The rows that must be kept: of the same authorizer the second under a key of its own.
     pub(super) fn rows(&self) -> BTreeMap<String, String> {
         let mut times: BTreeMap<&str, u32> = BTreeMap::new();

@@ -12,6 +12,7 @@ use hookledger_core::providers::Providers;
 use hookledger_core::settings::Timing;
 use hookledger_core::time::UnixMs;
 
+use super::attacker::Mood;
 use super::chaos::Chaos;
 use super::dice::Dice;
 use super::send::{Keys, NETWORKS, STATIC_HEADER};
@@ -55,6 +56,7 @@ pub(super) struct World<L> {
     /// Messages that were received too often.
     pub(super) dead_letters: RefCell<Vec<Message>>,
     pub(super) start: UnixMs,
+    pub(super) mood: Mood,
 }
 
 impl<L: Glass> World<L> {
@@ -65,10 +67,15 @@ impl<L: Glass> World<L> {
         let chaos = Rc::new(Chaos::new(seed, clock.clone(), span_secs, keep_history));
         let dice = Dice::new(seed, 4);
         let held = dice.percent(30);
-        let truth = Rc::new(Truth::new(seed, clock.clone(), chaos.clone(), span_secs, held));
         let (interval, page_limit) = (dice.pick(&["900", "1800", "3600"]), dice.pick(&["1", "2", "3", "200"]));
         // Long enough for every watch to outlive the troubles, short enough to wait for its end.
         let poll_deadline = dice.pick(&["600", "1800", "3600"]);
+        let secs = (span_secs, poll_deadline.parse().unwrap());
+        let truth = Rc::new(Truth::new(seed, clock.clone(), chaos.clone(), secs, held));
+        let mood = Mood::of(seed);
+        if mood.gentle {
+            chaos.heal();
+        }
         let settings = [
             ("POLL_DEADLINE_SECS", poll_deadline),
             ("RIGHTFOOT_ALLOWED_CIDRS", if held { NETWORKS } else { "" }),
@@ -94,6 +101,7 @@ impl<L: Glass> World<L> {
             dead_letters: RefCell::default(),
             warm: RefCell::default(),
             start: clock.now(),
+            mood,
             clock,
             chaos,
             truth,
