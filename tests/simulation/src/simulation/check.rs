@@ -5,6 +5,7 @@ mod attacked;
 mod kept;
 mod merchants;
 mod results;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,6 +78,7 @@ pub(super) fn check<L: Glass>(world: &World<L>, seen: &Seen) -> Violations {
     check.losses();
     check.refusals();
     check.circuits();
+    check.rows_of_the_unsigned();
     check.attacked();
     check.violations
 }

@@ -10,7 +10,7 @@ use hookledger_core::work::MAX_ATTEMPTS;
 use super::super::attacker::BOGUS;
 use super::super::engine::CLOCKS_APART_SECS;
 use super::super::truth::{Effect, TrueEvent};
-use super::super::world::{Glass, World};
+use super::super::world::{Glass, World, is_other};
 use super::Check;
 
 /// In a world where nothing else goes wrong, what is signed is told so soon after it was taken.
@@ -158,6 +158,7 @@ impl<L: Glass> Check<'_, L> {
             let Some(entry) = self.world.kept(happens).map(|stored| stored.entry) else { continue };
             let signed = ["fynapse", "runpayments"].contains(&happens.provider);
             let wanted = matches!(happens.effect, Effect::Own | Effect::Status(_) | Effect::Alike(_));
+            let wanted = wanted && !is_other(&happens.key, &entry.key);
             let is_deadly = happens.key.pk.ends_with("#deadly");
             if !wanted || is_deadly {
                 continue;

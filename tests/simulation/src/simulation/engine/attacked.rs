@@ -3,7 +3,6 @@
 use hookledger_core::entry::State;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
-use hookledger_core::time::UnixMs;
 
 use super::super::world::Glass;
 use super::{CLOCKS_APART_SECS, Engine, Role};
