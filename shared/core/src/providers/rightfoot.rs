@@ -396,7 +396,7 @@ fn alerted(delivered: &Body<'_>, rows: Vec<Row>, tally: u64, page: &Page<'_>) ->
         return permanent("none of the alert's authorizers is in the batch that Rightfoot answered");
     }
     let summary = vec![("alerts", alerts.into()), ("confirmed", total.into())];
-    Step::done(rows, Outcome { summary, pulled: true, status: None })
+    Step::done(rows, Outcome { summary, pulled: true, ..Outcome::default() })
 }
 
 /// The last page. Fewer balances than the provider has processed, or none at all, are not all of them: Rightfoot answers
@@ -410,7 +410,7 @@ fn completed(processed: Option<u64>, rows: Vec<Row>, unreadable: u64, tally: u64
         }
         _ => {}
     }
-    let outcome = Outcome { summary: vec![("balances", total.into())], pulled: true, status: None };
+    let outcome = Outcome { summary: vec![("balances", total.into())], pulled: true, ..Outcome::default() };
     Step::Done { rows, unreadable, outcome }
 }
 
