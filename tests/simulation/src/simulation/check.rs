@@ -6,6 +6,7 @@ mod kept;
 mod merchants;
 mod results;
 mod rows;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,6 +51,8 @@ struct Published {
     event_type: String,
     detail: String,
 }
+
+pub(super) use attacked::most_calls;
 
 /// All violations of a run that has ended.
 pub(super) fn check<L: Glass>(world: &World<L>, seen: &Seen) -> Violations {
@@ -191,6 +194,13 @@ impl<L: Glass> Check<'_, L> {
             plot.events.iter().filter(|event| event.twin == Twin::Content).map(|event| &event.key).collect();
         // How a loss and a second content must stand, `losses` and `other_contents` say.
         let elsewhere = |key: &ItemKey| losses.contains(key) || seconds.iter().any(|first| is_other(first, key));
+        let alerts: BTreeMap<&ItemKey, &str> = plot
+            .events
+            .iter()
+            .filter(|event| event.twin == Twin::Claims)
+            .map(|event| (&event.key, event.body.as_str()))
+            .collect();
+        let claimed = |key: &ItemKey, body: &[u8]| alerts.get(key).is_some_and(|genuine| genuine.as_bytes() != body);
         for entry in self.entries.values().filter(|entry| !elsewhere(&entry.key)).cloned().collect::<Vec<_>>() {
             let body = memory.stored(&entry.key).map(|stored| stored.body).unwrap_or_default();
             let text = format!("{} {}", entry.key, String::from_utf8_lossy(&body));
@@ -201,6 +211,8 @@ impl<L: Glass> Check<'_, L> {
                 if entry.state != State::Parked && !overtaken {
                     self.violated("nothing forged takes effect", format!("{} is {:?}", entry.key, entry.state));
                 }
+            } else if claimed(&entry.key, &body) && self.is_harmless(&entry) {
+                // Somebody was first under the key of an alert. What he claims is an event of its own.
             } else if let Some(effect) = known.get(&entry.key) {
                 let reason = entry.reason.clone().unwrap_or_default();
                 let good = GOOD_REASONS.iter().any(|good| reason.starts_with(good))
@@ -225,15 +237,10 @@ impl<L: Glass> Check<'_, L> {
     }
 
     /// Somebody with a live token may have an entry that is no true event's: one that is ignored, waits for a person, or
-    /// has the effect that the provider's API says by now; or an alert, whose numbers are told as claims.
+    /// has an effect that the provider's API says. Which these are, `told` says.
     fn is_harmless(&self, entry: &Entry) -> bool {
         let unsigned = ["rightfoot", "finbox"].contains(&entry.provider.as_str());
-        let settled = match entry.state {
-            State::Done => entry.reason.is_some() || entry.event_type == "BALANCE_THRESHOLD_ALERT",
-            State::Ignored | State::Parked => true,
-            State::Open => false,
-        };
-        self.world.mood.attacked && unsigned && settled && entry.origin == Origin::Push
+        self.world.mood.attacked && unsigned && entry.state != State::Open && entry.origin == Origin::Push
     }
 
     /// One effect, one id, one detail; and what is done was published.

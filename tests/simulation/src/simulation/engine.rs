@@ -101,6 +101,8 @@ pub(super) struct Seen {
     pub(super) taken_at: BTreeMap<usize, UnixMs>,
     /// Those whose entry was there already, and had waited: somebody had posted it before it was true.
     pub(super) awaited: BTreeMap<usize, Awaited>,
+    /// Messages that were shown once more while somebody had them.
+    pub(super) doubled: u64,
     /// When each entry was told of first.
     pub(super) told_at: BTreeMap<ItemKey, UnixMs>,
     /// The announcements that were taken, by index.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::time::UnixMs;
 
-use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, key, parameter};
+use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, Twin, key, parameter};
 use crate::memory::answer;
 
 const NAME: &str = "rightfoot";
@@ -179,6 +179,7 @@ fn batch(author: &Author<'_>, plot: &mut Plot, id: String, size: u64) -> Batch {
             );
             let entry = key(NAME, "batch", &id, &["BALANCE_THRESHOLD_ALERT", "s1", &id, &uuid]);
             author.tell(plot, NAME, entry, at, body, Effect::Own);
+            plot.events.last_mut().unwrap().twin = Twin::Claims;
         }
     }
     if complete_at.is_none() || dice.percent(50) {

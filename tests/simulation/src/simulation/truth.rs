@@ -28,6 +28,9 @@ use trouble::Spell;
 pub(super) const ATTEMPT: &str = "@ATTEMPT@";
 /// Marks everything that never happened. It must be found nowhere in the ledger and on the bus.
 pub(super) const FORGED: &str = "forged";
+/// For so long after its other troubles are over, a provider's API goes on to fail over some ids. To whom nobody else asks
+/// for anything, these alone look as if it were down for good.
+const DOWN_SECS: u64 = 2 * 3600;
 /// Marks what somebody with a leaked URL token claims. It may be let in, and must have no effect.
 pub(super) const LEAKED: &str = "leaked";
 
@@ -59,6 +62,8 @@ pub(super) enum Twin {
     Content,
     /// By this type: the second's key is the first's with its type.
     Type(&'static str),
+    /// By what they claim, where nothing is signed: the second stands beside the first, as an event of its own.
+    Claims,
 }
 
 /// What must come of a true event.
@@ -293,7 +298,8 @@ impl Truth {
     fn down(&self, url: &str) -> Option<Result<ApiResponse, ApiError>> {
         let named = || url.split(['/', '=']).any(|part| part.starts_with(DOWN));
         let error = || if self.dice.percent(50) { answer(500, "{}") } else { Err(ApiError::TimedOut) };
-        (self.mood.attacked && named()).then(error)
+        let well = self.clock.now() > self.well_from().plus_secs(DOWN_SECS);
+        (self.mood.attacked && !well && named()).then(error)
     }
 
     fn count(&self, url: &str, troubled: bool) {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use hookledger_core::call::Circuits;
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::Listing;
+use hookledger_core::entry::Entry;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::{Clock, Inbox, Ledger};
 use hookledger_core::providers::Providers;
@@ -134,6 +135,12 @@ impl<L: Glass> World<L> {
             Twin::Type(event_type) => {
                 let of_type = |stored: &StoredEntry| stored.entry.event_type == event_type;
                 first.filter(of_type).or_else(|| memory.stored(&beside(&event.key, event_type)))
+            }
+            Twin::Claims => {
+                let same = |stored: &StoredEntry| stored.body == event.body.as_bytes();
+                let beside = |entry: &Entry| entry.key.pk == event.key.pk && entry.key.sk.starts_with(&event.key.sk);
+                let entries = || memory.entries().into_iter().filter(beside);
+                first.filter(same).or_else(|| entries().filter_map(|entry| memory.stored(&entry.key)).find(same))
             }
             Twin::Content => {
                 let same = |stored: &StoredEntry| stored.body == event.body.as_bytes();

@@ -3,13 +3,9 @@
 use std::collections::BTreeSet;
 
 use hookledger_core::entry::State;
-use hookledger_core::identity::ItemKey;
-use hookledger_core::time::UnixMs;
 use hookledger_core::work::MAX_ATTEMPTS;
 
-use super::super::attacker::BOGUS;
-use super::super::engine::CLOCKS_APART_SECS;
-use super::super::truth::{Effect, TrueEvent};
+use super::super::truth::{Calls, Effect, TrueEvent};
 use super::super::world::{Glass, World, is_other};
 use super::Check;
 
@@ -17,9 +13,6 @@ use super::Check;
 const SIGNED_WITHIN_SECS: u64 = 30;
 /// And what is not, so soon after the provider's API says it.
 const UNSIGNED_WITHIN_SECS: u64 = 240;
-/// An alert of Rightfoot's, as its entry's key begins.
-const ALERT: &str = "event#BALANCE_THRESHOLD_ALERT#";
-
 /// The most calls that one post may cause, for each page of the answer: an entry is asked for once, and once more after
 /// each wait of the poll cadence until the waits add up to the deadline; between two waits there may be so many attempts
 /// that meet trouble, and one less than a person is called at.
@@ -40,23 +33,37 @@ impl Bound {
     }
 }
 
+/// The ids that were invented, with what they caused, and by how many posts.
+fn asked<L>(world: &World<L>) -> impl Iterator<Item = (&str, Calls, u64)> {
+    world.truth.attack.invented.iter().map(|(id, posts)| (id.as_str(), world.truth.asked_about(id), *posts))
+}
+
+/// The most calls that one post caused: those that were answered, and those that met trouble.
+pub(in super::super) fn most_calls<L>(world: &World<L>) -> (u64, u64) {
+    let of_one = asked(world).filter(|(_, _, posts)| *posts == 1).map(|(_, calls, _)| (calls.answered, calls.troubled));
+    of_one.fold((0, 0), |most, calls| (most.0.max(calls.0), most.1.max(calls.1)))
+}
+
 impl<L: Glass> Check<'_, L> {
     pub(super) fn attacked(&mut self) {
         self.calls();
         self.genuine();
         self.told();
+        self.told_once();
         self.expected();
         self.gentle();
     }
 
-    /// One post causes so many calls and no more.
+    /// One post causes so many calls and no more. Whoever dies, or is told nothing, between a call and the write that says
+    /// so, makes it once more; so does a message that comes twice.
     fn calls(&mut self) {
         let bound = Bound::of(self.world);
+        let chaos = &self.world.chaos;
+        let again = chaos.kills() + chaos.times_struck() + self.seen.doubled;
         let mut found = Vec::new();
-        for (id, posts) in &self.world.truth.attack.invented {
-            let calls = self.world.truth.asked_about(id);
+        for (id, calls, posts) in asked(self.world) {
             let sum = calls.answered + calls.troubled;
-            if calls.answered > posts * bound.answered || sum > posts * bound.calls {
+            if calls.answered > posts * bound.answered + again || sum > posts * bound.calls + again {
                 let what = format!(
                     "{posts} posts of {id} caused {} calls that were answered, and {} that met trouble; bound {}",
                     calls.answered, calls.troubled, bound.answered
@@ -86,48 +93,6 @@ impl<L: Glass> Check<'_, L> {
         self.violations.extend(found);
     }
 
-    /// What is told is what the provider's API said by then: a true event, or an alert of authorizers that it names.
-    fn told(&mut self) {
-        let plot = &self.world.truth.plot;
-        let of_events = plot.events.iter().map(|event| (&event.key, event.at));
-        let since = |key: &ItemKey| {
-            let found = plot.found_by_asking.iter().map(|(key, at)| (key, *at));
-            of_events.clone().chain(found).filter(|(known, _)| *known == key).map(|(_, at)| at).min()
-        };
-        let mut found = Vec::new();
-        let mut said = BTreeSet::new();
-        for told in &self.published {
-            if !["rightfoot#", "finbox#"].iter().any(|provider| told.entry.pk.starts_with(provider)) {
-                continue;
-            }
-            let told_at = self.seen.told_at.get(&told.entry).map(|at| at.plus_secs(CLOCKS_APART_SECS));
-            let true_by_then = |at: UnixMs| told_at.is_none_or(|told_at| told_at >= at);
-            let is_true = match since(&told.entry) {
-                Some(at) => true_by_then(at),
-                None if told.entry.sk.starts_with(ALERT) => self.confirmed(&told.entry).is_some_and(true_by_then),
-                None => false,
-            };
-            if !is_true {
-                found.push(("nothing is told that the API did not say", told.detail.clone()));
-            }
-            if told.detail.contains(BOGUS) {
-                found.push(("nothing posted is told", told.detail.clone()));
-            }
-            let is_completion = told.entry.sk.starts_with("event#BALANCE_BATCH_COMPLETED");
-            if is_completion && !told.detail.contains(r#""occurred_at":null"#) {
-                found.push(("nothing posted is told", told.detail.clone()));
-            }
-            said.insert(&told.entry);
-        }
-        self.violations.extend(found);
-    }
-
-    /// Since when Rightfoot's API names the balances of an alert's batch.
-    fn confirmed(&self, alert: &ItemKey) -> Option<UnixMs> {
-        let of = |id: &str| alert.pk == format!("rightfoot#batch#{id}");
-        self.world.truth.rightfoot.batches.iter().find(|batch| of(&batch.id))?.shown_from()
-    }
-
     /// Nobody is waited for but whom an application announced, or a delivery named that can't be read.
     fn expected(&mut self) {
         let announced: BTreeSet<&str> =
@@ -141,18 +106,12 @@ impl<L: Glass> Check<'_, L> {
         self.violations.extend(found);
     }
 
-    /// Where nothing else goes wrong, nothing is late, nothing is given up, and no circuit opens.
+    /// Where nothing else goes wrong, nothing is late, and nothing is given up.
     fn gentle(&mut self) {
         if !self.world.mood.gentle {
             return;
         }
         let mut found = Vec::new();
-        for provider in self.world.providers.iter() {
-            let circuit = self.world.memory().circuit_of(provider.id());
-            if circuit.version > 0 {
-                found.push(("no post opens a circuit", format!("{}'s moved {} times", provider.id(), circuit.version)));
-            }
-        }
         for (event, taken_at) in &self.seen.taken_at {
             let happens = &self.world.truth.plot.events[*event];
             let Some(entry) = self.world.kept(happens).map(|stored| stored.entry) else { continue };
