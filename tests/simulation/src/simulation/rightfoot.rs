@@ -42,6 +42,11 @@ enum Flags {
 }
 
 impl Batch {
+    /// On how many pages its balances stand.
+    pub(super) fn pages(&self) -> u64 {
+        self.balances.len().div_ceil(PAGE) as u64
+    }
+
     /// Since when its API shows any of its balances.
     pub(super) fn shown_from(&self) -> Option<UnixMs> {
         self.short_from.filter(|_| self.short_rows > 0).or(self.readable_at)

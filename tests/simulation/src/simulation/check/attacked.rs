@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use hookledger_core::entry::State;
+use hookledger_core::receive::UNREADABLE;
 use hookledger_core::work::MAX_ATTEMPTS;
 
+use super::super::engine::CLOCKS_APART_SECS;
 use super::super::truth::{Calls, Effect, TrueEvent};
 use super::super::world::{Glass, World, is_other};
 use super::Check;
@@ -13,9 +15,13 @@ use super::Check;
 const SIGNED_WITHIN_SECS: u64 = 30;
 /// And what is not, so soon after the provider's API says it.
 const UNSIGNED_WITHIN_SECS: u64 = 240;
+/// An announcement, and what its poll has found.
+const OTHER_CAUSES: u64 = 2;
+
 /// The most calls that one post may cause, for each page of the answer: an entry is asked for once, and once more after
 /// each wait of the poll cadence until the waits add up to the deadline; between two waits there may be so many attempts
-/// that meet trouble, and one less than a person is called at.
+/// that meet trouble, and one less than a person is called at. What a post names that can't be read is polled by the same
+/// cadence, and at its deadline once in a second until the deadline is past by the clock of whoever asks.
 pub(super) struct Bound {
     /// Calls that are answered.
     pub(super) answered: u64,
@@ -27,9 +33,8 @@ impl Bound {
     pub(super) fn of<L>(world: &World<L>) -> Self {
         let timing = &world.timing;
         let over = |waits: &u32| timing.poll.elapsed_ms(*waits) >= timing.poll_deadline_secs * 1000;
-        let waits = (0..).find(over).unwrap_or_default();
-        let answered = u64::from(waits) + 1;
-        Self { answered, calls: answered * u64::from(MAX_ATTEMPTS) }
+        let asks = u64::from((0..).find(over).unwrap_or_default()) + 1;
+        Self { answered: asks + CLOCKS_APART_SECS, calls: asks * u64::from(MAX_ATTEMPTS) }
     }
 }
 
@@ -51,6 +56,7 @@ impl<L: Glass> Check<'_, L> {
         self.told();
         self.told_once();
         self.expected();
+        self.unread();
         self.gentle();
     }
 
@@ -71,7 +77,23 @@ impl<L: Glass> Check<'_, L> {
                 found.push(("one post, so many calls", what));
             }
         }
+        // Of a batch that there is, for each page: whoever names it makes us ask, the genuine deliveries among them.
+        for batch in &self.world.truth.rightfoot.batches {
+            let (name, pk) = (format!("\"{}\"", batch.id), format!("rightfoot#batch#{}", batch.id));
+            let posts = self.world.truth.attack.posts.iter().filter(|post| post.body.contains(&name)).count() as u64;
+            let genuine = self.seen.acknowledged.iter().filter(|(event, _)| self.is_about(**event, &pk));
+            let causes = posts + genuine.map(|(_, times)| u64::from(*times)).sum::<u64>() + OTHER_CAUSES;
+            let answered = self.world.truth.asked_about(&format!("batchId={}&", batch.id)).answered;
+            if answered > batch.pages() * (causes * bound.answered + again) {
+                let what = format!("{causes} causes to ask for {} led to {answered} calls that were answered", batch.id);
+                found.push(("one post, so many calls", what));
+            }
+        }
         self.violations.extend(found);
+    }
+
+    fn is_about(&self, event: usize, pk: &str) -> bool {
+        self.world.truth.plot.events[event].key.pk == pk
     }
 
     /// A genuine delivery has its whole time, whatever was posted before it.
@@ -101,6 +123,21 @@ impl<L: Glass> Check<'_, L> {
         for row in self.world.memory().expectations() {
             if row.reference.starts_with("link:") && !announced.contains(row.reference.as_str()) {
                 found.push(("no post announces a link", format!("{} is watched", row.reference)));
+            }
+        }
+        self.violations.extend(found);
+    }
+
+    /// A post whose event has no name that is a text is of neither flow: nobody works on it.
+    fn unread(&mut self) {
+        let memory = self.world.memory();
+        let nameless = [r#""event_name":{}"#, r#""event_name":[]"#, r#""event_name":true"#];
+        let mut found = Vec::new();
+        for entry in self.entries.values().filter(|entry| entry.provider == "finbox" && entry.event_type != UNREADABLE) {
+            let body = memory.stored(&entry.key).map(|stored| stored.body).unwrap_or_default();
+            let body = String::from_utf8_lossy(&body);
+            if nameless.iter().any(|name| body.contains(name)) {
+                found.push(("what can't be read is no event", format!("{} has the body {body}", entry.key)));
             }
         }
         self.violations.extend(found);
