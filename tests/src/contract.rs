@@ -108,6 +108,7 @@ macro_rules! ledger_contract {
                 a_debt_is_listed_from_its_instant_on,
                 the_oldest_come_first,
                 the_limit_keeps_the_oldest,
+                no_provider_hides_anothers_debts,
                 each_debt_is_in_its_own_shard_alone,
                 what_is_settled_is_in_no_shard,
                 all_kinds_of_debt_are_listed,

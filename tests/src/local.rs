@@ -139,13 +139,18 @@ impl Local {
         Ok(counted)
     }
 
-    /// Puts any text on the work queue.
-    pub async fn send_message(&self, body: &str) -> Outcome<()> {
-        let call = self.clients.sqs.send_message().queue_url(&self.stack.queue_url).message_body(body);
+    /// Puts any text on a provider's work queue.
+    pub async fn send_message(&self, provider: &str, body: &str) -> Outcome<()> {
+        let call = self.clients.sqs.send_message().queue_url(self.queue_url(provider)?).message_body(body);
         call.send().await.map(drop).map_err(|error| format!("{error:?}"))
     }
 
-    /// How many messages the work queue holds: waiting, delayed, or in work.
+    fn queue_url(&self, provider: &str) -> Outcome<&str> {
+        let url = self.stack.queue_urls.get(provider).map(String::as_str);
+        url.ok_or_else(|| format!("{provider} has no queue"))
+    }
+
+    /// How many messages the work queues hold: waiting, delayed, or in work.
     pub async fn depth(&self) -> Outcome<u64> {
         Ok(self.depths().await?.into_values().sum())
     }
@@ -158,23 +163,27 @@ impl Local {
 
     async fn depths(&self) -> Outcome<BTreeMap<String, u64>> {
         use aws_sdk_sqs::types::QueueAttributeName::All;
-        let call = self.clients.sqs.get_queue_attributes().queue_url(&self.stack.queue_url).attribute_names(All);
-        let attributes = call.send().await.map_err(|error| format!("{error:?}"))?;
-        let counts = attributes.attributes().into_iter().flatten();
-        let counts = counts.filter(|(name, _)| name.as_str().starts_with("ApproximateNumberOfMessages"));
-        let counts = counts.map(|(name, count)| (name.as_str().to_string(), count.parse().unwrap_or_default()));
-        Ok(counts.collect())
+        let mut depths: BTreeMap<String, u64> = BTreeMap::new();
+        for url in self.stack.queue_urls.values() {
+            let call = self.clients.sqs.get_queue_attributes().queue_url(url).attribute_names(All);
+            let attributes = call.send().await.map_err(|error| format!("{error:?}"))?;
+            let counts = attributes.attributes().into_iter().flatten();
+            for (name, count) in counts.filter(|(name, _)| name.as_str().starts_with("ApproximateNumberOfMessages")) {
+                *depths.entry(name.as_str().to_string()).or_default() += count.parse::<u64>().unwrap_or_default();
+            }
+        }
+        Ok(depths)
     }
 
     /// Sets how long a message in work stays hidden, in seconds.
     pub async fn set_visibility(&self, secs: u32) -> Outcome<()> {
         use aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
-        let call = self.clients.sqs.set_queue_attributes().queue_url(&self.stack.queue_url);
-        call.attributes(VisibilityTimeout, secs.to_string())
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| format!("{error:?}"))
+        for url in self.stack.queue_urls.values() {
+            let call = self.clients.sqs.set_queue_attributes().queue_url(url);
+            let set = call.attributes(VisibilityTimeout, secs.to_string()).send().await;
+            set.map_err(|error| format!("{error:?}"))?;
+        }
+        Ok(())
     }
 
     /// Takes what is on the dead-letter queue.

@@ -36,6 +36,8 @@ mod rules;
 mod runpayments;
 #[path = "flows/security.rs"]
 mod security;
+#[path = "flows/token.rs"]
+mod token;
 #[path = "flows/volumes.rs"]
 mod volumes;
 
@@ -728,7 +730,7 @@ fn a_deep_queue_is_not_made_deeper() {
     town.inbox.queue.faults.next(Side::Before, 1);
     town.deliver("runpayments", &transaction("k"));
     for _ in 0..=hookledger_core::reconcile::MAX_QUEUE_DEPTH {
-        town.inbox.queue.push("x", 0);
+        town.inbox.queue.push_for("runpayments", "x", 0);
     }
     town.inbox.clock.advance_secs(300);
     let report = town.reconcile();

@@ -245,6 +245,24 @@ fn what_is_kept_is_kept_safe() {
 }
 
 #[test]
+fn each_provider_has_a_queue_and_a_source_of_its_own() {
+    let (queues, sources) = (of_type("AWS::SQS::Queue"), of_type("AWS::Lambda::EventSourceMapping"));
+    let providers = ["Rightfoot", "Fynapse", "Finbox", "Runpayments"];
+    assert_eq!(sources.len(), providers.len());
+    for provider in providers {
+        let (name, source) = (format!("{provider}Queue"), format!("{provider}Source"));
+        let block = |blocks: &[(String, String)], name: &str| {
+            blocks.iter().find(|(named, _)| named == name).map(|(_, block)| block.clone()).expect("it is there")
+        };
+        let queue = block(&queues, &name);
+        assert!(queue.contains("deadLetterTargetArn: !GetAtt DeadLetterQueue.Arn"), "{name}");
+        assert!(block(&sources, &source).contains(&format!("EventSourceArn: !GetAtt {name}.Arn")), "{source}");
+        let named = format!("${{AWS::StackName}}-{}", provider.to_lowercase());
+        assert!(queue.contains(&named) && block(&queues, "DeadLetterQueue").contains(&named), "{name}");
+    }
+}
+
+#[test]
 fn one_bad_message_cannot_fail_its_batch() {
     for (name, block) in of_type("AWS::Lambda::EventSourceMapping") {
         assert!(block.contains("ReportBatchItemFailures") && block.contains("MaximumConcurrency"), "{name}");
@@ -305,15 +323,25 @@ fn conditions_that_the_schedules_depend_on_are_as_they_are_named() {
 /// see; there is no wildcard in it. To each SAM adds AWSLambdaBasicExecutionRole, and with tracing the write to X-Ray,
 /// whose resources are AWS's choice.
 const ALLOWED: [(&str, &[&str]); 7] = [
-    ("RightfootFunction", &[TABLE, SEND, "RightfootSecret.Id: secretsmanager:GetSecretValue"]),
-    ("FynapseFunction", &[TABLE, SEND, "FynapseSecret.Id: secretsmanager:GetSecretValue"]),
-    ("FinboxFunction", &[TABLE, SEND, "FinboxSecret.Id: secretsmanager:GetSecretValue"]),
-    ("RunpaymentsFunction", &[TABLE, SEND, "RunpaymentsSecret.Id: secretsmanager:GetSecretValue"]),
+    (
+        "RightfootFunction",
+        &[TABLE, "RightfootQueue.Arn: sqs:SendMessage", "RightfootSecret.Id: secretsmanager:GetSecretValue"],
+    ),
+    (
+        "FynapseFunction",
+        &[TABLE, "FynapseQueue.Arn: sqs:SendMessage", "FynapseSecret.Id: secretsmanager:GetSecretValue"],
+    ),
+    ("FinboxFunction", &[TABLE, "FinboxQueue.Arn: sqs:SendMessage", "FinboxSecret.Id: secretsmanager:GetSecretValue"]),
+    (
+        "RunpaymentsFunction",
+        &[TABLE, "RunpaymentsQueue.Arn: sqs:SendMessage", "RunpaymentsSecret.Id: secretsmanager:GetSecretValue"],
+    ),
     (
         "WorkerFunction",
         &[
             "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:BatchWriteItem, dynamodb:Query",
-            "WorkQueue.Arn: sqs:SendMessage, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes",
+            "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: \
+             sqs:SendMessage, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes",
             "Bus.Arn: events:PutEvents",
             ALL_SECRETS,
         ],
@@ -323,14 +351,21 @@ const ALLOWED: [(&str, &[&str]); 7] = [
         &[
             "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Query",
             "${Ledger.Arn}/index/due: dynamodb:Query",
-            "WorkQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
+            "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: \
+             sqs:SendMessage, sqs:GetQueueAttributes",
             ALL_SECRETS,
         ],
     ),
-    ("ExpectationsFunction", &[TABLE, SEND, "RightfootSecret.Id: secretsmanager:GetSecretValue"]),
+    (
+        "ExpectationsFunction",
+        &[
+            TABLE,
+            "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: sqs:SendMessage",
+            "RightfootSecret.Id: secretsmanager:GetSecretValue",
+        ],
+    ),
 ];
 const TABLE: &str = "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem";
-const SEND: &str = "WorkQueue.Arn: sqs:SendMessage";
 const ALL_SECRETS: &str = "RightfootSecret.Id, FynapseSecret.Id, FinboxSecret.Id, RunpaymentsSecret.Id: \
                            secretsmanager:GetSecretValue";
 

@@ -75,7 +75,8 @@ impl Clients {
             log("dynamodb", call.key("sk", key("connect")).send().await.err().as_ref().map(Failure::of));
         };
         let queue = async {
-            if let Ok(url) = env.queue_url() {
+            // One connection serves them all: they share their host.
+            if let Some(url) = env.queue_urls().ok().and_then(|urls| urls.into_values().next()) {
                 log("sqs", self.sqs.get_queue_attributes().queue_url(url).send().await.err().as_ref().map(Failure::of));
             }
         };

@@ -11,6 +11,8 @@ use crate::tls::{self, Tls, TlsError};
 
 /// The start of the names of variables that hold a secret's ARN; the provider's name in upper case follows.
 const SECRET_PREFIX: &str = "HOOKLEDGER_SECRET_";
+/// The same of the variables that hold a work queue's URL.
+const QUEUE_PREFIX: &str = "HOOKLEDGER_QUEUE_";
 
 /// Why a function can't start.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -68,9 +70,10 @@ impl Env {
         self.vars.get(name).cloned()
     }
 
-    /// The work queue's URL.
-    pub fn queue_url(&self) -> Result<String, EnvError> {
-        required(&self.vars, "HOOKLEDGER_QUEUE_URL")
+    /// The URLs of the work queues that this function may send to, by provider name: one at least.
+    pub fn queue_urls(&self) -> Result<BTreeMap<String, String>, EnvError> {
+        let urls = self.by_provider(QUEUE_PREFIX);
+        if urls.is_empty() { Err(EnvError::Missing(format!("{QUEUE_PREFIX}<PROVIDER>"))) } else { Ok(urls) }
     }
 
     /// The event bus' name.
@@ -95,11 +98,14 @@ impl Env {
 
     /// The ARNs of all secrets this function may read, by provider name.
     pub fn secret_arns(&self) -> BTreeMap<String, String> {
-        self.vars
-            .iter()
-            .filter(|(_, arn)| !arn.is_empty())
-            .filter_map(|(name, arn)| Some((name.strip_prefix(SECRET_PREFIX)?.to_ascii_lowercase(), arn.clone())))
-            .collect()
+        self.by_provider(SECRET_PREFIX)
+    }
+
+    /// The variables whose names are this prefix and a provider's name, by provider name.
+    fn by_provider(&self, prefix: &str) -> BTreeMap<String, String> {
+        let named = |name: &str| Some(name.strip_prefix(prefix)?.to_ascii_lowercase());
+        let given = self.vars.iter().filter(|(_, value)| !value.is_empty());
+        given.filter_map(|(name, value)| Some((named(name)?, value.clone()))).collect()
     }
 
     /// Where AWS is, and who asks.
@@ -159,7 +165,7 @@ mod tests {
         assert_eq!(env(&[("HOOKLEDGER_STACK", "")]).err(), missing("HOOKLEDGER_STACK"));
         let env = env(&[("HOOKLEDGER_BUS", "")]).unwrap();
         assert_eq!(env.bus().err(), missing("HOOKLEDGER_BUS"));
-        assert_eq!(env.queue_url().err(), missing("HOOKLEDGER_QUEUE_URL"));
+        assert_eq!(env.queue_urls().err(), missing("HOOKLEDGER_QUEUE_<PROVIDER>"));
         assert_eq!(env.secret_arn(ProviderId("finbox")).err(), missing("HOOKLEDGER_SECRET_FINBOX"));
         assert_eq!(env.aws().err(), missing("AWS_REGION"));
     }

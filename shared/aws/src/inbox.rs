@@ -6,15 +6,15 @@ use hookledger_core::settings::Timing;
 use crate::clients::Clients;
 use crate::dynamo::DynamoLedger;
 use crate::env::{Env, EnvError};
-use crate::queue::SqsQueue;
+use crate::queue::SqsQueues;
 use crate::telemetry::{EmfMeter, SystemClock};
 
 /// What every flow needs, on AWS.
 pub struct AwsInbox {
     /// The table.
     pub ledger: DynamoLedger,
-    /// The work queue.
-    pub queue: SqsQueue,
+    /// The work queues.
+    pub queue: SqsQueues,
     /// Time and chance.
     pub clock: SystemClock,
     /// The counts.
@@ -29,7 +29,7 @@ impl AwsInbox {
         Ok(Self {
             ledger: DynamoLedger::new(clients.dynamodb.clone(), &env.table, env.timing.retention_days)
                 .listing(env.recent),
-            queue: SqsQueue::new(clients.sqs.clone(), env.queue_url()?),
+            queue: SqsQueues::new(clients.sqs.clone(), env.queue_urls()?),
             clock: SystemClock::new(),
             meter: EmfMeter::new(&env.stack),
             timing: env.timing.clone(),
@@ -39,7 +39,7 @@ impl AwsInbox {
 
 impl Inbox for AwsInbox {
     type Ledger = DynamoLedger;
-    type Queue = SqsQueue;
+    type Queue = SqsQueues;
     type Clock = SystemClock;
     type Meter = EmfMeter;
 
@@ -47,7 +47,7 @@ impl Inbox for AwsInbox {
         &self.ledger
     }
 
-    fn queue(&self) -> &SqsQueue {
+    fn queue(&self) -> &SqsQueues {
         &self.queue
     }
 

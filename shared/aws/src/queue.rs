@@ -1,40 +1,49 @@
-//! The work queue in SQS.
+//! The work queues in SQS, one for each provider.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
+use hookledger_core::identity::ProviderId;
 use hookledger_core::job::Job;
 use hookledger_core::ports::{QueueError, WorkQueue};
 use hookledger_core::settings::MAX_QUEUE_DELAY_SECS;
 
 use crate::failure::Failure;
 
-/// A standard SQS queue.
+/// Standard SQS queues.
 #[derive(Clone, Debug)]
-pub struct SqsQueue {
+pub struct SqsQueues {
     client: Client,
-    url: String,
+    urls: BTreeMap<String, String>,
 }
 
-impl SqsQueue {
-    /// The queue at this URL.
-    pub fn new(client: Client, url: impl Into<String>) -> Self {
-        Self { client, url: url.into() }
+impl SqsQueues {
+    /// The queues at these URLs, by provider name.
+    pub fn new(client: Client, urls: BTreeMap<String, String>) -> Self {
+        Self { client, urls }
+    }
+
+    fn url(&self, provider: ProviderId) -> Result<&str, QueueError> {
+        let url = self.urls.get(provider.0);
+        url.map(String::as_str).ok_or(QueueError("this function knows no queue of this provider"))
     }
 }
 
-impl WorkQueue for SqsQueue {
-    async fn send(&self, job: &Job, delay_secs: u32) -> Result<(), QueueError> {
+impl WorkQueue for SqsQueues {
+    async fn send(&self, provider: ProviderId, job: &Job, delay_secs: u32) -> Result<(), QueueError> {
         // Beyond SQS's own limit the whole message would be refused. Early is better than never: whoever gets it claims
         // the debt it names first.
         let delay = i32::try_from(delay_secs.min(MAX_QUEUE_DELAY_SECS)).unwrap_or_default();
-        let call = self.client.send_message().queue_url(&self.url).message_body(job.to_json()).delay_seconds(delay);
-        call.send().await.map(drop).map_err(|error| QueueError(Failure::of(&error).words()))
+        let call = self.client.send_message().queue_url(self.url(provider)?);
+        let sent = call.message_body(job.to_json()).delay_seconds(delay).send().await;
+        sent.map(drop).map_err(|error| QueueError(Failure::of(&error).words()))
     }
 
-    async fn depth(&self) -> Result<u64, QueueError> {
+    async fn depth(&self, provider: ProviderId) -> Result<u64, QueueError> {
         // Messages on their way to a worker or delayed are not counted: they are no backlog.
         let name = QueueAttributeName::ApproximateNumberOfMessages;
-        let call = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let call = self.client.get_queue_attributes().queue_url(self.url(provider)?).attribute_names(name.clone());
         let output = call.send().await.map_err(|error| QueueError(Failure::of(&error).words()))?;
         let depth = output.attributes().and_then(|attributes| attributes.get(&name)).and_then(|text| text.parse().ok());
         depth.ok_or(QueueError("the answer holds no depth"))
@@ -48,9 +57,21 @@ mod tests {
     use super::*;
     use crate::scripted::{answer, clients, server};
 
-    async fn asked(answers: Vec<String>) -> (SqsQueue, tokio::task::JoinHandle<Vec<String>>) {
+    const PROVIDER: ProviderId = ProviderId("finbox");
+
+    async fn asked(answers: Vec<String>) -> (SqsQueues, tokio::task::JoinHandle<Vec<String>>) {
         let (url, asked) = server(answers).await;
-        (SqsQueue::new(clients(url).sqs, "http://127.0.0.1/queue"), asked)
+        let urls = [(PROVIDER.0.into(), "http://127.0.0.1/queue".into())].into();
+        (SqsQueues::new(clients(url).sqs, urls), asked)
+    }
+
+    #[tokio::test]
+    async fn a_providers_work_goes_onto_its_own_queue_alone() {
+        let (queues, asked) = asked(vec![]).await;
+        let job = Job::entry(ItemKey { pk: "p".into(), sk: "event#1".into() });
+        assert!(queues.send(ProviderId("fynapse"), &job, 0).await.is_err());
+        assert!(queues.depth(ProviderId("fynapse")).await.is_err());
+        asked.abort();
     }
 
     #[tokio::test]
@@ -60,7 +81,7 @@ mod tests {
             let (queue, asked) = asked(vec![answer("200 OK", sent)]).await;
             let job = Job::entry(ItemKey { pk: "p".into(), sk: "event#1".into() });
             // SQS' own checksum is made up here, and the client takes no notice of it.
-            queue.send(&job, delay_secs).await.unwrap();
+            queue.send(PROVIDER, &job, delay_secs).await.unwrap();
             let request = asked.await.unwrap().remove(0);
             assert!(request.contains(&format!(r#""DelaySeconds":{expected}"#)), "{request}");
         }
@@ -75,7 +96,7 @@ mod tests {
         ];
         for (body, expected) in rows {
             let (queue, _asked) = asked(vec![answer("200 OK", body)]).await;
-            assert_eq!(queue.depth().await.ok(), expected, "{body}");
+            assert_eq!(queue.depth(PROVIDER).await.ok(), expected, "{body}");
         }
     }
 }

@@ -218,7 +218,7 @@ async fn recount(inbox: &impl Inbox, provider: &dyn Provider, what: &OnDuplicate
 
 /// Sends a job; a failure is only logged, since the ledger holds the debt. False: it failed.
 pub(crate) async fn enqueue(inbox: &impl Inbox, provider: ProviderId, job: &Job, delay_secs: u32) -> bool {
-    let sent = inbox.queue().send(job, delay_secs).await;
+    let sent = inbox.queue().send(provider, job, delay_secs).await;
     if let Err(error) = &sent {
         tracing::warn!(provider = provider.0, %error, "not enqueued: the reconciler will take the debt up");
     }

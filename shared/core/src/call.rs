@@ -89,9 +89,14 @@ impl Circuits {
         self.with(provider, |known| known.read_at = None);
     }
 
-    /// A request to the same endpoint that was answered, and is another one.
+    /// A request to the same endpoint that was answered, and is another one: by this function, or as the row has it.
     fn answered(&self, provider: ProviderId, request: &ApiRequest) -> Option<ApiRequest> {
-        self.with(provider, |known| known.answered.get(request.endpoint).filter(|good| *good != request).cloned())
+        self.with(provider, |known| {
+            let here = known.answered.get(request.endpoint).cloned();
+            let there = known.circuit.answered.get(request.endpoint);
+            let there = there.map(|good| ApiRequest { url: good.url.clone(), ..request.clone() });
+            here.or(there).filter(|good| good.url != request.url)
+        })
     }
 
     /// Whether this request is one that brought no answer when it was last sent.
@@ -139,13 +144,14 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             Err(until) => return Called::Shut { until },
         };
         if let Pass::Probe(circuit) = &pass
-            && let Some(good) = self.circuits.answered(provider, request)
+            && let Some(good) = self.probe_for(provider, request, circuit)
         {
             if !self.is_there(provider, &good).await {
+                self.circuits.with(provider, |known| known.failed.remove(&request.url));
                 let until = self.open(provider, circuit).await;
                 return Called::Shut { until: until.unwrap_or_else(|| self.inbox.clock().now()) };
             }
-            self.close(provider, circuit).await;
+            self.close(provider, circuit, &good).await;
             pass = Pass::Ordinary;
         }
         let outcome = self.api.call(provider, request).await;
@@ -154,7 +160,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         } else {
             self.circuits.up(provider, request, &outcome);
             if let Pass::Probe(circuit) = pass {
-                self.close(provider, &circuit).await;
+                self.close(provider, &circuit, request).await;
             }
             None
         };
@@ -165,15 +171,32 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         }
     }
 
-    /// Whether a request that was answered before is answered now. One that is not is no measure any more.
+    /// What a probe asks in place of the caller's own request. Every other time it is the caller's own: what was answered
+    /// before may be gone, and must not keep the circuit open.
+    fn probe_for(&self, provider: ProviderId, request: &ApiRequest, circuit: &Circuit) -> Option<ApiRequest> {
+        if circuit.trips.is_multiple_of(2) { None } else { self.circuits.answered(provider, request) }
+    }
+
+    /// Whether a request that was answered before is answered now.
     async fn is_there(&self, provider: ProviderId, good: &ApiRequest) -> bool {
         let outcome = self.api.call(provider, good).await;
         if is_down(&outcome) {
-            self.circuits.with(provider, |known| known.answered.remove(good.endpoint));
             return false;
         }
         self.circuits.up(provider, good, &outcome);
         true
+    }
+
+    /// Keeps a request that was answered where functions that have seen no answer find it. Nothing depends on that it is.
+    async fn remember(&self, provider: ProviderId, good: &ApiRequest) {
+        let now = self.inbox.clock().now();
+        let circuit = self.circuits.last(provider);
+        if let Some(next) = circuit.remembering(good, now) {
+            match self.inbox.ledger().move_circuit(provider, circuit.seen(), &next).await {
+                Ok(true) => _ = self.circuits.believe(provider, next, now),
+                Ok(false) | Err(_) => self.circuits.doubt(provider),
+            }
+        }
     }
 
     /// Until when nobody may call this provider. `None` also when it is time for a probe.
@@ -238,7 +261,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             let others_first = circuit.open_until.map(|until| until.plus_secs(PROBE_SECS)).filter(|until| now < *until);
             if let Some(until) = others_first
                 && self.circuits.has_failed(provider, request)
-                && self.circuits.answered(provider, request).is_none()
+                && self.probe_for(provider, request, &circuit).is_none()
             {
                 return Err(until);
             }
@@ -255,8 +278,9 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         Err(clock.now().plus_secs(PROBE_SECS))
     }
 
-    async fn close(&self, provider: ProviderId, circuit: &Circuit) {
+    async fn close(&self, provider: ProviderId, circuit: &Circuit, good: &ApiRequest) {
         let closed = circuit.closed();
+        let closed = closed.remembering(good, self.inbox.clock().now()).unwrap_or(closed);
         match self.inbox.ledger().move_circuit(provider, circuit.seen(), &closed).await {
             Ok(true) => {
                 self.circuits.believe(provider, closed, self.inbox.clock().now());
@@ -292,6 +316,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             if is_there {
                 let endpoint = request.endpoint;
                 tracing::warn!(provider = provider.0, endpoint, "some requests get no answer, while others do");
+                self.remember(provider, &good).await;
                 return None;
             }
         }
@@ -328,7 +353,7 @@ mod tests {
     #[test]
     fn old_news_is_not_believed() {
         let (circuits, provider) = (Circuits::default(), ProviderId("p"));
-        let open = Circuit { open_until: Some(UnixMs(9)), trips: 1, version: 4 };
+        let open = Circuit { open_until: Some(UnixMs(9)), trips: 1, version: 4, ..Circuit::default() };
         circuits.believe(provider, open.clone(), UnixMs(0));
         assert_eq!(circuits.believe(provider, Circuit { version: 3, ..Circuit::default() }, UnixMs(1)), open);
         assert_eq!(circuits.believed(provider, UnixMs(5_000)), Some(open.clone()));

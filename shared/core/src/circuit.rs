@@ -11,7 +11,11 @@
 //! The row in the ledger is what the functions share; how they call is `call`. Every state ends by its time alone: a
 //! function may die after any write, and the next caller is let through when that time has passed.
 
-use crate::api::{ApiError, ApiResponse};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{ApiError, ApiRequest, ApiResponse};
 use crate::debt::RECONCILER_PK;
 use crate::identity::{ItemKey, ProviderId};
 use crate::schedule::Backoff;
@@ -22,6 +26,8 @@ use crate::time::UnixMs;
 pub const MAX_DOWN_IN_A_ROW: u32 = 5;
 /// How long a probe may take before another caller may probe: a call takes at most 10 s, and a token before it as long.
 pub(crate) const PROBE_SECS: u64 = 30;
+/// How old a request that was answered may be before a newer one takes its place in the row.
+const REMEMBERED_SECS: u64 = 24 * 3600;
 /// For how long a debt loses nothing by an open circuit. Whoever is down for longer than this is a person's to judge.
 pub(crate) const MAX_SPARED_SECS: u64 = 7 * 24 * 3600;
 
@@ -34,6 +40,17 @@ pub struct Circuit {
     pub trips: u32,
     /// Counts the moves: each is conditional on the one it saw. 0: there is no row yet.
     pub version: u64,
+    /// By endpoint, a request that was answered. A function that has seen no answer itself measures by it.
+    pub answered: BTreeMap<String, Answered>,
+}
+
+/// A request that was answered with what it asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// Its URL.
+    pub url: String,
+    /// When.
+    pub at: UnixMs,
 }
 
 /// What a circuit says to a caller.
@@ -78,7 +95,18 @@ impl Circuit {
     }
 
     fn moved(&self, open_until: Option<UnixMs>, trips: u32) -> Self {
-        Self { open_until, trips, version: self.version.saturating_add(1) }
+        Self { open_until, trips, version: self.version.saturating_add(1), answered: self.answered.clone() }
+    }
+
+    /// The same, with a request that was answered. `None`: it knows one of this endpoint that is recent enough.
+    pub(crate) fn remembering(&self, request: &ApiRequest, now: UnixMs) -> Option<Self> {
+        let known = self.answered.get(request.endpoint);
+        if request.endpoint.is_empty() || known.is_some_and(|known| now < known.at.plus_secs(REMEMBERED_SECS)) {
+            return None;
+        }
+        let mut next = self.moved(self.open_until, self.trips);
+        next.answered.insert(request.endpoint.into(), Answered { url: request.url.clone(), at: now });
+        Some(next)
     }
 
     pub(crate) fn seen(&self) -> Option<u64> {
@@ -125,7 +153,7 @@ mod tests {
         assert_eq!(probed.gate(until.plus_secs(PROBE_SECS)), Gate::HalfOpen);
         let again = probed.opened(until, &BACKOFF, u64::MAX);
         assert_eq!((again.trips, again.version), (2, 3));
-        assert_eq!(probed.closed(), Circuit { open_until: None, trips: 0, version: 3 });
+        assert_eq!(probed.closed(), Circuit { version: 3, ..Circuit::default() });
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! entry, an expectation (or a watch, which may be met more than once), and a listing whose next walk is due. A parked
 //! entry owes a person's decision: it sits in the index's own `parked` partitions, which no machine retries.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Origin};
@@ -37,6 +39,53 @@ impl DueKey {
         // A listing: `cursor#<provider>#<list>`. All other rows stand under their subject: `<provider>#<kind>#<id>`.
         let named = if pk == RECONCILER_PK { sk.split('#').nth(1) } else { pk.split('#').next() };
         named.unwrap_or("")
+    }
+
+    /// Whether it is an entry, as the key has it. All other rows that owe are polled or walked.
+    pub fn is_entry(&self) -> bool {
+        self.key.sk.starts_with("event#")
+    }
+}
+
+/// Which debts of a shard a run of the reconciler takes up.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// So many of each provider: what is owed to one hides nothing that is owed to another.
+    pub of_each: usize,
+    /// Entries of these providers are left where they are. What is polled and walked is taken up all the same.
+    pub without_entries_of: &'a [&'a str],
+}
+
+impl Wanted<'static> {
+    /// All of them.
+    pub const ALL: Self = Self { of_each: usize::MAX, without_entries_of: &[] };
+}
+
+/// The debts of a shard that were found due.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Those that are wanted, oldest first.
+    pub keys: Vec<DueKey>,
+    /// Others that were seen.
+    pub left: usize,
+    /// Since when the oldest of all is due.
+    pub oldest: Option<UnixMs>,
+    taken: BTreeMap<String, usize>,
+}
+
+impl Due {
+    /// Takes up the next debt of the index, if it is wanted.
+    pub fn see(&mut self, key: DueKey, wanted: &Wanted<'_>) {
+        self.oldest = self.oldest.or(Some(key.due_at));
+        let provider = key.provider();
+        let held_back = key.is_entry() && wanted.without_entries_of.contains(&provider);
+        let taken = self.taken.entry(provider.to_string()).or_default();
+        if held_back || *taken >= wanted.of_each {
+            self.left += 1;
+            return;
+        }
+        *taken += 1;
+        self.keys.push(key);
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::api::{ApiError, ApiRequest, ApiResponse};
 use crate::circuit::Circuit;
-use crate::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
+use crate::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
 use crate::entry::{Admitted, Announcement, Entry, NewEntry, Progress, Refused, Row, Snapshot};
 use crate::identity::{ItemKey, ProviderId, Subject};
 use crate::job::Job;
@@ -163,8 +163,8 @@ pub trait Ledger {
     /// Moves a listing on: its position, its pages, its next due time; conditional on the due time of the claim.
     async fn advance_listing(&self, listing: &Listing, seen_due_at: UnixMs) -> Result<bool, StoreError>;
 
-    /// The debts of one shard that are due, oldest first, at most `limit`.
-    async fn due(&self, shard: u8, now: UnixMs, limit: usize) -> Result<Vec<DueKey>, StoreError>;
+    /// The debts of one shard that are due, oldest first, as far as they are wanted.
+    async fn due(&self, shard: u8, now: UnixMs, wanted: &Wanted<'_>) -> Result<Due, StoreError>;
     /// Reads a row that owes.
     async fn debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError>;
     /// Takes a debt by moving its due time, if that is still the one seen; counts an attempt (or a poll). False:
@@ -205,12 +205,12 @@ pub trait Quarantine {
 #[error("the queue is not available: {0}")]
 pub struct QueueError(pub &'static str);
 
-/// The work queue. It carries work quickly; it decides nothing about it.
+/// The work queues, one for each provider: work for one that is flooded, or slow to answer, stands in nobody else's way.
 pub trait WorkQueue {
-    /// Sends a job, visible after `delay_secs` (at most 900).
-    async fn send(&self, job: &Job, delay_secs: u32) -> Result<(), QueueError>;
-    /// Roughly how many messages wait.
-    async fn depth(&self) -> Result<u64, QueueError>;
+    /// Sends a job, to be seen no earlier than `delay_secs` from now (at most 900).
+    async fn send(&self, provider: ProviderId, job: &Job, delay_secs: u32) -> Result<(), QueueError>;
+    /// Roughly how many messages wait for a provider's work.
+    async fn depth(&self, provider: ProviderId) -> Result<u64, QueueError>;
 }
 
 /// The providers' APIs.

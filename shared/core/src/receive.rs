@@ -276,7 +276,7 @@ async fn rescue(
         tracing::error!(provider = id.0, "the delivery cannot be stored now, and is too large for the queue");
         return Answer::unavailable();
     }
-    match inbox.queue().send(&job, 0).await {
+    match inbox.queue().send(id, &job, 0).await {
         Ok(()) => {
             inbox.meter().count(Metric::Rescued, Some(id), 1);
             Answer::received(answers.received)

@@ -22,7 +22,7 @@ use futures_util::stream;
 
 use crate::admit::enqueue;
 use crate::circuit::MAX_SPARED_SECS;
-use crate::debt::{Debt, DueKey, Listing};
+use crate::debt::{Debt, DueKey, Listing, Wanted};
 use crate::entry::{Entry, State};
 use crate::expect::Asker;
 use crate::job::Job;
@@ -31,8 +31,8 @@ use crate::settings::Timing;
 use crate::time::UnixMs;
 use crate::work::{MAX_ATTEMPTS, park, stopped};
 
-/// Debts taken up in one run, evenly from its shards: 500 from each of all 64, more from each where several runs share
-/// them out. What is more comes next minute.
+/// Debts of each provider taken up in one run, evenly from its shards: 500 from each of all 64, more from each where
+/// several runs share them out. What is more comes next minute.
 pub const MAX_DEBTS_PER_RUN: usize = 32_000;
 /// Shards looked at, and debts carried out for each provider, at the same time.
 const IN_FLIGHT: usize = 32;
@@ -40,7 +40,7 @@ const IN_FLIGHT: usize = 32;
 const ENTRY_MESSAGES: u64 = MAX_ATTEMPTS as u64;
 /// Why an entry is put off that could not be sent to the worker.
 const QUEUE_DOWN: &str = "the queue takes no messages";
-/// A queue this deep is behind already: sending its work again would only make it deeper.
+/// A provider's queue this deep is behind already: sending its work again would only make it deeper.
 pub const MAX_QUEUE_DEPTH: u64 = 10_000;
 
 /// One run of the reconciler.
@@ -72,7 +72,7 @@ pub enum Action {
     Nothing,
 }
 
-/// How many messages wait for the worker, as far as it matters here.
+/// How many messages of a provider wait for the worker, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backlog {
     /// Fewer than an entry that nobody works on has sent by the time it would be parked.
@@ -145,20 +145,29 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     /// Pays the debts of some shards, as far as the time reaches.
     pub async fn reconcile(&self, run: &Run) -> Result<Report, StoreError> {
         let inbox = self.inbox;
-        let backlog = Backlog::of(inbox.queue().depth().await.unwrap_or_default());
+        let backlogs = self.backlogs().await;
+        let backlog = |provider: &str| backlogs.get(provider).copied().unwrap_or(Backlog::None);
         self.ensure_listings(run).await?;
         let started = inbox.clock().now();
+        let deep: Vec<&str> =
+            backlogs.iter().filter(|(_, backlog)| **backlog == Backlog::Deep).map(|(name, _)| *name).collect();
         let of_each = MAX_DEBTS_PER_RUN / run.shards.len().max(1);
+        let wanted = &Wanted { of_each, without_entries_of: &deep };
         let shards: Vec<_> = stream::iter(run.shards.clone())
-            .map(|shard| inbox.ledger().due(shard, started, of_each))
+            .map(|shard| inbox.ledger().due(shard, started, wanted))
             .buffer_unordered(IN_FLIGHT)
             .collect()
             .await;
         let mut report = Report::default();
         let mut due: Vec<DueKey> = Vec::new();
+        let mut oldest = started;
         for shard in shards {
             match shard {
-                Ok(keys) => due.extend(keys),
+                Ok(found) => {
+                    due.extend(found.keys);
+                    report.left += found.left;
+                    oldest = found.oldest.map_or(oldest, |found| found.min(oldest));
+                }
                 Err(error) => {
                     tracing::error!(%error, "a shard of the due index could not be read");
                     report.failed += 1;
@@ -166,17 +175,17 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             }
         }
         due.sort_by_key(|due| due.due_at);
-        report.due = due.len();
-        report.oldest_secs = due.first().map_or(0, |oldest| started.since_ms(oldest.due_at) / 1000);
+        report.due = due.len() + report.left;
+        report.oldest_secs = started.since_ms(oldest) / 1000;
         let mut by_provider: BTreeMap<&str, Vec<&DueKey>> = BTreeMap::new();
         for due in &due {
             by_provider.entry(due.provider()).or_default().push(due);
         }
-        let done: Vec<Vec<Result<bool, StoreError>>> =
-            join_all(by_provider.into_values().map(|due| {
-                stream::iter(due).map(|due| self.pay(run, due, backlog)).buffer_unordered(IN_FLIGHT).collect()
-            }))
-            .await;
+        let done: Vec<Vec<Result<bool, StoreError>>> = join_all(by_provider.into_iter().map(|(provider, due)| {
+            let backlog = backlog(provider);
+            stream::iter(due).map(move |due| self.pay(run, due, backlog)).buffer_unordered(IN_FLIGHT).collect()
+        }))
+        .await;
         for outcome in done.into_iter().flatten() {
             match outcome {
                 Ok(true) => report.carried_out += 1,
@@ -192,6 +201,15 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         inbox.meter().count(Metric::CircuitsOpen, None, self.open_circuits().await);
         inbox.meter().count(Metric::ReconcilerRuns, None, 1);
         Ok(report)
+    }
+
+    /// How far behind the work for each provider is. Where nobody can say, it counts as none.
+    async fn backlogs(&self) -> BTreeMap<&'static str, Backlog> {
+        let depths = self.providers.iter().map(async |provider| {
+            let depth = self.inbox.queue().depth(provider.id()).await;
+            (provider.id().0, Backlog::of(depth.unwrap_or_default()))
+        });
+        join_all(depths).await.into_iter().collect()
     }
 
     /// Plans one debt and carries the plan out. False: it was left for another run.

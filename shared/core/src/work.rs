@@ -430,7 +430,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         let inbox = self.asker.inbox;
         if let Some((id, _)) = self.asker.providers.stopped(rescued.provider()) {
             inbox.meter().count(Metric::Unconfigured, Some(id), 1);
-            return self.rescue_again(rescued).await;
+            return self.rescue_again(id, rescued).await;
         }
         let Some(provider) = self.asker.providers.get(rescued.provider()) else {
             return Err(StoreError::Refused("a rescued delivery names a provider that is not built in"));
@@ -446,18 +446,18 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             Err(Unproved::Answered(answer)) => answer.status != 503,
             Err(Unproved::Unsure(_) | Unproved::NoSecrets(_)) => false,
         };
-        if kept { Ok(()) } else { self.rescue_again(rescued).await }
+        if kept { Ok(()) } else { self.rescue_again(provider.id(), rescued).await }
     }
 
     /// Sends a rescued delivery round once more, unless it is too old.
-    async fn rescue_again(&self, rescued: RescuedDelivery) -> Result<(), StoreError> {
+    async fn rescue_again(&self, provider: ProviderId, rescued: RescuedDelivery) -> Result<(), StoreError> {
         let inbox = self.asker.inbox;
         let age_ms = inbox.clock().now().since_ms(rescued.received_at());
         // As long as an entry that nobody worked on has to wait until it is taken up again.
         let grace_secs = inbox.timing().admit_grace_secs;
         let delay_secs = u32::try_from(grace_secs).unwrap_or(MAX_QUEUE_DELAY_SECS).min(MAX_QUEUE_DELAY_SECS);
         let again = Job::Rescue { v: JOB_VERSION, delivery: rescued };
-        if age_ms < MAX_RESCUE_MS && inbox.queue().send(&again, delay_secs).await.is_ok() {
+        if age_ms < MAX_RESCUE_MS && inbox.queue().send(provider, &again, delay_secs).await.is_ok() {
             return Ok(());
         }
         Err(StoreError::Unavailable("the rescued delivery is not stored yet"))

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
+use hookledger_core::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
 use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::job::Job;
@@ -72,11 +72,11 @@ impl Meter for Ports {
 }
 
 impl WorkQueue for Ports {
-    async fn send(&self, _: &Job, _: u32) -> Result<(), QueueError> {
+    async fn send(&self, _: ProviderId, _: &Job, _: u32) -> Result<(), QueueError> {
         self.sent.set(self.sent.get() + 1);
         Ok(())
     }
-    async fn depth(&self) -> Result<u64, QueueError> {
+    async fn depth(&self, _: ProviderId) -> Result<u64, QueueError> {
         Ok(0)
     }
 }
@@ -170,7 +170,7 @@ impl Ledger for Ports {
     async fn advance_listing(&self, _: &Listing, _: UnixMs) -> Result<bool, StoreError> {
         Err(NOT_RECEIVING)
     }
-    async fn due(&self, _: u8, _: UnixMs, _: usize) -> Result<Vec<DueKey>, StoreError> {
+    async fn due(&self, _: u8, _: UnixMs, _: &Wanted<'_>) -> Result<Due, StoreError> {
         Err(NOT_RECEIVING)
     }
     async fn debt(&self, _: &ItemKey) -> Result<Option<Debt>, StoreError> {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
+use hookledger_core::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
 use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot, State};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Ledger, Postponed, ReopenedBy, Settlement, StoreError};
@@ -233,8 +233,8 @@ impl Ledger for Meddler {
         self.ledger.advance_listing(listing, seen_due_at).await
     }
 
-    async fn due(&self, shard: u8, now: UnixMs, limit: usize) -> Result<Vec<DueKey>, StoreError> {
-        self.ledger.due(shard, now, limit).await
+    async fn due(&self, shard: u8, now: UnixMs, wanted: &Wanted<'_>) -> Result<Due, StoreError> {
+        self.ledger.due(shard, now, wanted).await
     }
 
     async fn debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {

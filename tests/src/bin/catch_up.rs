@@ -162,9 +162,9 @@ fn one_run(endpoint: &Endpoint, provider: &str, shards: std::ops::RangeInclusive
 /// When each expectation that is still due was due.
 fn due(runtime: &tokio::runtime::Runtime, ledger: &DynamoLedger) -> Vec<UnixMs> {
     let now = SystemClock::new().now();
-    let shards = stream::iter(0..DUE_SHARDS).then(|shard| ledger.due(shard, now, usize::MAX));
+    let shards = stream::iter(0..DUE_SHARDS).then(|shard| ledger.due(shard, now, &hookledger_core::debt::Wanted::ALL));
     let found: Vec<_> = runtime.block_on(shards.collect());
-    let keys = found.into_iter().flat_map(|keys| keys.expect("the index is read"));
+    let keys = found.into_iter().flat_map(|due| due.expect("the index is read").keys);
     keys.filter(|due| due.key.sk == "expectation").map(|due| due.due_at).collect()
 }
 
@@ -288,12 +288,12 @@ impl Inbox for Scale {
 struct Counted(Cell<u64>);
 
 impl WorkQueue for Counted {
-    async fn send(&self, _job: &Job, _delay_secs: u32) -> Result<(), QueueError> {
+    async fn send(&self, _provider: ProviderId, _job: &Job, _delay_secs: u32) -> Result<(), QueueError> {
         self.0.set(self.0.get() + 1);
         Ok(())
     }
 
-    async fn depth(&self) -> Result<u64, QueueError> {
+    async fn depth(&self, _provider: ProviderId) -> Result<u64, QueueError> {
         Ok(0)
     }
 }

@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::circuit::Circuit;
+use hookledger_core::circuit::{Answered, Circuit};
 use hookledger_core::identity::ProviderId;
 use hookledger_core::ports::Ledger;
 
@@ -10,7 +10,9 @@ use super::sample::*;
 
 /// Open until so many seconds from now, as the `version`th move.
 fn open(until: u64, version: u64) -> Circuit {
-    Circuit { open_until: Some(at(until)), trips: 1, version }
+    let answered = Answered { url: format!("https://api.example.com/{until}"), at: at(1) };
+    let answered = [("balances".into(), answered)].into();
+    Circuit { open_until: Some(at(until)), trips: 1, version, answered }
 }
 
 pub async fn there_is_none_at_first<L: Ledger>(ledger: &L) {
@@ -26,7 +28,7 @@ pub async fn one_moves_from_the_version_seen<L: Ledger>(ledger: &L) {
         assert_eq!(ledger.move_circuit(PROVIDER, seen, &open(60, 2)).await, Ok(false), "{seen:?}");
     }
     assert_eq!(ledger.move_circuit(PROVIDER, Some(1), &Circuit { trips: 2, ..open(60, 2) }).await, Ok(true));
-    let closed = Circuit { open_until: None, trips: 0, version: 3 };
+    let closed = Circuit { version: 3, ..Circuit::default() };
     assert_eq!(ledger.move_circuit(PROVIDER, Some(2), &closed).await, Ok(true));
     assert_eq!(ledger.circuit(PROVIDER).await, Ok(Some(closed)));
 }

@@ -2,7 +2,8 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::debt::{DUE_SHARDS, DueKey, ExpectationState};
+use hookledger_core::debt::{DUE_SHARDS, Due, DueKey, Expectation, ExpectationState, Wanted};
+use hookledger_core::identity::{ProviderId, Subject};
 use hookledger_core::ports::Ledger;
 use hookledger_core::time::UnixMs;
 
@@ -29,17 +30,50 @@ async fn in_one_shard<L: Ledger>(ledger: &L, due_secs: &[u64]) -> (u8, Vec<DueKe
 pub async fn the_oldest_come_first<L: Ledger>(ledger: &L) {
     // Of different numbers of digits, so that an order of texts would show.
     let (shard, debts) = in_one_shard(ledger, &[500, 7, 100_000, 50, 3000]).await;
-    assert_eq!(ledger.due(shard, FAR, 100).await.as_deref(), Ok(&debts[..]));
-    assert_eq!(ledger.due(shard, at(500), 100).await.as_deref(), Ok(&debts[..3]));
-    assert_eq!(ledger.due(shard, at(6), 100).await.as_deref(), Ok(&[][..]));
+    for (now, due, oldest) in [(FAR, 5, Some(at(7))), (at(500), 3, Some(at(7))), (at(6), 0, None)] {
+        let found = ledger.due(shard, now, &Wanted::ALL).await.expect("the store answers");
+        assert_eq!((&found.keys[..], found.left, found.oldest), (&debts[..due], 0, oldest));
+    }
 }
 
 pub async fn the_limit_keeps_the_oldest<L: Ledger>(ledger: &L) {
     let (shard, debts) = in_one_shard(ledger, &[40, 10, 30, 20, 60]).await;
     for limit in [0, 1, 3, 5, 6] {
-        let wanted = &debts[..limit.min(5)];
-        assert_eq!(ledger.due(shard, FAR, limit).await.as_deref(), Ok(wanted), "limit {limit}");
+        let wanted = Wanted { of_each: limit, without_entries_of: &[] };
+        let found = ledger.due(shard, FAR, &wanted).await.expect("the store answers");
+        assert_eq!(found.keys, debts[..limit.min(5)], "limit {limit}");
+        assert_eq!((found.left, found.oldest), (5 - found.keys.len(), Some(at(10))), "limit {limit}");
     }
+}
+
+pub async fn no_provider_hides_anothers_debts<L: Ledger>(ledger: &L) {
+    let (shard, debts) = in_one_shard(ledger, &[10, 20, 30]).await;
+    // Later than all of them, in the same shard: a batch's expectation, and another provider's.
+    let later = |provider: ProviderId, id: usize| Expectation {
+        key: Subject::new(provider, "batch", &format!("e{id}")).item("expectation"),
+        due_at: Some(at(90)),
+        ..expectation("any")
+    };
+    let in_shard = |provider| (0..).map(|n| later(provider, n)).find(|later| later.key.shard(DUE_SHARDS) == shard);
+    let (own, other) = (in_shard(PROVIDER).unwrap(), in_shard(ProviderId("finbox")).unwrap());
+    for expected in [&own, &other] {
+        assert_eq!(ledger.expect(expected).await, Ok(true));
+    }
+    let keys = |due: Due| due.keys.into_iter().map(|due| due.key).collect::<Vec<_>>();
+    let due = async |of_each, without: &[&str]| {
+        let wanted = Wanted { of_each, without_entries_of: without };
+        ledger.due(shard, FAR, &wanted).await.expect("the store answers")
+    };
+    let few = due(2, &[]).await;
+    assert_eq!((few.left, keys(few)), (2, vec![debts[0].key.clone(), debts[1].key.clone(), other.key.clone()]));
+    // What is held back counts for nothing: polls come all the same.
+    let held = due(1, &[PROVIDER.0]).await;
+    assert_eq!((held.left, held.oldest), (3, Some(at(10))));
+    let mut polls = keys(held);
+    polls.sort();
+    let mut wanted = vec![own.key, other.key];
+    wanted.sort();
+    assert_eq!(polls, wanted);
 }
 
 pub async fn each_debt_is_in_its_own_shard_alone<L: Ledger>(ledger: &L) {
@@ -48,7 +82,7 @@ pub async fn each_debt_is_in_its_own_shard_alone<L: Ledger>(ledger: &L) {
     join_all(news.iter().map(|new| admit(ledger, new))).await;
     let mut seen = 0;
     for shard in 0..DUE_SHARDS {
-        for debt in ledger.due(shard, FAR, 100).await.expect("the store answers") {
+        for debt in ledger.due(shard, FAR, &Wanted::ALL).await.expect("the store answers").keys {
             assert_eq!(debt.key.shard(DUE_SHARDS), shard, "{}", debt.key);
             seen += 1;
         }
@@ -85,8 +119,8 @@ pub async fn more_debts_than_one_write_holds_are_listed<L: Ledger>(ledger: &L) {
     for some in news.chunks(20) {
         join_all(some.iter().map(|new| admit(ledger, new))).await;
     }
-    let due = ledger.due(shard, FAR, 1000).await.expect("the store answers");
-    let mut keys: Vec<_> = due.into_iter().map(|debt| debt.key).collect();
+    let due = ledger.due(shard, FAR, &Wanted::ALL).await.expect("the store answers");
+    let mut keys: Vec<_> = due.keys.into_iter().map(|debt| debt.key).collect();
     keys.sort();
     let mut wanted: Vec<_> = news.iter().map(|new| new.event.key()).collect();
     wanted.sort();

@@ -1,6 +1,6 @@
 //! What the cases are made of.
 
-use hookledger_core::debt::{DUE_SHARDS, DueKey, Expectation, ExpectationState, Listing};
+use hookledger_core::debt::{DUE_SHARDS, DueKey, Expectation, ExpectationState, Listing, Wanted};
 use hookledger_core::entry::{Admitted, Entry, Event, NewEntry, OnDuplicate, Origin, Start, State};
 use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Ledger, ReopenedBy, Settlement};
@@ -104,15 +104,15 @@ pub fn done() -> Settlement {
 
 /// When this row is listed as due, looking `now` into its own shard.
 pub async fn listed(ledger: &impl Ledger, key: &ItemKey, now: UnixMs) -> Option<UnixMs> {
-    let due = ledger.due(key.shard(DUE_SHARDS), now, 1000).await.expect("the store answers");
-    due.into_iter().find(|debt| debt.key == *key).map(|debt| debt.due_at)
+    let due = ledger.due(key.shard(DUE_SHARDS), now, &Wanted::ALL).await.expect("the store answers");
+    due.keys.into_iter().find(|debt| debt.key == *key).map(|debt| debt.due_at)
 }
 
 /// Every debt in every shard.
 pub async fn owed(ledger: &impl Ledger) -> Vec<DueKey> {
     let mut owed = Vec::new();
     for shard in 0..DUE_SHARDS {
-        owed.extend(ledger.due(shard, FAR, 1000).await.expect("the store answers"));
+        owed.extend(ledger.due(shard, FAR, &Wanted::ALL).await.expect("the store answers").keys);
     }
     owed
 }

@@ -22,7 +22,7 @@ pub struct Stack {
     pub url_tokens: BTreeMap<String, String>,
     pub expectations_url: String,
     pub table: String,
-    pub queue_url: String,
+    pub queue_urls: BTreeMap<String, String>,
     pub dead_letter_queue_url: String,
     pub bus: String,
     pub functions: BTreeMap<String, String>,

@@ -23,7 +23,10 @@ pub(super) fn output(local: &Local, provider: &str, arguments: &[&str], input: &
     command.env_clear().args(arguments);
     command.env("AWS_REGION", &stack.region).env("AWS_ENDPOINT_URL", &stack.endpoint);
     command.env("AWS_ACCESS_KEY_ID", &stack.access_key_id).env("AWS_SECRET_ACCESS_KEY", &stack.secret_access_key);
-    command.env("HOOKLEDGER_TABLE", &stack.table).env("HOOKLEDGER_QUEUE_URL", &stack.queue_url);
+    command.env("HOOKLEDGER_TABLE", &stack.table);
+    for (provider, url) in &stack.queue_urls {
+        command.env(format!("HOOKLEDGER_QUEUE_{}", provider.to_uppercase()), url);
+    }
     command.env(format!("HOOKLEDGER_SECRET_{}", provider.to_uppercase()), arn);
     command.env("WEBHOOK_BASE_URL", &stack.api_url);
     for (name, path) in [("RIGHTFOOT", "/rightfoot"), ("FYNAPSE", "/fynapse"), ("FINBOX", "/finbox/bank-connect")] {

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use hookledger_core::debt::ExpectationState;
+use hookledger_core::debt::{ExpectationState, Wanted};
 use hookledger_core::entry::{Entry, Origin, State};
 use hookledger_core::ports::{Clock, Ledger, Metric};
 use hookledger_core::secret::Secret;
@@ -508,5 +508,5 @@ fn what_is_proved_and_unreadable_has_its_own_room_and_is_asked_for() {
     let found = town.inbox.ledger.entries_in(State::Done);
     assert_eq!((expectations.len(), found.len()), (3, 3));
     assert!(found.iter().all(|entry| entry.origin == Origin::Poll));
-    assert!(run(town.inbox.ledger.due(0, town.inbox.clock.now(), 1)).is_ok());
+    assert!(run(town.inbox.ledger.due(0, town.inbox.clock.now(), &Wanted::ALL)).is_ok());
 }

@@ -143,18 +143,19 @@ impl Places {
             Work::Deliveries(provider) => Some(provider),
             Work::Batches | Work::Ticks | Work::Orders => None,
         };
+        let endpoint = if secure { &aws.tls_url } else { &aws.plain_url };
         for provider in Provider::ALL {
             if receiver.is_none_or(|receiver| receiver == provider) {
-                env.push((format!("HOOKLEDGER_SECRET_{}", provider.name().to_uppercase()), secret_arn(provider)));
+                let name = provider.name().to_uppercase();
+                env.push((format!("HOOKLEDGER_SECRET_{name}"), secret_arn(provider)));
+                // Node.js takes the queue's URL for the endpoint.
+                env.push((format!("HOOKLEDGER_QUEUE_{name}"), format!("{endpoint}/000000000000/{}", provider.name())));
             }
         }
         if subject.work == Work::Batches {
             env.push(("HOOKLEDGER_BUS".into(), "bench".into()));
         }
-        let endpoint = if secure { &aws.tls_url } else { &aws.plain_url };
         env.push(("AWS_ENDPOINT_URL".into(), endpoint.clone()));
-        // Node.js takes the queue's URL for the endpoint.
-        env.push(("HOOKLEDGER_QUEUE_URL".into(), format!("{endpoint}/000000000000/work")));
         // Under the name each runtime reads. Who brings roots along is given ours on top, the others one file with all of
         // them, as Lambda's image has it: Debian's folder of links would be read link by link. The floor with the SDK
         // reads the first name alone.

@@ -2,7 +2,7 @@
 //! the set-up of the providers' side.
 //!
 //! It works on the deployed stack with the credentials in the environment: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
-//! `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, and `HOOKLEDGER_TABLE`, `HOOKLEDGER_QUEUE_URL` from the stack's
+//! `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, and `HOOKLEDGER_TABLE`, `HOOKLEDGER_QUEUE_<PROVIDER>` from the stack's
 //! outputs. Set-up commands need `HOOKLEDGER_SECRET_<PROVIDER>` instead, and the provider's settings under the names
 //! that the functions know them by. Bodies and secrets are never printed.
 
@@ -23,7 +23,7 @@ use hookledger_aws::secrets::SecretsManager;
 use hookledger_core::debt::Debt;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::job::Job;
-use hookledger_core::ports::{Clock as _, Ledger as _, ReopenedBy, WorkQueue as _};
+use hookledger_core::ports::{Clock as _, Ledger as _, QueueError, ReopenedBy, WorkQueue as _};
 use hookledger_core::providers::{Provider, Providers};
 use hookledger_core::time::UnixMs;
 
@@ -92,7 +92,9 @@ async fn main() -> anyhow::Result<()> {
         Command::Recent { day, limit } => recent(&inbox, &day.unwrap_or_else(today), limit).await,
         Command::Refused(order) => refused::run(&env, &inbox, &providers, &order).await,
         Command::Story { subject } => story(&inbox, &subject).await,
-        Command::Replay { subject, sort_key } => replay(&inbox, ItemKey { pk: subject, sk: sort_key }).await,
+        Command::Replay { subject, sort_key } => {
+            replay(&inbox, &providers, ItemKey { pk: subject, sk: sort_key }).await
+        }
         Command::Submit(order) => submit::submit(&env, &inbox, &providers, &order).await,
     }
 }
@@ -100,7 +102,7 @@ async fn main() -> anyhow::Result<()> {
 /// The functions' own environment, less the stack's name: no metric is written from here.
 fn environment() -> anyhow::Result<Env> {
     env_with(&[("HOOKLEDGER_STACK", "operator")])
-        .context("HOOKLEDGER_TABLE and HOOKLEDGER_QUEUE_URL are the stack's outputs")
+        .context("HOOKLEDGER_TABLE and the HOOKLEDGER_QUEUE_<PROVIDER>s are the stack's outputs")
 }
 
 /// The environment, with these values where it has none.
@@ -178,12 +180,17 @@ fn readable(name: &str, value: &str) -> String {
     }
 }
 
-async fn replay(inbox: &AwsInbox, key: ItemKey) -> anyhow::Result<()> {
+async fn replay(inbox: &AwsInbox, providers: &Providers, key: ItemKey) -> anyhow::Result<()> {
     let due_at = inbox.clock.now().plus_secs(inbox.timing.admit_grace_secs);
     if !inbox.ledger.reopen(&key, due_at, ReopenedBy::Person).await? {
         bail!("{key} is not parked: `hookledger story {}` tells how it stands", key.pk);
     }
-    match inbox.queue.send(&Job::entry(key), 0).await {
+    let name = key.pk.split('#').next().unwrap_or_default();
+    let sent = match providers.get(name) {
+        Some(provider) => inbox.queue.send(provider.id(), &Job::entry(key), 0).await,
+        None => Err(QueueError("its provider is not built in, or stopped by one of its settings")),
+    };
+    match sent {
         Ok(()) => println!("open again, and on its way"),
         // The debt is written: the reconciler takes it up.
         Err(error) => println!("open again; {error}, so the reconciler will take it up within minutes"),

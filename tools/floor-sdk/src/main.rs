@@ -16,7 +16,8 @@ async fn main() -> Result<(), Error> {
     let env = |name: &str| std::env::var(name).map_err(|_| format!("environment variable {name} is not set"));
     let credentials = Credentials::new(env("AWS_ACCESS_KEY_ID")?, env("AWS_SECRET_ACCESS_KEY")?, None, None, "floor");
     let region = Region::new(env("AWS_REGION")?);
-    let (endpoint, table, queue) = (env("AWS_ENDPOINT_URL")?, env("HOOKLEDGER_TABLE")?, env("HOOKLEDGER_QUEUE_URL")?);
+    let (endpoint, table, queue) =
+        (env("AWS_ENDPOINT_URL")?, env("HOOKLEDGER_TABLE")?, env("HOOKLEDGER_QUEUE_RUNPAYMENTS")?);
     let http =
         aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
     let config = aws_sdk_dynamodb::Config::builder()

@@ -124,10 +124,11 @@ fn stack_file(project: &Project, record: &Record, deployed: &Deployed, proofs: &
     for name in build::functions(project)? {
         functions.insert(name.clone(), json!(deployed.output_of(&name, "FunctionName")?));
     }
-    let (mut webhooks, mut secrets) = (Map::new(), Map::new());
+    let (mut webhooks, mut secrets, mut queues) = (Map::new(), Map::new(), Map::new());
     for provider in &ALL {
         let proof = proofs.get(provider.name).map(String::as_str).unwrap_or_default();
         webhooks.insert(provider.name.to_owned(), json!(format!("{api_url}{}", provider.webhook_path(proof))));
+        queues.insert(provider.name.to_owned(), json!(deployed.output_of(provider.name, "QueueUrl")?));
         secrets.insert(provider.name.to_owned(), json!(deployed.output_of(provider.name, "SecretArn")?));
     }
     let each = |value: &dyn Fn(&crate::processes::Service) -> Value| -> Map<String, Value> {
@@ -145,7 +146,7 @@ fn stack_file(project: &Project, record: &Record, deployed: &Deployed, proofs: &
         "url_tokens": secrets::of_kind(proofs, Proof::UrlToken),
         "expectations_url": format!("{api_url}/expectations"),
         "table": deployed.output("TableName")?,
-        "queue_url": deployed.output("QueueUrl")?,
+        "queue_urls": queues,
         "dead_letter_queue_url": deployed.output("DeadLetterQueueUrl")?,
         "bus": deployed.output("BusName")?,
         "functions": functions,

@@ -31,7 +31,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
+use hookledger_core::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
 use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Ledger, Postponed, ReopenedBy, Settlement, StoreError};
@@ -180,8 +180,8 @@ impl Ledger for DynamoLedger {
         self.move_listing(listing, seen_due_at).await
     }
 
-    async fn due(&self, shard: u8, now: UnixMs, limit: usize) -> Result<Vec<DueKey>, StoreError> {
-        self.due_keys(shard, now, limit).await
+    async fn due(&self, shard: u8, now: UnixMs, wanted: &Wanted<'_>) -> Result<Due, StoreError> {
+        self.due_keys(shard, now, wanted).await
     }
 
     async fn debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {

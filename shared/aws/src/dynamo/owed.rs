@@ -1,7 +1,9 @@
 //! Expectations, listings, circuits, and the index over everything that owes.
 
 use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{Debt, DueKey, Expectation, ExpectationState, Listing, parked_shard, shard_name};
+use hookledger_core::debt::{
+    Debt, Due, DueKey, Expectation, ExpectationState, Listing, Wanted, parked_shard, shard_name,
+};
 use hookledger_core::entry::State;
 use hookledger_core::identity::{ItemKey, ProviderId};
 use hookledger_core::ports::StoreError;
@@ -11,10 +13,13 @@ use super::item::{
     Item, circuit_from, circuit_item, expectation_from, expectation_item, key_of, listing_from, listing_item, ms, n, s,
     ttl,
 };
-use super::read::{get, query, walk};
+use super::read::{get, query};
 use super::schema::DUE_INDEX;
 use super::write::{Update, put_if};
-use super::{DynamoLedger, item};
+use super::{DynamoLedger, item, store_error};
+
+/// The most pages of one shard that a run reads.
+const MAX_DUE_PAGES: u32 = 16;
 
 /// What kind of debt a row is: its sort key says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,12 +143,26 @@ impl DynamoLedger {
         Ok(written.happened())
     }
 
-    pub(super) async fn due_keys(&self, shard: u8, now: UnixMs, limit: usize) -> Result<Vec<DueKey>, StoreError> {
+    /// Reads a shard to its end, as far as one run may: what one provider owes, or what is held back, must not hide the
+    /// rest. A page is a megabyte, some 5,000 keys.
+    pub(super) async fn due_keys(&self, shard: u8, now: UnixMs, wanted: &Wanted<'_>) -> Result<Due, StoreError> {
         let query = query(&self.table, "#due_shard = :shard AND #due_at <= :now")
             .index_name(DUE_INDEX)
             .expression_attribute_values(":shard", s(shard_name(shard)))
             .expression_attribute_values(":now", ms(now));
-        walk(query, limit).await?.iter().map(due_key).collect()
+        let mut due = Due::default();
+        let mut from = None;
+        for _ in 0..MAX_DUE_PAGES {
+            let page = query.clone().set_exclusive_start_key(from).send().await.map_err(|error| store_error(&error))?;
+            for item in page.items() {
+                due.see(due_key(item)?, wanted);
+            }
+            from = page.last_evaluated_key;
+            if from.as_ref().is_none_or(Item::is_empty) {
+                break;
+            }
+        }
+        Ok(due)
     }
 
     pub(super) async fn read_debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {

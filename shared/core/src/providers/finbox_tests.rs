@@ -402,3 +402,40 @@ fn missing_fields_are_named() {
         assert!(matches!(error, Unreadable::Field { field: f, .. } if f == field), "{body}");
     }
 }
+
+proptest::proptest! {
+    /// Whatever stands in `event_name`: what the event is about, what is asked and what the answer is read as are decided
+    /// by one function, so that no delivery is asked for as one thing and answered as another.
+    #[test]
+    fn reading_asking_and_answering_agree_on_the_flow(name in any_json(), session in any_json(), entity in any_json()) {
+        let body = format!(
+            r#"{{"event_name":{name},"session_id":{session},"entity_id":{entity},"statement_id":"s1","link_id":null,"progress":"completed","reason":""}}"#
+        );
+        let provider = finbox();
+        let Ok(event) = provider.parse(&verified(ID, &body)) else { return Ok(()) };
+        let entry = crate::providers::testing::entry(ID, event.key(), &event.event_type, None);
+        let kind = event.subject.as_str().split('#').nth(1).unwrap_or_default().to_string();
+        let Ask::Request(request) = provider.ask(&entry, body.as_bytes(), None) else { panic!("{body}: nothing is asked") };
+        let path = if kind == "session" { "/session_data/" } else { "/entity/" };
+        proptest::prop_assert!(request.url.contains(path), "{}: {}", body, request.url);
+        // An answer that confirms the other flow confirms nothing here.
+        let other = if kind == "session" {
+            r#"{"progress":[{"status":"completed","statement_id":"s1"}]}"#
+        } else {
+            r#"{"session_progress":"completed","upload_status":"COMPLETED"}"#
+        };
+        let step = provider.answer(&asked(&entry, body.as_bytes(), None, 0), &answer(200, other));
+        proptest::prop_assert!(!matches!(step, Step::Done { .. } | Step::More { .. }), "{}: {:?}", body, step);
+    }
+}
+
+/// Any JSON that may stand where a text is expected.
+fn any_json() -> impl proptest::strategy::Strategy<Value = String> {
+    use proptest::strategy::{Just, Strategy as _, Union};
+    let fixed = ["\"\"", "{}", "[]", "true", "false", "null", "0", "\" \"", "\"e1\"", "[\"ENRICHMENT_NOTIFICATION\"]"];
+    let names = ["ENRICHMENT_NOTIFICATION", "session expiry notification", "SESSION_PROGRESS_COMPLETED"];
+    let named = names.map(|name| Just(format!("\"{name}\"")).boxed());
+    let fixed = fixed.map(|json| Just(json.to_string()).boxed());
+    let text = "[ -~]{0,12}".prop_map(|text| serde_json::Value::from(text).to_string()).boxed();
+    Union::new(fixed.into_iter().chain(named).chain([text]))
+}

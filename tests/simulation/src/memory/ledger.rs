@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{DUE_SHARDS, Debt, DueKey, Expectation, ExpectationState, Fact, Listing, Status};
+use hookledger_core::debt::{DUE_SHARDS, Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
 use hookledger_core::entry::{Admitted, Entry, Known, MAX_ALIKE_ROWS, NewEntry, Refused, Row, Snapshot, State, nth_sk};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Attempt, Ledger, Postponed, Quarantine, ReopenedBy, Settlement, StoreError};
@@ -314,10 +314,13 @@ impl Ledger for MemoryLedger {
         .await
     }
 
-    async fn due(&self, shard: u8, now: UnixMs, limit: usize) -> Result<Vec<DueKey>, StoreError> {
+    async fn due(&self, shard: u8, now: UnixMs, wanted: &Wanted<'_>) -> Result<Due, StoreError> {
         self.call("due", |table| {
-            let due = debts(table, |due_at, key| due_at <= now && key.shard(DUE_SHARDS) == shard);
-            Ok(due.into_iter().take(limit).collect())
+            let mut due = Due::default();
+            for key in debts(table, |due_at, key| due_at <= now && key.shard(DUE_SHARDS) == shard) {
+                due.see(key, wanted);
+            }
+            Ok(due)
         })
         .await
     }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use hookledger_core::identity::ProviderId;
 use hookledger_core::job::{Job, JobError, MAX_MESSAGE_BYTES};
 use hookledger_core::ports::{Clock, QueueError, WorkQueue};
 use hookledger_core::settings::MAX_QUEUE_DELAY_SECS;
@@ -16,6 +17,8 @@ use super::faults::Faults;
 pub struct Message {
     /// Its place in the order of sending; never used twice.
     pub id: u64,
+    /// Whose queue it is on; nobody's, if it was sent by nobody we know.
+    pub provider: &'static str,
     /// The text sent.
     pub body: String,
     /// From when on it can be received.
@@ -31,7 +34,7 @@ impl Message {
     }
 }
 
-/// The work queue in memory. Faults are named `send` and `depth`.
+/// The work queues in memory, as one list. Faults are named `send` and `depth`.
 pub struct MemoryQueue {
     /// The fault switches.
     pub faults: Faults,
@@ -57,9 +60,14 @@ impl MemoryQueue {
 
     /// Puts any text on the queue, as a stranger or another version might.
     pub fn push(&self, body: impl Into<String>, delay_secs: u32) {
+        self.push_for("", body, delay_secs);
+    }
+
+    /// Puts any text on a provider's queue.
+    pub fn push_for(&self, provider: &'static str, body: impl Into<String>, delay_secs: u32) {
         let id = self.sent.replace(self.sent.get() + 1);
         let visible_at = self.clock.now().plus_secs(delay_secs.into());
-        self.messages.borrow_mut().push(Message { id, body: body.into(), visible_at, receives: 0 });
+        self.messages.borrow_mut().push(Message { id, provider, body: body.into(), visible_at, receives: 0 });
     }
 
     /// The next `times` jobs are accepted and never seen again.
@@ -136,7 +144,7 @@ impl MemoryQueue {
 }
 
 impl WorkQueue for MemoryQueue {
-    async fn send(&self, job: &Job, delay_secs: u32) -> Result<(), QueueError> {
+    async fn send(&self, provider: ProviderId, job: &Job, delay_secs: u32) -> Result<(), QueueError> {
         let effect = || {
             let body = job.to_json();
             if delay_secs > MAX_QUEUE_DELAY_SECS {
@@ -149,18 +157,19 @@ impl WorkQueue for MemoryQueue {
                 return Ok(());
             }
             if spend(&self.doubled_next) {
-                self.push(body.clone(), delay_secs);
+                self.push_for(provider.0, body.clone(), delay_secs);
             }
-            self.push(body, delay_secs);
+            self.push_for(provider.0, body, delay_secs);
             Ok(())
         };
         self.faults.call("send", QueueError("a fault of the test"), effect).await
     }
 
     /// Visible messages only: the service counts delayed ones and those in work elsewhere.
-    async fn depth(&self) -> Result<u64, QueueError> {
+    async fn depth(&self, provider: ProviderId) -> Result<u64, QueueError> {
         let now = self.clock.now();
-        let visible = || self.messages.borrow().iter().filter(|message| message.visible_at <= now).count() as u64;
+        let waits = |message: &&Message| message.visible_at <= now && message.provider == provider.0;
+        let visible = || self.messages.borrow().iter().filter(waits).count() as u64;
         self.faults.call("depth", QueueError("a fault of the test"), || Ok(visible())).await
     }
 }
@@ -177,6 +186,8 @@ mod tests {
     use super::*;
     use hookledger_core::identity::ItemKey;
 
+    const PROVIDER: ProviderId = ProviderId("finbox");
+
     fn queue() -> (Rc<FixedClock>, MemoryQueue) {
         let clock = Rc::new(FixedClock::new(1));
         (clock.clone(), MemoryQueue::new(clock))
@@ -189,9 +200,9 @@ mod tests {
     #[test]
     fn messages_wait_until_they_are_visible_and_come_back_unless_deleted() {
         let (clock, queue) = queue();
-        run(queue.send(&job(), 30)).unwrap();
+        run(queue.send(PROVIDER, &job(), 30)).unwrap();
         assert!(queue.receive(10, 60).is_empty());
-        assert_eq!((run(queue.depth()).unwrap(), queue.jobs().len()), (0, 1));
+        assert_eq!((run(queue.depth(PROVIDER)).unwrap(), queue.jobs().len()), (0, 1));
         clock.advance_secs(30);
         let first = queue.receive(10, 60);
         assert_eq!((first.len(), first[0].receives, first[0].job()), (1, 1, Ok(job())));
@@ -206,10 +217,10 @@ mod tests {
         let (_, queue) = queue();
         queue.lose_next(1);
         queue.double_next(1);
-        run(queue.send(&job(), 0)).unwrap();
+        run(queue.send(PROVIDER, &job(), 0)).unwrap();
         assert_eq!(queue.jobs().len(), 0);
-        run(queue.send(&job(), 0)).unwrap();
+        run(queue.send(PROVIDER, &job(), 0)).unwrap();
         assert_eq!(queue.jobs().len(), 2);
-        assert!(run(queue.send(&job(), 901)).is_err());
+        assert!(run(queue.send(PROVIDER, &job(), 901)).is_err());
     }
 }

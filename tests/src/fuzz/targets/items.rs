@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use hookledger_aws::dynamo::DynamoLedger;
-use hookledger_core::debt::ExpectationState;
+use hookledger_core::debt::{ExpectationState, Wanted};
 use hookledger_core::entry::State;
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Ledger, Quarantine, StoreError};
@@ -86,7 +86,7 @@ async fn read(ledger: &DynamoLedger) -> Seen {
     let debt = ledger.debt(&key).await;
     let facts = ledger.facts(&subject).await;
     let status = ledger.status(&subject).await;
-    let due = ledger.due(0, UnixMs(i64::MAX), 10).await;
+    let due = ledger.due(0, UnixMs(i64::MAX), &Wanted { of_each: 10, without_entries_of: &[] }).await;
     let rows = ledger.rows(&subject.to_string(), "").await;
     let story = ledger.story(subject.as_str()).await;
     let refused = ledger.kept(ProviderId("finbox"), "2026-11-22", None, 10).await;

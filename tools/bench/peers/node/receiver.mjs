@@ -8,7 +8,7 @@ import { ConditionalCheckFailedException, DynamoDBClient, PutItemCommand } from 
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 
-const { HOOKLEDGER_TABLE: TABLE, HOOKLEDGER_QUEUE_URL: QUEUE, HOOKLEDGER_SECRET_RUNPAYMENTS: SECRET } = process.env;
+const { HOOKLEDGER_TABLE: TABLE, HOOKLEDGER_QUEUE_RUNPAYMENTS: QUEUE, HOOKLEDGER_SECRET_RUNPAYMENTS: SECRET } = process.env;
 const SECRET_LIFE_MS = 300_000;
 const dynamodb = new DynamoDBClient({});
 const sqs = new SQSClient({});

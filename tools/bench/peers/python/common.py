@@ -11,7 +11,7 @@ import boto3
 from aws_lambda_powertools.utilities import parameters
 
 TABLE = os.environ["HOOKLEDGER_TABLE"]
-QUEUE = os.environ["HOOKLEDGER_QUEUE_URL"]
+QUEUE = os.environ["HOOKLEDGER_QUEUE_RUNPAYMENTS"]
 
 dynamodb = boto3.client("dynamodb")
 sqs = boto3.client("sqs")

@@ -82,6 +82,10 @@ pub(crate) fn circuit_item(provider: ProviderId, circuit: &Circuit) -> Item {
     if let Some(open_until) = circuit.open_until {
         put(&mut item, "open_until", ms(open_until));
     }
+    if !circuit.answered.is_empty() {
+        // Texts and numbers: there is nothing in it that could fail to serialise.
+        put(&mut item, "answered", s(serde_json::to_string(&circuit.answered).unwrap_or_default()));
+    }
     item
 }
 
@@ -92,6 +96,11 @@ pub(crate) fn circuit_from(item: &Item, key: &ItemKey) -> Result<Circuit, StoreE
         open_until: reader.optional_instant("open_until"),
         trips: reader.number("trips")?,
         version: reader.number("version")?,
+        // What can't be read is none: a circuit does without.
+        answered: reader
+            .optional_text("answered")
+            .and_then(|json| serde_json::from_str(&json).ok())
+            .unwrap_or_default(),
     })
 }
 
