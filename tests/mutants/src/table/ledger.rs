@@ -62,8 +62,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "Every refusal is kept, so a flood of forgeries fills the table.",
         edits: &[Edit {
             file: LEDGER,
-            find: "if kept >= usize::from(MAX_QUARANTINED_PER_MINUTE) {",
-            replace: "if kept >= usize::from(MAX_QUARANTINED_PER_MINUTE) && !MUTANT {",
+            find: "let kept = free.is_some();",
+            replace: "let free = if MUTANT {
+                let ItemKey { pk, sk } = refused.key_at(0);
+                Some(ItemKey { pk, sk: format!(\"{sk}{}\", refused.digest) })
+            } else {
+                free
+            };
+            let kept = free.is_some();",
         }],
     },
 ];
