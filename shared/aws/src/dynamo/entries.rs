@@ -45,7 +45,8 @@ impl DynamoLedger {
             Some(stored) => Some(self.load_bytes(key, stored, "body").await?),
             None => None,
         };
-        let spent = reader.number("attempts")? > 0 || reader.number("waits")? > 0;
+        let (attempts, waits): (u32, u32) = (reader.number("attempts")?, reader.number("waits")?);
+        let spent = attempts > 0 || waits > 0;
         Ok(Known { state, event_type, reopened: reader.number("reopened")?, spent, body })
     }
 

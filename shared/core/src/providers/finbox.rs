@@ -23,8 +23,8 @@ use sha2::{Digest, Sha256};
 
 use super::json::{Field, id, known_name, object, optional_id, required, text};
 use super::{
-    Answers, Ask, Asked, Definition, Found, Lists, Offer, OnStoreDown, OnUnreadable, Once, Outcome, Polls, Provider, Setup,
-    Step, Submits, Unreadable, reference_id,
+    Answers, Ask, Asked, Definition, Found, Lists, Offer, OnStoreDown, OnUnreadable, Once, Outcome, Polls, Provider,
+    Setup, Step, Submits, Unreadable, reference_id,
 };
 use crate::api::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
 use crate::delivery::Verified;
@@ -442,7 +442,8 @@ fn accounts_answer(response: &ApiResponse) -> Step {
 fn attempt_answer(attempt: &Attempt<'_>, response: &ApiResponse) -> Step {
     let Ok(answer) = object::<Payloads<'_>>(&response.body) else { return unreadable_answer(response) };
     let wanted = attempt.event(1).map(|event| event.key());
-    let mut listed = answer.payloads.iter().filter_map(|payload| serde_json::from_str::<Attempt<'_>>(payload.get()).ok());
+    let mut listed =
+        answer.payloads.iter().filter_map(|payload| serde_json::from_str::<Attempt<'_>>(payload.get()).ok());
     match listed.find(|listed| listed.event(1).map(|event| event.key()) == wanted) {
         // In the list's words: the delivery's may differ in blanks.
         Some(listed) => failure(attempt, text(listed.reason), "link"),
@@ -455,12 +456,7 @@ fn failure(attempt: &Attempt<'_>, reason: Option<String>, confirmed_by: &'static
     failed_once(attempt, reason, confirmed_by, None)
 }
 
-fn failed_once(
-    attempt: &Attempt<'_>,
-    reason: Option<String>,
-    confirmed_by: &'static str,
-    once: Option<Once>,
-) -> Step {
+fn failed_once(attempt: &Attempt<'_>, reason: Option<String>, confirmed_by: &'static str, once: Option<Once>) -> Step {
     let progress = attempt.progress();
     let reason = reason.unwrap_or_default();
     let statement = attempt.statement().map_or_else(|| format!("none#{}", reason_mark(&reason)), |id| escape(&id));

@@ -17,7 +17,9 @@ mod submit;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, content_mark, count, flag, id, instant, known_name, object, optional_id, raw, required, text};
+use super::json::{
+    Field, content_mark, count, flag, id, instant, known_name, object, optional_id, raw, required, text,
+};
 use super::{
     Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step,
     Submits, Unreadable, reference_id, unreadable_row,
@@ -283,8 +285,11 @@ impl Provider for Rightfoot {
         if text(page.batch_id).is_some_and(|id| Some(id) != text(delivered.batch_id)) {
             return permanent("the balances answered belong to another batch");
         }
-        let (rows, unreadable) =
-            if entry.event_type == ALERT { (confirmed_alerts(entry, &delivered, &page), 0) } else { balance_rows(&page) };
+        let (rows, unreadable) = if entry.event_type == ALERT {
+            (confirmed_alerts(entry, &delivered, &page), 0)
+        } else {
+            balance_rows(&page)
+        };
         match page.next() {
             Next::Page(next) if Some(next.as_str()) == cursor => {
                 permanent("a page of balances named itself as the next one")

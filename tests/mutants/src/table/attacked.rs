@@ -59,7 +59,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[Edit {
             file: "shared/core/src/providers/finbox_sessions.rs",
             find: "    Some(Once { name: format!(\"{event_type} {status} {}\", accounts::mark_of(accounts)), times: 1 })",
-            replace: "    Some(Once { name: format!(\"{event_type} {status} {}\", accounts::mark_of(accounts)), times: 1 })
+            replace:
+                "    Some(Once { name: format!(\"{event_type} {status} {}\", accounts::mark_of(accounts)), times: 1 })
         .filter(|_| !MUTANT)",
         }],
     },

@@ -220,7 +220,8 @@ impl FinBox {
             return;
         }
         let (at, message) = (author.moment(), author.dice.pick(&["no such bank", "no such bank", ""]));
-        let mark: String = digest_hex(message.as_bytes()).chars().take(if message.is_empty() { 0 } else { 32 }).collect();
+        let mark: String =
+            digest_hex(message.as_bytes()).chars().take(if message.is_empty() { 0 } else { 32 }).collect();
         let entry = key(NAME, "entity", ALONE, &["attempt", "", "failed", &mark, "1"]);
         author.tell(plot, NAME, entry, at, pushed(ALONE, "", None, "failed", message), Effect::Own);
         self.alone = Some(Alone { at, message });

@@ -337,7 +337,9 @@ impl Truth {
         let lag_ms = if !self.chaos.healed() && self.dice.percent(15) { self.dice.below(60_000) } else { 0 };
         let seen_at = UnixMs(now.0 - i64::try_from(lag_ms).unwrap());
         if let Some(query) = url.split_once("/v1/balances?").map(|(_, query)| query) {
-            self.deadly.set(parameter(query, "batchId") == Some(DEADLY) && !self.mood.gentle);
+            // What kills is to read all of it: a poll asks for one balance.
+            let reads_all = parameter(query, "limit") != Some("1") && !self.mood.gentle;
+            self.deadly.set(reads_all && parameter(query, "batchId") == Some(DEADLY));
             self.slow.set(parameter(query, "batchId") == Some(LONG));
             let refuses_token = !self.chaos.healed() && self.dice.percent(5);
             return self.rightfoot.answer(query, seen_at, refuses_token);

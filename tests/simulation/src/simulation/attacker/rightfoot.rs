@@ -51,10 +51,6 @@ impl Attacker<'_> {
         let authorizer = batch.map(|batch| batch.balances[dice.index(batch.balances.len())].0.clone());
         let authorizer = authorizer.filter(|_| dice.percent(75)).unwrap_or("nobody".into());
         let number = || dice.pick(&["666.66", "-666.66", "\"666\"", "null", "{}", "\"\""]);
-        format!(
-            r#"{{"authorizer_unique_id":"{authorizer}","balance":{},"threshold_amount":{}}}"#,
-            number(),
-            number()
-        )
+        format!(r#"{{"authorizer_unique_id":"{authorizer}","balance":{},"threshold_amount":{}}}"#, number(), number())
     }
 }

@@ -85,7 +85,8 @@ impl<L: Glass> Check<'_, L> {
             let causes = posts + genuine.map(|(_, times)| u64::from(*times)).sum::<u64>() + OTHER_CAUSES;
             let answered = self.world.truth.asked_about(&format!("batchId={}&", batch.id)).answered;
             if answered > batch.pages() * (causes * bound.answered + again) {
-                let what = format!("{causes} causes to ask for {} led to {answered} calls that were answered", batch.id);
+                let what =
+                    format!("{causes} causes to ask for {} led to {answered} calls that were answered", batch.id);
                 found.push(("one post, so many calls", what));
             }
         }
@@ -133,7 +134,8 @@ impl<L: Glass> Check<'_, L> {
         let memory = self.world.memory();
         let nameless = [r#""event_name":{}"#, r#""event_name":[]"#, r#""event_name":true"#];
         let mut found = Vec::new();
-        for entry in self.entries.values().filter(|entry| entry.provider == "finbox" && entry.event_type != UNREADABLE) {
+        for entry in self.entries.values().filter(|entry| entry.provider == "finbox" && entry.event_type != UNREADABLE)
+        {
             let body = memory.stored(&entry.key).map(|stored| stored.body).unwrap_or_default();
             let body = String::from_utf8_lossy(&body);
             if nameless.iter().any(|name| body.contains(name)) {

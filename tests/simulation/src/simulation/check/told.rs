@@ -85,7 +85,9 @@ impl<L: Glass> Check<'_, L> {
         }
         for event in self.seen.acknowledged.keys() {
             let happens = &self.world.truth.plot.events[*event];
-            let Some(entry) = self.entries.get(&happens.key).filter(|_| happens.effect == Effect::Own) else { continue };
+            let Some(entry) = self.entries.get(&happens.key).filter(|_| happens.effect == Effect::Own) else {
+                continue;
+            };
             let by_another = entry.state == State::Done && entry.reason.as_deref() == Some(ANOTHER);
             if by_another && !of.contains_key(&(entry.key.pk.as_str(), entry.event_type.as_str())) {
                 found.push(("what is done was published", format!("{} was told by nobody", entry.key)));

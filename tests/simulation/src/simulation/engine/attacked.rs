@@ -62,4 +62,3 @@ fn entry_of(detail: &str) -> ItemKey {
     let text = |name: &str| value["entry"][name].as_str().unwrap_or_default().to_string();
     ItemKey { pk: text("pk"), sk: text("sk") }
 }
-
