@@ -36,7 +36,8 @@ impl<L: Glass> Engine<'_, L> {
         let Some(entry) = self.world.kept(happens).map(|stored| stored.entry) else { return };
         let before = entry.received_at.plus_secs(2 * CLOCKS_APART_SECS) < sent_at;
         // A worker may have counted one since the delivery came.
-        if before && entry.state == State::Open && entry.waits.max(entry.attempts) > 1 {
+        // What waits on the queue is let in later.
+        if before && !self.rescued() && entry.state == State::Open && entry.waits.max(entry.attempts) > 1 {
             let awaited = Awaited { reopened: entry.reopened, waits: entry.waits, attempts: entry.attempts };
             self.seen.awaited.insert(event, awaited);
         }

@@ -83,7 +83,12 @@ impl<L: Glass> Engine<'_, L> {
         let happens = &self.world.truth.plot.events[event];
         let batches = &self.world.truth.rightfoot.batches;
         let named = batches.iter().find(|batch| happens.key.pk.ends_with(&format!("#{}", batch.id)));
-        let Some(batch) = named.filter(|_| self.was_well(past, happens.provider)) else { return };
+        // An attacker may have filled its minute of the quarantine: then its provider comes again.
+        let is_kept = || {
+            let body = happens.body.as_bytes();
+            !self.world.mood.attacked || self.world.memory().refusals().iter().any(|kept| kept.body == body)
+        };
+        let Some(batch) = named.filter(|_| self.was_well(past, happens.provider) && is_kept()) else { return };
         let asked = |expectation: &Expectation| expectation.reference == batch.id;
         if !self.world.memory().expectations().iter().any(asked) {
             let what = format!("event {event} names {}, and nobody asks for it", batch.id);
