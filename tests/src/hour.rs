@@ -60,6 +60,8 @@ pub struct Hour {
 
 /// By provider and status, how many calls of its API.
 pub type FailedCalls = BTreeMap<String, BTreeMap<u16, u64>>;
+/// By provider and kind, how many answers of its API.
+pub type OddAnswers = BTreeMap<String, BTreeMap<String, u64>>;
 
 /// An hour that was played.
 #[derive(Debug)]
@@ -74,6 +76,8 @@ pub struct Played {
     pub truth: Vec<Told>,
     /// By provider and status: calls of its API that failed during the hour.
     pub failed_calls: FailedCalls,
+    /// By provider and kind: answers of its API that were odd.
+    pub odd_answers: OddAnswers,
     /// The comparison.
     pub judgement: Judgement,
     /// What was still under way when the time was over.
@@ -89,6 +93,11 @@ impl Played {
     pub fn failed_with(&self, statuses: std::ops::Range<u16>) -> u64 {
         let calls = self.failed_calls.values().flatten();
         calls.filter(|(status, _)| statuses.contains(status)).map(|(_, count)| count).sum()
+    }
+
+    /// Answers of the providers' APIs that were odd in this way.
+    pub fn odd(&self, kind: &str) -> u64 {
+        self.odd_answers.values().filter_map(|kinds| kinds.get(kind)).sum()
     }
 
     /// Whether the ledger equals the truth.
@@ -125,20 +134,22 @@ pub async fn play_amid(
     announce(local, at_once, started).await?;
     let announced = started.elapsed();
     local.sandbox.control("POST", "hour", &json!({})).await?;
-    let (Over { truth, failed_calls }, (), ()) =
+    let (Over { truth, failed_calls, .. }, (), ()) =
         futures_util::try_join!(until_over(local), announce(local, later, Instant::now()), trouble)?;
-    let over = started.elapsed();
+    let played = started.elapsed();
     let Quiet { held, under_way, waited_for } = until_quiet(local, &run.to_string(), &truth).await?;
     let judgement = judge(&truth, &held);
+    let Over { odd_answers, .. } = over(&local.sandbox.control("GET", "hour", &Value::Null).await?)?;
     let quiet = started.elapsed();
     close(local, &references).await?;
-    let took = [announced, over - announced, quiet - over];
+    let took = [announced, played - announced, quiet - played];
     Ok(Played {
         seed: hour.seed,
         run,
         digest: ordered.digest,
         truth,
         failed_calls,
+        odd_answers,
         judgement,
         under_way,
         waited_for,
@@ -203,6 +214,11 @@ async fn close(local: &Local, references: &[Reference]) -> Outcome<()> {
 struct Over {
     truth: Vec<Told>,
     failed_calls: FailedCalls,
+    odd_answers: OddAnswers,
+}
+
+fn over(view: &Value) -> Outcome<Over> {
+    Over::deserialize(view).map_err(|error| format!("the sandbox's truth: {error}"))
 }
 
 /// Runs the reconciler while the providers have their hour.
@@ -212,7 +228,7 @@ async fn until_over(local: &Local) -> Outcome<Over> {
         let view = local.sandbox.control("GET", "hour", &Value::Null).await?;
         match view["state"].as_str() {
             Some("over") => {
-                return serde_json::from_value(view).map_err(|error| format!("the sandbox's truth: {error}"));
+                return over(&view);
             }
             Some("playing") => {}
             other => return Err(format!("the hour is {other:?}")),

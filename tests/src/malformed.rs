@@ -196,7 +196,8 @@ What is answered to requests that nobody should send, and what is kept of them. 
 `cargo xtask test e2e`, and this page is compared with them.
 
 Whoever is refused learns nothing but that: the code is in the quarantine (`hookledger refused <provider>`), which keeps
-4 KB of each body and twenty refusals for each provider and minute. All are counted.
+4 KB of each body, 16 KB of one that is genuine and unreadable, and twenty refusals of a kind from each network in a
+minute, forty in all, for each provider. All are counted.
 
 What is below `/webhooks/` and no delivery reaches a receiver, which counts it: a slash at a path's end is forgiven,
 nothing else is. Of such a request nothing is kept, since a token may stand anywhere in its path.
@@ -205,7 +206,7 @@ Rows that go to *the function* are sent as the event that API Gateway makes of a
 bytes that are no UTF-8 into U+FFFD and enforces no size, so they could not be shown over its HTTP. On AWS the gateway
 itself refuses a body whose event would be larger than Lambda's 6 MB (`TooLargeAlarm`), and more than 10,240 bytes of
 request line and headers; of a repeated header it makes one, joined by commas. Hookledger has no smaller limit of its
-own: whatever reaches a function is kept whole.
+own: whatever is let in is kept whole.
 
 | what is sent | to | by | answered | kept |
 |---|---|---|---|---|

@@ -19,7 +19,7 @@ use sha2::Sha256;
 use crate::memory::{MemoryInbox, MemorySecrets, RecordingPublisher, ScriptedApi, run};
 
 /// The URL token and the signing key of every provider here.
-pub const SECRET: &str = "a-secret-of-the-tests";
+pub const SECRET: &str = "a-secret-of-these-tests";
 
 /// The document with which genuine deliveries verify.
 pub fn right_secrets() -> String {

@@ -188,9 +188,9 @@ fn forged_deliveries_leave_no_event() {
 #[test]
 fn a_rotation_needs_no_deploy() {
     let town = Town::new();
-    town.inbox.secrets.rotate(id("rightfoot"), r#"{"url_tokens":[{"id":"t2","value":"the-new-token"}]}"#);
+    town.inbox.secrets.rotate(id("rightfoot"), r#"{"url_tokens":[{"id":"t2","value":"the-new-token-of-the-tests"}]}"#);
     let mut delivery = town.delivery("rightfoot", BATCH);
-    delivery.path_token = Some(Secret::new("the-new-token"));
+    delivery.path_token = Some(Secret::new("the-new-token-of-the-tests"));
     assert_eq!(town.deliver_this(delivery).status, 200);
     assert_eq!(town.deliver("rightfoot", BATCH).status, 403, "the old token is over");
 }
@@ -219,7 +219,7 @@ fn no_answer_makes_a_provider_give_up() {
         ("secrets down", |town| town.inbox.secrets.faults.down(true)),
         ("no secret", |town| town.inbox.secrets.set(id("fynapse"), "{}")),
         ("another secret", |town| {
-            town.inbox.secrets.set(id("fynapse"), r#"{"signing_secrets":[{"id":"x","value":"y"}]}"#);
+            town.inbox.secrets.set(id("fynapse"), r#"{"signing_secrets":[{"id":"x","value":"another-secret-yet"}]}"#);
         }),
     ];
     for (name, break_it) in breakages {

@@ -3,6 +3,10 @@
 use hookledger_core::ports::Metric;
 use hookledger_core::providers::Providers;
 
+/// Which rows a function may touch, and which it does.
+#[path = "template/leading_keys.rs"]
+mod leading_keys;
+
 /// The template's top-level blocks, `  Name:` and everything under it.
 fn blocks() -> Vec<(String, String)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
@@ -325,21 +329,21 @@ fn conditions_that_the_schedules_depend_on_are_as_they_are_named() {
 const ALLOWED: [(&str, &[&str]); 7] = [
     (
         "RightfootFunction",
-        &[TABLE, "RightfootQueue.Arn: sqs:SendMessage", "RightfootSecret.Id: secretsmanager:GetSecretValue"],
+        &[ROWS, "RightfootQueue.Arn: sqs:SendMessage", "RightfootSecret.Id: secretsmanager:GetSecretValue"],
     ),
     (
         "FynapseFunction",
-        &[TABLE, "FynapseQueue.Arn: sqs:SendMessage", "FynapseSecret.Id: secretsmanager:GetSecretValue"],
+        &[ROWS, "FynapseQueue.Arn: sqs:SendMessage", "FynapseSecret.Id: secretsmanager:GetSecretValue"],
     ),
-    ("FinboxFunction", &[TABLE, "FinboxQueue.Arn: sqs:SendMessage", "FinboxSecret.Id: secretsmanager:GetSecretValue"]),
+    ("FinboxFunction", &[ROWS, "FinboxQueue.Arn: sqs:SendMessage", "FinboxSecret.Id: secretsmanager:GetSecretValue"]),
     (
         "RunpaymentsFunction",
-        &[TABLE, "RunpaymentsQueue.Arn: sqs:SendMessage", "RunpaymentsSecret.Id: secretsmanager:GetSecretValue"],
+        &[ROWS, "RunpaymentsQueue.Arn: sqs:SendMessage", "RunpaymentsSecret.Id: secretsmanager:GetSecretValue"],
     ),
     (
         "WorkerFunction",
         &[
-            "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:BatchWriteItem, dynamodb:Query",
+            "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Query",
             "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: \
              sqs:SendMessage, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes",
             "Bus.Arn: events:PutEvents",
@@ -359,13 +363,14 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     (
         "ExpectationsFunction",
         &[
-            TABLE,
+            ROWS,
             "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: sqs:SendMessage",
             "RightfootSecret.Id: secretsmanager:GetSecretValue",
         ],
     ),
 ];
-const TABLE: &str = "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem";
+/// Of which keys is in `leading_keys.rs`.
+const ROWS: &str = "Ledger.Arn, of some keys: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem";
 const ALL_SECRETS: &str = "RightfootSecret.Id, FynapseSecret.Id, FinboxSecret.Id, RunpaymentsSecret.Id: \
                            secretsmanager:GetSecretValue";
 
@@ -379,12 +384,20 @@ fn statements(block: &str) -> Vec<String> {
     let statement = |text: &str| {
         let (effect, rest) = text.split_once("\nAction: ").expect("an effect, then actions");
         let (actions, resources) = rest.split_once("\nResource:").expect("actions, then resources");
+        let (resources, condition) = resources.split_once("\nCondition:\n").unwrap_or((resources, ""));
+        let condition = match condition {
+            "" => "",
+            bound => {
+                assert!(bound.starts_with("ForAllValues:StringLike:\ndynamodb:LeadingKeys:"), "{bound}");
+                ", of some keys"
+            }
+        };
         assert_eq!(effect, "Allow");
         let names = |part: &str| {
             let words = part.split(['[', ']', ',', '\n', ' ', '-']).filter(|word| !word.is_empty());
             words.filter(|word| !word.starts_with('!')).collect::<Vec<_>>().join(", ")
         };
-        format!("{}: {}", names(resources), names(actions))
+        format!("{}{condition}: {}", names(resources), names(actions))
     };
     text.split("- Effect: ").skip(1).map(|text| statement(text.trim_end())).collect()
 }
@@ -400,15 +413,33 @@ fn each_function_is_allowed_what_the_table_says() {
     }
 }
 
+/// A grant that is made for somebody could give the key away; DynamoDB needs one for itself.
+#[test]
+fn grants_on_the_key_are_made_for_aws_alone() {
+    let key = block("LedgerKey");
+    let granting: Vec<&str> = key.split("          - Sid: ").filter(|text| text.contains("kms:CreateGrant")).collect();
+    let [granting] = granting[..] else { panic!("one statement lets grants be made: {granting:?}") };
+    assert!(granting.contains("Action: kms:CreateGrant\n"), "and nothing else: {granting}");
+    assert!(granting.contains("Bool:\n                kms:GrantIsForAWSResource: true\n"), "{granting}");
+    for bound in ["kms:CallerAccount: !Ref AWS::AccountId", "kms:ViaService: !Sub dynamodb."] {
+        assert_eq!(key.matches(bound).count(), 2, "{bound}");
+    }
+}
+
 #[test]
 fn wildcards_stand_where_they_are_known_to() {
-    // The key's own policy, where "*" means this key, and whose second statement is bound to the account's calls through
-    // DynamoDB; and the routes of one API in the permissions of API Gateway.
+    // The key's own policy, where "*" means this key, and whose other statements are bound to the account's calls through
+    // DynamoDB; the rows of one provider or of one kind; and the routes of one API in the permissions of API Gateway.
     for (name, block) in blocks() {
         let lines = block.lines().map(str::trim).filter(|line| !line.starts_with('#') && line.contains('*'));
         for line in lines.filter(|line| !line.starts_with("Description:") && !line.contains("AllowedPattern")) {
+            let rows = line.trim_start_matches("dynamodb:LeadingKeys:").trim_start_matches('-').trim();
             let known = match name.as_str() {
                 "LedgerKey" => true,
+                _ if name.ends_with("Function") => PROVIDERS.iter().any(|(_, own)| {
+                    let rest = rows.trim_matches('"').strip_prefix(own).and_then(|rest| rest.strip_prefix('#'));
+                    rest.is_some_and(|rest| rest.find('*') == Some(rest.len() - 1))
+                }),
                 _ => name.ends_with("Permission") && line.contains(":${Api}/*/"),
             };
             assert!(known || line.contains("[0-9]*"), "{name}: {line}");

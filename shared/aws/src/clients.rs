@@ -71,7 +71,7 @@ impl Clients {
     pub async fn connect<T>(&self, env: &Env, also: impl Future<Output = T>) {
         let table = async {
             let key = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.into());
-            let call = self.dynamodb.get_item().table_name(&env.table).key("pk", key("connect"));
+            let call = self.dynamodb.get_item().table_name(&env.table).key("pk", key(&env.empty_partition()));
             log("dynamodb", call.key("sk", key("connect")).send().await.err().as_ref().map(Failure::of));
         };
         let queue = async {

@@ -108,6 +108,12 @@ impl Env {
         given.filter_map(|(name, value)| Some((named(name)?, value.clone()))).collect()
     }
 
+    /// A partition that nothing is in and that this function may read, to open a connection with: it is below a provider
+    /// whose secret the function is given, where the template lets it.
+    pub fn empty_partition(&self) -> String {
+        format!("{}#connect", self.secret_arns().into_keys().next().unwrap_or_default())
+    }
+
     /// Where AWS is, and who asks.
     pub fn aws(&self) -> Result<AwsEnv, EnvError> {
         Ok(AwsEnv {
@@ -175,6 +181,7 @@ mod tests {
         let env = env(&[("HOOKLEDGER_SECRET_FINBOX", "arn:f"), ("HOOKLEDGER_SECRET_FYNAPSE", "")]).unwrap();
         assert_eq!(env.secret_arn(ProviderId("finbox")).unwrap(), "arn:f");
         assert_eq!(env.secret_arns().into_iter().collect::<Vec<_>>(), [("finbox".into(), "arn:f".into())]);
+        assert_eq!(env.empty_partition(), "finbox#connect");
     }
 
     #[test]

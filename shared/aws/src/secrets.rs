@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aws_sdk_secretsmanager::Client;
 use hookledger_core::identity::ProviderId;
 use hookledger_core::ports::{Secrets, SecretsError};
-use hookledger_core::secret::{ProviderSecrets, Secret};
+use hookledger_core::secret::{NamedSecret, ProviderSecrets, Secret};
 use hookledger_core::time::UnixMs;
 use tokio::sync::Mutex;
 
@@ -84,10 +84,14 @@ impl SecretsManager {
         self.slots.get(provider.0).ok_or(SecretsError("this function is given no secret for the provider"))
     }
 
-    async fn read(&self, slot: &mut Slot) -> Result<Arc<ProviderSecrets>, Failure> {
+    async fn read(&self, provider: ProviderId, slot: &mut Slot) -> Result<Arc<ProviderSecrets>, Failure> {
         let outcome = self.fetch(&slot.arn).await;
         match &outcome {
             Ok(secrets) => {
+                for (list, least, NamedSecret { id, .. }) in secrets.too_short() {
+                    let why = "it is too short";
+                    tracing::warn!(provider = provider.0, list, id, least, why, "a secret is not used");
+                }
                 slot.cache.value = Some((secrets.clone(), now()));
                 slot.cache.failed_at = None;
             }
@@ -136,7 +140,7 @@ impl Secrets for SecretsManager {
         let failure = if slot.cache.failed_just_now(now()) {
             Failure::Unavailable("a reading failed just now")
         } else {
-            match self.read(&mut slot).await {
+            match self.read(provider, &mut slot).await {
                 Ok(secrets) => return Ok(secrets),
                 Err(failure) => failure,
             }
@@ -161,14 +165,18 @@ impl Secrets for SecretsManager {
         if !slot.cache.may_reread(self.ttl_secs, now()) {
             return Ok(None);
         }
-        self.read(&mut slot).await.map(Some).map_err(|failure| SecretsError(failure.words()))
+        self.read(provider, &mut slot).await.map(Some).map_err(|failure| SecretsError(failure.words()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hookledger_core::secret::live;
+
     use super::*;
     use crate::scripted::{answer, clients, server};
+    use crate::telemetry::subscriber;
+    use crate::telemetry::tests::Lines;
 
     const PROVIDER: ProviderId = ProviderId("fynapse");
 
@@ -228,6 +236,23 @@ mod tests {
         assert_eq!(manager.get(PROVIDER).await.err(), Some(SecretsError("no permission")));
         assert!(manager.get(PROVIDER).await.is_err());
         assert!(manager.get(ProviderId("another")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_is_too_short_is_named_in_the_log_without_its_value() {
+        let (lines, document) = (Lines::default(), r#"{"signing_secrets":[{"id":"2026-11","value":"hunter2"}]}"#);
+        let writer = lines.clone();
+        let _guard = tracing::subscriber::set_default(subscriber("info".parse().unwrap(), move || writer.clone()));
+        let stored = answer("200 OK", &serde_json::json!({ "Name": "n", "SecretString": document }).to_string());
+        let (manager, _asked) = manager(300, vec![stored]).await;
+        let secrets = manager.get(PROVIDER).await.unwrap();
+        assert_eq!(live(&secrets.signing_secrets, now()).count(), 0);
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let told: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        let fields = ["level", "message", "why", "provider", "list", "id"].map(|name| told[name].as_str().unwrap());
+        let expected = ["WARN", "a secret is not used", "it is too short", "fynapse", "signing_secrets", "2026-11"];
+        assert_eq!((fields, told["least"].as_u64()), (expected, Some(16)));
+        assert!(!text.contains("hunter2"), "{text}");
     }
 
     fn cache(read_at: i64) -> Cache {

@@ -31,7 +31,7 @@ pub fn init_logs() {
     let _ = subscriber(wanted, std::io::stdout).try_init();
 }
 
-fn subscriber<W>(wanted: Targets, writer: W) -> impl Subscriber + Send + Sync
+pub(crate) fn subscriber<W>(wanted: Targets, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -191,13 +191,14 @@ impl Clock for SystemClock {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::*;
 
+    /// Keeps what is logged.
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Lines(pub(crate) Arc<Mutex<Vec<u8>>>);
 
     impl std::io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -15,7 +15,7 @@ use crate::entry::{NewEntry, Origin};
 use crate::identity::{ItemKey, ProviderId};
 use crate::job::Job;
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
-use crate::providers::{Expected, Found, Offer, Polled, Polls, Provider, Providers, Unexpectable};
+use crate::providers::{Expected, Found, Offer, Polled, Polls, Provider, Providers, SUBMISSION, Unexpectable};
 use crate::schedule::Cadence;
 use crate::settings::MAX_QUEUE_DELAY_SECS;
 use crate::time::UnixMs;
@@ -34,6 +34,12 @@ pub enum ExpectError {
     /// The reference has not its shape.
     #[error(transparent)]
     Reference(#[from] Unexpectable),
+    /// The reference is a submission's own.
+    #[error(
+        "the reference must not begin with {SUBMISSION} what is owed for a submission, only the submission itself makes \
+         and ends"
+    )]
+    OfASubmission,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -46,6 +52,7 @@ pub async fn announce(
     reference: &str,
 ) -> Result<(Expectation, bool), ExpectError> {
     let wait_ms = inbox.timing().poll.wait_ms(0);
+    anybodys(reference)?;
     create(inbox, provider, reference, inbox.clock().now().plus_ms(wait_ms)).await
 }
 
@@ -96,6 +103,7 @@ pub(crate) async fn create(
 
 /// Ends an expectation on the application's word. False: none was waiting.
 pub async fn close(inbox: &impl Inbox, provider: &dyn Provider, reference: &str) -> Result<bool, ExpectError> {
+    anybodys(reference)?;
     let Expected { key, .. } = offered(provider)?.expectation(reference)?;
     end(inbox, &key, ExpectationState::Closed).await.map_err(Into::into)
 }
@@ -108,6 +116,12 @@ pub async fn look_up(
 ) -> Result<Option<Expectation>, ExpectError> {
     let Expected { key, .. } = offered(provider)?.expectation(reference)?;
     Ok(inbox.ledger().expectation(&key).await?)
+}
+
+/// What an application, or a delivery that nobody signed, may name. Not what is owed for a submission: whoever could
+/// close that would have a batch go silent, and whoever could make one would call a person for nothing.
+fn anybodys(reference: &str) -> Result<(), ExpectError> {
+    if reference.starts_with(SUBMISSION) { Err(ExpectError::OfASubmission) } else { Ok(()) }
 }
 
 fn offered(provider: &dyn Provider) -> Result<&dyn Polls, ExpectError> {

@@ -122,6 +122,12 @@ impl ItemKey {
         Subject(self.pk.clone())
     }
 
+    /// The name of the provider whose row this is: what stands before the first `#`. Rows of no provider's have another
+    /// word there, or all of their partition key.
+    pub fn provider(&self) -> &str {
+        self.pk.split('#').next().unwrap_or_default()
+    }
+
     /// An id for this row that never changes: what consumers deduplicate published events by.
     pub fn stable_id(&self) -> String {
         let mut hasher = Sha256::new();

@@ -56,6 +56,7 @@ pub mod job;
 pub mod api;
 mod pages;
 mod status;
+mod detail;
 pub mod work;
 
 // What is owed gets paid.

@@ -45,7 +45,21 @@ pub struct NamedSecret {
     /// RFC 3339; from then on the secret is refused. Absent: no end.
     #[serde(default, deserialize_with = "instant")]
     pub not_after: Option<UnixMs>,
+    /// Whether it has fewer characters than a secret of its list needs: then it proves nothing. Set by
+    /// [`ProviderSecrets::parse`], from the list that it stands in.
+    #[serde(skip)]
+    pub too_short: bool,
 }
+
+/// The fewest characters of a signing secret. Providers choose them, so this is a floor and no goal: with fewer, whoever
+/// has seen one signed delivery could find the secret by trying, without asking us. What counts is the text as it stands
+/// in the document, in whatever encoding.
+pub const MIN_SIGNING_SECRET_CHARS: usize = 16;
+/// The fewest characters of a URL token. It is ours to choose, and all that proves a delivery of a provider that signs
+/// nothing: 128 bits in base64url.
+pub const MIN_URL_TOKEN_CHARS: usize = 22;
+/// The fewest characters of a static header's value. It is ours to choose, and stands beside the URL token.
+pub const MIN_STATIC_HEADER_CHARS: usize = 16;
 
 /// All secrets of one provider, as one JSON document in AWS Secrets Manager.
 ///
@@ -56,7 +70,7 @@ pub struct NamedSecret {
 ///  "api":             {"api_key": "…"}}
 /// ```
 ///
-/// Every list may hold several live values. The empty document `{}` is valid and means: nothing is set up, refuse.
+/// Every list may hold several live values; one that is too short is none. The empty document `{}` is valid and means: nothing is set up, refuse.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ProviderSecrets {
     /// Keys that sign deliveries.
@@ -85,15 +99,43 @@ impl ProviderSecrets {
     /// Reads the JSON document.
     pub fn parse(json: &str) -> Result<Self, SecretFormatError> {
         // serde_json's own message may quote the offending value, which here may be a secret.
-        serde_json::from_str(json).map_err(|error| SecretFormatError { line: error.line(), column: error.column() })
+        let read = serde_json::from_str(json);
+        let mut secrets: Self =
+            read.map_err(|error| SecretFormatError { line: error.line(), column: error.column() })?;
+        for (list, least) in [
+            (&mut secrets.signing_secrets, MIN_SIGNING_SECRET_CHARS),
+            (&mut secrets.url_tokens, MIN_URL_TOKEN_CHARS),
+            (&mut secrets.static_header, MIN_STATIC_HEADER_CHARS),
+        ] {
+            for secret in list {
+                secret.too_short = secret.value.reveal().chars().count() < least;
+            }
+        }
+        Ok(secrets)
+    }
+
+    /// The lists whose secrets prove deliveries, each with its name and the fewest characters of a secret in it.
+    pub fn lists(&self) -> [(&'static str, usize, &[NamedSecret]); 3] {
+        [
+            ("signing_secrets", MIN_SIGNING_SECRET_CHARS, &self.signing_secrets),
+            ("url_tokens", MIN_URL_TOKEN_CHARS, &self.url_tokens),
+            ("static_header", MIN_STATIC_HEADER_CHARS, &self.static_header),
+        ]
+    }
+
+    /// The secrets that are too short to be used, each with its list's name and the fewest characters there.
+    pub fn too_short(&self) -> impl Iterator<Item = (&'static str, usize, &NamedSecret)> {
+        let short = |secret: &&NamedSecret| secret.too_short;
+        let lists = self.lists().into_iter();
+        lists.flat_map(move |(list, least, all)| all.iter().filter(short).map(move |secret| (list, least, secret)))
     }
 }
 
-/// The secrets of a list that may still be used at `now`.
+/// The secrets of a list that may still be used at `now`: not over, and neither blank nor so short that they can be
+/// guessed.
 pub fn live(secrets: &[NamedSecret], now: UnixMs) -> impl Iterator<Item = &NamedSecret> {
-    secrets
-        .iter()
-        .filter(move |secret| !secret.value.reveal().is_empty() && secret.not_after.is_none_or(|end| now < end))
+    let usable = |secret: &NamedSecret| !secret.too_short && !secret.value.reveal().is_empty();
+    secrets.iter().filter(move |secret| usable(secret) && secret.not_after.is_none_or(|end| now < end))
 }
 
 fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<UnixMs>, D::Error> {
@@ -124,13 +166,31 @@ mod tests {
 
     #[test]
     fn live_means_not_yet_over_and_not_empty() {
-        let json = r#"{"url_tokens":[{"id":"old","value":"x","not_after":"2026-01-01T00:00:00Z"},
-                       {"id":"new","value":"y\n"},{"id":"blank","value":" \t"}]}"#;
+        let json = r#"{"url_tokens":[{"id":"old","value":"0123456789012345678901","not_after":"2026-01-01T00:00:00Z"},
+                       {"id":"new","value":"0123456789012345678902\n"},{"id":"blank","value":" \t"}]}"#;
         let secrets = ProviderSecrets::parse(json).unwrap();
         let end = UnixMs::parse_rfc3339("2026-01-01T00:00:00Z").unwrap();
         let ids = |now| live(&secrets.url_tokens, now).map(|s| s.id.as_str()).collect::<Vec<_>>();
         assert_eq!(ids(UnixMs(end.0 - 1)), ["old", "new"]);
         assert_eq!(ids(end), ["new"]);
-        assert_eq!(secrets.url_tokens[1].value.reveal(), "y", "a line break comes from pasting");
+        assert_eq!(secrets.url_tokens[1].value.reveal(), "0123456789012345678902", "a line break comes from pasting");
+    }
+
+    #[test]
+    fn what_could_be_guessed_is_not_live() {
+        for (list, least) in [("signing_secrets", 16), ("url_tokens", 22), ("static_header", 16)] {
+            for (length, alive) in [(1, false), (least - 1, false), (least, true), (64, true)] {
+                let value = "k".repeat(length);
+                // Blanks at the ends make no secret longer; nor do bytes, where a character takes several.
+                let (padded, wide) = (format!("  {value} "), "\u{e9}".repeat(length));
+                for value in [value, padded, wide] {
+                    let json = serde_json::json!({ list: [{ "id": "a", "value": value }] }).to_string();
+                    let secrets = ProviderSecrets::parse(&json).unwrap();
+                    let all = [&secrets.signing_secrets, &secrets.url_tokens, &secrets.static_header];
+                    let count: usize = all.iter().map(|list| live(list, UnixMs(0)).count()).sum();
+                    assert_eq!(count == 1, alive, "{list} of {length}");
+                }
+            }
+        }
     }
 }

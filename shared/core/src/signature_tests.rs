@@ -38,7 +38,7 @@ fn secrets(json: &str) -> ProviderSecrets {
 }
 
 fn two_secrets() -> ProviderSecrets {
-    secrets(r#"{"signing_secrets":[{"id":"new","value":"second"},{"id":"old","value":"first"}]}"#)
+    secrets(r#"{"signing_secrets":[{"id":"new","value":"the second secret"},{"id":"old","value":"the first secret"}]}"#)
 }
 
 fn delivery(headers: &[(&str, &str)], body: &[u8]) -> Delivery {
@@ -60,10 +60,10 @@ fn timestamped_signatures() {
         tag(secret.as_bytes(), &signed)
     };
     let header = |t: &str, tag: &str| format!("t={t},v1={tag}");
-    let good = sign("first", &at(0));
+    let good = sign("the first secret", &at(0));
     let rows: Vec<(&str, Option<String>, Result<&str, Refusal>)> = vec![
         ("good", Some(header(&at(0), &good)), Ok("old")),
-        ("second live secret", Some(header(&at(0), &sign("second", &at(0)))), Ok("new")),
+        ("second live secret", Some(header(&at(0), &sign("the second secret", &at(0)))), Ok("new")),
         ("two tags, the second matches", Some(format!("t={},v1={},v1={good}", at(0), "00".repeat(32))), Ok("old")),
         ("a tag that is no hex, before", Some(format!("t={},v1=zz,v1={good}", at(0))), Ok("old")),
         ("a tag that is no hex, behind", Some(format!("t={},v1={good},v1=not hex", at(0))), Ok("old")),
@@ -71,10 +71,10 @@ fn timestamped_signatures() {
         ("unknown field passed over", Some(format!("t={},v0=zz,v1={good}", at(0))), Ok("old")),
         ("spaces after commas", Some(format!("t={}, v1={good}", at(0))), Ok("old")),
         ("upper-case hex", Some(header(&at(0), &good.to_uppercase())), Ok("old")),
-        ("as old as allowed", Some(header(&at(-600), &sign("first", &at(-600)))), Ok("old")),
-        ("a second too old", Some(header(&at(-601), &sign("first", &at(-601)))), Err(Refusal::Stale)),
-        ("as far ahead as allowed", Some(header(&at(300), &sign("first", &at(300)))), Ok("old")),
-        ("a second too far ahead", Some(header(&at(301), &sign("first", &at(301)))), Err(Refusal::Future)),
+        ("as old as allowed", Some(header(&at(-600), &sign("the first secret", &at(-600)))), Ok("old")),
+        ("a second too old", Some(header(&at(-601), &sign("the first secret", &at(-601)))), Err(Refusal::Stale)),
+        ("as far ahead as allowed", Some(header(&at(300), &sign("the first secret", &at(300)))), Ok("old")),
+        ("a second too far ahead", Some(header(&at(301), &sign("the first secret", &at(301)))), Err(Refusal::Future)),
         ("wrong secret", Some(header(&at(0), &sign("third", &at(0)))), Err(Refusal::WrongSignature)),
         ("another instant than was signed", Some(header(&at(1), &good)), Err(Refusal::WrongSignature)),
         ("stale and forged is forged", Some(header(&at(-9999), &good)), Err(Refusal::WrongSignature)),
@@ -99,10 +99,10 @@ fn timestamped_signatures() {
 
 #[test]
 fn prefixed_signatures() {
-    let good = tag(b"first", BODY);
+    let good = tag(b"the first secret", BODY);
     let rows: Vec<(&str, Option<String>, Result<&str, Refusal>)> = vec![
         ("good", Some(format!("sha256={good}")), Ok("old")),
-        ("second live secret", Some(format!("sha256={}", tag(b"second", BODY))), Ok("new")),
+        ("second live secret", Some(format!("sha256={}", tag(b"the second secret", BODY))), Ok("new")),
         ("upper-case hex", Some(format!("sha256={}", good.to_uppercase())), Ok("old")),
         ("wrong secret", Some(format!("sha256={}", tag(b"third", BODY))), Err(Refusal::WrongSignature)),
         ("truncated tag", Some(format!("sha256={}", &good[..32])), Err(Refusal::WrongSignature)),
@@ -121,7 +121,7 @@ fn prefixed_signatures() {
 
 #[test]
 fn encodings_of_secret_and_tag() {
-    let key = [0u8, 159, 146, 150];
+    let key = [0u8, 159, 146, 150].repeat(4);
     let signed = |encoding| Scheme::Prefixed {
         header: "s",
         prefix: "sha256=",
@@ -129,12 +129,12 @@ fn encodings_of_secret_and_tag() {
         secret_encoding: encoding,
     };
     let value = format!("sha256={}", BASE64_STANDARD.encode(hex::decode(tag(&key, BODY)).unwrap()));
-    for (encoding, text) in [(Encoding::Hex, "009F9296".to_string()), (Encoding::Base64, BASE64_STANDARD.encode(key))] {
+    for (encoding, text) in [(Encoding::Hex, "009F9296".repeat(4)), (Encoding::Base64, BASE64_STANDARD.encode(&key))] {
         let secrets = secrets(&format!(r#"{{"signing_secrets":[{{"id":"k","value":"{text}"}}]}}"#));
         assert_eq!(outcome(&signed(encoding), delivery(&[("s", &value)], BODY), &secrets), Ok("k".into()));
     }
     // A secret that does not decode is no secret: nothing is checked with half a key.
-    let broken = secrets(r#"{"signing_secrets":[{"id":"k","value":"not hex"}]}"#);
+    let broken = secrets(r#"{"signing_secrets":[{"id":"k","value":"no hexadecimal digits"}]}"#);
     assert_eq!(outcome(&signed(Encoding::Hex), delivery(&[("s", &value)], BODY), &broken), Err(Refusal::Unconfigured));
 }
 
@@ -142,16 +142,16 @@ fn encodings_of_secret_and_tag() {
 fn no_secret_is_a_refusal_in_every_scheme() {
     let empty = ProviderSecrets::default();
     let ended = secrets(
-        r#"{"signing_secrets":[{"id":"a","value":"first","not_after":"2020-01-01T00:00:00Z"}],
-            "url_tokens":[{"id":"a","value":"token","not_after":"2020-01-01T00:00:00Z"}]}"#,
+        r#"{"signing_secrets":[{"id":"a","value":"the first secret","not_after":"2020-01-01T00:00:00Z"}],
+            "url_tokens":[{"id":"a","value":"tok-a-0123456789abcdef","not_after":"2020-01-01T00:00:00Z"}]}"#,
     );
-    let good = format!("sha256={}", tag(b"first", BODY));
+    let good = format!("sha256={}", tag(b"the first secret", BODY));
     let unsigned = Scheme::Unsigned { allowed_cidrs: vec![], static_header: None };
     for secrets in [&empty, &ended] {
         let signed = delivery(&[("x-webhook-signature-256", &good)], BODY);
         assert_eq!(outcome(&prefixed(), signed, secrets), Err(Refusal::Unconfigured));
         let mut tokened = delivery(&[], BODY);
-        tokened.path_token = Some(Secret::new("token"));
+        tokened.path_token = Some(Secret::new("tok-a-0123456789abcdef"));
         assert_eq!(outcome(&unsigned, tokened, secrets), Err(Refusal::Unconfigured));
         // An empty key must not be one that an empty secret "matches".
         let forged = format!("sha256={}", tag(b"", BODY));
@@ -163,8 +163,8 @@ fn no_secret_is_a_refusal_in_every_scheme() {
 #[test]
 fn unsigned_deliveries() {
     let secrets = secrets(
-        r#"{"url_tokens":[{"id":"a","value":"tok-a"},{"id":"b","value":"tok-b"}],
-            "static_header":[{"id":"h","value":"shared"}]}"#,
+        r#"{"url_tokens":[{"id":"a","value":"tok-a-0123456789abcdef"},{"id":"b","value":"tok-b-0123456789abcdef"}],
+            "static_header":[{"id":"h","value":"shared value of both"}]}"#,
     );
     let open = Scheme::Unsigned { allowed_cidrs: vec![], static_header: None };
     let strict = Scheme::Unsigned {
@@ -172,21 +172,42 @@ fn unsigned_deliveries() {
         static_header: Some("x-secret-key".into()),
     };
     type Row<'a> = (&'a str, &'a Scheme, Option<&'a str>, Option<&'a str>, Option<&'a str>, Result<&'a str, Refusal>);
-    let (good_ip, header) = (Some("203.0.113.9"), Some("shared"));
+    let (good_ip, header) = (Some("203.0.113.9"), Some("shared value of both"));
     let rows: Vec<Row<'_>> = vec![
-        ("token", &open, Some("tok-a"), None, None, Ok("a")),
-        ("other live token", &open, Some("tok-b"), None, None, Ok("b")),
+        ("token", &open, Some("tok-a-0123456789abcdef"), None, None, Ok("a")),
+        ("other live token", &open, Some("tok-b-0123456789abcdef"), None, None, Ok("b")),
         ("wrong token", &open, Some("tok-c"), None, None, Err(Refusal::WrongToken)),
-        ("longer token", &open, Some("tok-aa"), None, None, Err(Refusal::WrongToken)),
+        ("longer token", &open, Some("tok-a-0123456789abcdeff"), None, None, Err(Refusal::WrongToken)),
         ("empty token", &open, Some(""), None, None, Err(Refusal::WrongToken)),
         ("no token", &open, None, None, None, Err(Refusal::WrongToken)),
-        ("all layers", &strict, Some("tok-a"), good_ip, header, Ok("a")),
-        ("all layers, IPv6", &strict, Some("tok-a"), Some("2001:db8::7"), header, Ok("a")),
-        ("wrong network", &strict, Some("tok-a"), Some("198.51.100.1"), header, Err(Refusal::SourceNotAllowed)),
-        ("no address", &strict, Some("tok-a"), None, header, Err(Refusal::SourceNotAllowed)),
-        ("unreadable address", &strict, Some("tok-a"), Some("proxy"), header, Err(Refusal::SourceNotAllowed)),
-        ("wrong header", &strict, Some("tok-a"), good_ip, Some("Shared"), Err(Refusal::WrongStaticHeader)),
-        ("no header", &strict, Some("tok-a"), good_ip, None, Err(Refusal::WrongStaticHeader)),
+        ("all layers", &strict, Some("tok-a-0123456789abcdef"), good_ip, header, Ok("a")),
+        ("all layers, IPv6", &strict, Some("tok-a-0123456789abcdef"), Some("2001:db8::7"), header, Ok("a")),
+        (
+            "wrong network",
+            &strict,
+            Some("tok-a-0123456789abcdef"),
+            Some("198.51.100.1"),
+            header,
+            Err(Refusal::SourceNotAllowed),
+        ),
+        ("no address", &strict, Some("tok-a-0123456789abcdef"), None, header, Err(Refusal::SourceNotAllowed)),
+        (
+            "unreadable address",
+            &strict,
+            Some("tok-a-0123456789abcdef"),
+            Some("proxy"),
+            header,
+            Err(Refusal::SourceNotAllowed),
+        ),
+        (
+            "wrong header",
+            &strict,
+            Some("tok-a-0123456789abcdef"),
+            good_ip,
+            Some("Shared value of both"),
+            Err(Refusal::WrongStaticHeader),
+        ),
+        ("no header", &strict, Some("tok-a-0123456789abcdef"), good_ip, None, Err(Refusal::WrongStaticHeader)),
         ("header without token", &strict, None, good_ip, header, Err(Refusal::WrongToken)),
     ];
     for (name, scheme, token, ip, header, expected) in rows {
@@ -201,7 +222,7 @@ fn unsigned_deliveries() {
 proptest! {
     #[test]
     fn any_flipped_bit_is_refused(body in proptest::collection::vec(any::<u8>(), 1..200), at in any::<prop::sample::Index>(), bit in 0u8..8) {
-        let value = format!("sha256={}", tag(b"first", &body));
+        let value = format!("sha256={}", tag(b"the first secret", &body));
         let headers = [("x-webhook-signature-256", value.as_str())];
         prop_assert!(outcome(&prefixed(), delivery(&headers, &body), &two_secrets()).is_ok());
         let mut changed = body.clone();

@@ -57,7 +57,8 @@ pub struct Receipt {
     pub items: usize,
 }
 
-/// Why a submission did not get through. No text in it comes from the document or the provider.
+/// Why a submission did not get through. No text in it comes from the provider, nor from the document but the plain name of
+/// a field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubmitError {
     /// The provider takes no submissions.
@@ -101,7 +102,7 @@ pub enum SubmitError {
 fn advice(trouble: &Trouble) -> &'static str {
     match trouble {
         Trouble::Retry { .. } | Trouble::Quota { .. } => "it may have been taken: submit the same document again",
-        Trouble::Permanent { .. } => "close it once you know what became of it",
+        Trouble::Permanent { .. } => "then it is shown to a person, unless the same document is taken before",
     }
 }
 

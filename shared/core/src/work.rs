@@ -20,6 +20,7 @@ use crate::audit::{ARRIVED, is_loss};
 use crate::call::Called;
 use crate::circuit::MAX_SPARED_SECS;
 use crate::delivery::Verified;
+use crate::detail::{detail, foreign_part, is_in_its_providers_partition};
 use crate::entry::{Announcement, Entry, Progress, Snapshot, State};
 use crate::expect::{Asker, delay_until};
 use crate::identity::{ItemKey, ProviderId};
@@ -113,6 +114,10 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         };
         if entry.state != State::Open || !ours {
             return Ok(());
+        }
+        if !is_in_its_providers_partition(&entry) {
+            let owner = self.asker.providers.get(key.provider());
+            return park(inbox, owner, key, "the entry's provider is not the one of its key").await;
         }
         // The claim that led here counted an attempt.
         let made = entry.attempts.saturating_sub(u32::from(debt != JobDebt::Fresh));
@@ -316,13 +321,19 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             self.settle(provider, entry, Some("another entry brought this effect already")).await?;
             return Ok(None);
         };
-        let detail = detail(provider, entry, &outcome, &id, applied);
+        let detail = detail(provider.id(), entry, &outcome, &id, applied);
         // What a second asking might answer differently is fixed before anybody hears of it.
         let detail = match &entry.frozen {
             Some(frozen) => frozen.clone(),
             None if outcome.pulled || outcome.status.is_some() => ledger.freeze(&entry.key, &detail).await?,
             None => detail,
         };
+        // Frozen by an earlier attempt, or by somebody who may write the row and nothing else.
+        if let Some(part) = foreign_part(&detail, provider.id(), entry, &id) {
+            return Ok(Some(Unsettled::Hopeless(format!(
+                "the frozen detail is not this entry's own: look at its {part}"
+            ))));
+        }
         let announcement = Announcement {
             source: format!("hookledger.{}", provider.id()),
             detail_type: entry.event_type.clone(),
@@ -493,26 +504,4 @@ pub(crate) async fn park(
         inbox.meter().count(Metric::EntriesParked, provider.map(Provider::id), 1);
     }
     Ok(())
-}
-
-/// The published detail: what happened, where the rows are, and a stable id to deduplicate by. No raw body, ever.
-fn detail(provider: &dyn Provider, entry: &Entry, outcome: &Outcome, id: &str, applied: Option<bool>) -> String {
-    let summary: serde_json::Map<String, serde_json::Value> =
-        outcome.summary.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-    let mut detail = serde_json::json!({
-        "version": 1,
-        "id": id,
-        "provider": provider.id().0,
-        "type": entry.event_type,
-        "subject": entry.key.pk,
-        "origin": entry.origin.as_str(),
-        "received_at": entry.received_at.to_string(),
-        "occurred_at": entry.occurred_at.map(|at| at.to_string()),
-        "summary": summary,
-        "entry": { "pk": entry.key.pk, "sk": entry.key.sk },
-    });
-    if let (Some(applied), Some(object)) = (applied, detail.as_object_mut()) {
-        object.insert("applied".into(), applied.into());
-    }
-    detail.to_string()
 }

@@ -78,7 +78,7 @@ async fn table(local: &Local, evidence: &mut Evidence) -> Outcome<()> {
                 let place = format!("table, {name} of {pk} {sk}");
                 attribute(evidence, &place, value, is_body(pk, sk, name));
                 evidence.add(format!("table, name of {name} of {pk} {sk}"), name.clone());
-                if let (true, Some(bytes)) = (pk.starts_with("body#"), binary(value)) {
+                if let (true, Some(bytes)) = (is_chunk(pk), binary(value)) {
                     chunks.entry(pk.to_string()).or_default().insert(sk.to_string(), bytes);
                 }
             }
@@ -98,7 +98,12 @@ async fn table(local: &Local, evidence: &mut Evidence) -> Outcome<()> {
 /// Where the bytes of a delivery belong: an entry's body, its chunks, the quarantine.
 fn is_body(pk: &str, sk: &str, name: &str) -> bool {
     let entry = sk.starts_with("event#") || pk.contains("#refused#");
-    (name == "body" && entry) || (name == "bytes" && pk.starts_with("body#"))
+    (name == "body" && entry) || (name == "bytes" && is_chunk(pk))
+}
+
+/// Whether it is a piece of a body: `<provider>#body#<digest>`.
+fn is_chunk(pk: &str) -> bool {
+    pk.split('#').nth(1) == Some("body")
 }
 
 /// Walks a value down to its texts and bytes.

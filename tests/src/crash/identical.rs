@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{USUAL_VISIBILITY_SECS, VISIBILITY_SECS};
 use crate::hour::held::Held;
 use crate::hour::judge::judge;
-use crate::hour::truth::{Fact, Told};
+use crate::hour::truth::{Balance, Fact, Told};
 use crate::local::{Local, Outcome, PATIENCE, until};
 
 /// Deliveries at once: the sandbox sends half of them in one order.
@@ -133,7 +133,7 @@ async fn event(local: &Local, id: &str, provider: u32) -> Outcome<(Told, String)
                 json!([{ "authorizer_unique_id": "authorizer-0", "balance": 7.25, "balance_status_code": 0 }]);
             local.sandbox.batch(id, "complete", balances).await?;
             let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": id }).to_string();
-            let balances = vec![Some("7.25".to_string())];
+            let balances = vec![Balance { authorizer: "authorizer-0".into(), amount: Some("7.25".into()) }];
             ("rightfoot", Fact::Batch { batch_id: id.to_string(), balances }, body)
         }
         2 => {
@@ -144,7 +144,11 @@ async fn event(local: &Local, id: &str, provider: u32) -> Outcome<(Told, String)
                 "reason": "",
             });
             let progress = "completed".to_string();
-            ("finbox", Fact::Statement { entity_id, link_id: None, statement_id, progress }, body.to_string())
+            (
+                "finbox",
+                Fact::Statement { entity_id, link_id: None, statement_id, progress, overtaken: false },
+                body.to_string(),
+            )
         }
         _ => {
             let data = r#"{"amount":-0.10}"#.to_string();

@@ -18,11 +18,16 @@ pub struct Declared {
 }
 
 /// Everything that may be lost.
-pub static ALL: [Declared; 3] = [
+pub static ALL: [Declared; 4] = [
     Declared {
         what: "FinBox: a failed attempt without link and statement",
         why: "failed attempts are listed by link only, and entities show statements only",
         is: |told, _| matches!(told.fact, Fact::Attempt { link_id: None, .. }),
+    },
+    Declared {
+        what: "FinBox: that a session expired",
+        why: "the poll of a session asks for its progress, and one that expired has none",
+        is: |told, _| matches!(told.fact, Fact::Expiry { .. }),
     },
     Declared {
         what: "Run Payments: an event that is no merchant's status",
@@ -43,10 +48,10 @@ pub fn declaration(told: &Told, truth: &[Told]) -> Option<&'static Declared> {
 
 /// Whether the merchant got another status later on.
 fn left_behind(told: &Told, truth: &[Told]) -> bool {
-    let Fact::Status { merchant_id, idempotency_key, .. } = &told.fact else { return false };
+    let Fact::Status { merchant_id, status, .. } = &told.fact else { return false };
     let mut of_merchant = truth.iter().filter_map(|told| match &told.fact {
-        Fact::Status { merchant_id: id, idempotency_key: key, .. } if id == merchant_id => Some(key),
+        Fact::Status { merchant_id: id, status, .. } if id == merchant_id => Some(status),
         _ => None,
     });
-    of_merchant.next_back() != Some(idempotency_key)
+    of_merchant.next_back() != Some(status)
 }

@@ -1,8 +1,10 @@
 //! What the ledger holds of one run, and what was published about it, read from outside.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use flate2::read::DeflateDecoder;
 use hookledger_core::identity::ItemKey;
 use serde_json::Value;
 
@@ -36,6 +38,8 @@ pub struct Entry {
     pub origin: String,
     /// Why it stands where it stands.
     pub reason: String,
+    /// What was delivered, or found, where it is stored beside it.
+    pub body: Option<String>,
 }
 
 /// A result row.
@@ -43,7 +47,7 @@ pub struct Entry {
 pub struct Row {
     /// Its columns.
     pub columns: BTreeMap<String, String>,
-    /// Its document, where it is short enough to be stored as it came.
+    /// Its document, where it is stored beside it.
     pub document: Option<String>,
 }
 
@@ -83,7 +87,8 @@ impl Held {
         match kind.as_str() {
             "event" => {
                 let (state, event_type) = (text("state"), text("event_type"));
-                let entry = Entry { state, event_type, origin: text("origin"), reason: text("reason") };
+                let (origin, reason, body) = (text("origin"), text("reason"), stored(item, "body"));
+                let entry = Entry { state, event_type, origin, reason, body };
                 self.entries.insert(key, entry);
             }
             "fact" => self.facts.push(key),
@@ -105,9 +110,17 @@ fn row(item: &HashMap<String, AttributeValue>) -> Row {
     let columns = item.get("columns").and_then(|value| value.as_m().ok());
     let columns = columns.into_iter().flatten();
     let columns = columns.filter_map(|(name, value)| Some((name.clone(), value.as_s().ok()?.clone())));
-    let document = item.get("document").and_then(|value| value.as_b().ok());
-    Row {
-        columns: columns.collect(),
-        document: document.and_then(|bytes| String::from_utf8(bytes.clone().into_inner()).ok()),
+    Row { columns: columns.collect(), document: stored(item, "document") }
+}
+
+/// Bytes that are stored in the item itself, as text: as they came, or deflated.
+fn stored(item: &HashMap<String, AttributeValue>, what: &str) -> Option<String> {
+    let bytes = item.get(what).and_then(|value| value.as_b().ok())?.as_ref();
+    let encoding = item.get(&format!("{what}_encoding")).and_then(|value| value.as_s().ok());
+    if encoding.is_some_and(|encoding| encoding == "deflate") {
+        let mut text = String::new();
+        DeflateDecoder::new(bytes).read_to_string(&mut text).ok()?;
+        return Some(text);
     }
+    String::from_utf8(bytes.to_vec()).ok()
 }

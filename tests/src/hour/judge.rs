@@ -41,6 +41,8 @@ pub struct Judgement {
     pub extra: Vec<String>,
     /// Details that were published more than once under one id, which consumers recognise.
     pub repeated: usize,
+    /// By kind: events that came out as they should in one of the odd ways.
+    pub odd: BTreeMap<&'static str, usize>,
 }
 
 /// The type under which losses stand, as ARCHITECTURE.md has it.
@@ -68,6 +70,9 @@ pub fn judge(truth: &[Told], held: &Held) -> Judgement {
     let mut accounted = Accounted::default();
     for (told, wanted) in truth.iter().zip(wanted(truth)) {
         let found = look(told, &wanted, held, &mut accounted);
+        for kind in if found.is_ok() { wanted.oddities(held) } else { Vec::new() } {
+            *judgement.odd.entry(kind).or_default() += 1;
+        }
         let tally = judgement.tallies.entry(told.provider.clone()).or_default();
         tally.happened += 1;
         match found {
@@ -99,13 +104,8 @@ pub fn judge(truth: &[Told], held: &Held) -> Judgement {
 /// Looks for one event: its entries, their rows, its effect and its publication.
 fn look(told: &Told, wanted: &Wanted, held: &Held, accounted: &mut Accounted) -> Result<Found, String> {
     let carriers = wanted.carriers(held);
-    let mut effects = Vec::new();
-    let mut pushed = false;
-    for (key, is_webhook) in &carriers {
-        accounted.entries.insert(key.clone());
-        effects.push(key.clone());
-        pushed |= *is_webhook && held.entries[key].origin == "push";
-    }
+    let pushed = carriers.iter().any(|(key, is_webhook)| *is_webhook && held.entries[key].origin == "push");
+    accounted.entries.extend(carriers.iter().map(|(key, _)| key.clone()));
     let loss = wanted.loss.as_ref().and_then(|sk| held.entries.get_key_value(&wanted.row(sk)));
     accounted.entries.extend(loss.map(|(key, _)| key.clone()));
     if carriers.is_empty() || (told.acknowledged && !carriers.iter().any(|(_, is_webhook)| *is_webhook)) {
@@ -117,6 +117,47 @@ fn look(told: &Told, wanted: &Wanted, held: &Held, accounted: &mut Accounted) ->
             Ok(Found::Nothing)
         };
     }
+    let beside = carriers.iter().find(|(key, _)| wanted.is_beside(key));
+    // What is kept beside the first content has no effect of its own.
+    let effects = if beside.is_some() { Vec::new() } else { effects(wanted, held, &carriers, accounted)? };
+    if let Some((_, loss)) = loss.filter(|(_, loss)| loss.state != "done") {
+        return Err(format!("it is held, and its loss is {} ({})", loss.state, loss.reason));
+    }
+    let found = if told.acknowledged || pushed { Found::Delivered } else { Found::Recovered };
+    if let Some((key, _)) = beside {
+        let Entry { state, reason, .. } = &held.entries[key];
+        return if state == "ignored" { Ok(found) } else { Err(format!("its second content is {state} ({reason})")) };
+    }
+    for (key, _) in &carriers {
+        let entry = &held.entries[key];
+        if entry.state != "done" {
+            return Err(format!("its entry is {} ({})", entry.state, entry.reason));
+        }
+    }
+    if wanted.is_overtaken(held) {
+        return Ok(found);
+    }
+    for (sk, content) in &wanted.rows {
+        match held.rows.get(&wanted.row(sk)) {
+            Some(row) if content.is_in(row) => {}
+            Some(row) => return Err(format!("its row {sk} is {row:?} and not {content:?}")),
+            None => return Err(format!("its row {sk} is missing")),
+        }
+    }
+    for effect in &effects {
+        published(wanted, held, effect)?;
+    }
+    Ok(found)
+}
+
+/// The rows that carry its effect. What belongs to it, whether or not it has to be there, is accounted for.
+fn effects(
+    wanted: &Wanted,
+    held: &Held,
+    carriers: &[(ItemKey, bool)],
+    accounted: &mut Accounted,
+) -> Result<Vec<ItemKey>, String> {
+    let mut effects: Vec<ItemKey> = carriers.iter().map(|(key, _)| key.clone()).collect();
     if let Some(sk) = &wanted.fact {
         // A status' effect is its fact, whichever entry brought it.
         effects = vec![wanted.row(sk)];
@@ -130,37 +171,29 @@ fn look(told: &Told, wanted: &Wanted, held: &Held, accounted: &mut Accounted) ->
         accounted.rows.insert(wanted.row(&sk));
     }
     accounted.published.extend(effects.iter().map(ItemKey::stable_id));
-    if let Some((_, loss)) = loss.filter(|(_, loss)| loss.state != "done") {
-        return Err(format!("it is held, and its loss is {} ({})", loss.state, loss.reason));
-    }
-    for (key, _) in &carriers {
-        let entry = &held.entries[key];
-        if entry.state != "done" {
-            return Err(format!("its entry is {} ({})", entry.state, entry.reason));
+    if let Some((entry, fact)) = &wanted.again {
+        let (entry, fact) = (wanted.row(entry), wanted.row(fact));
+        if let Some(again) = held.entries.get(&entry).filter(|again| again.state != "done") {
+            return Err(format!("it was listed once more, and that is {} ({})", again.state, again.reason));
         }
+        accounted.published.insert(fact.stable_id());
+        accounted.entries.insert(entry);
+        accounted.facts.insert(fact);
     }
-    for (sk, content) in &wanted.rows {
-        match held.rows.get(&wanted.row(sk)) {
-            Some(row) if content.is_in(row) => {}
-            Some(row) => return Err(format!("its row {sk} is {row:?} and not {content:?}")),
-            None => return Err(format!("its row {sk} is missing")),
-        }
+    Ok(effects)
+}
+
+/// An effect has to be published, as it has to be, and not in two ways.
+fn published(wanted: &Wanted, held: &Held, effect: &ItemKey) -> Result<(), String> {
+    let copies = held.published.get(&effect.stable_id()).ok_or("it was not published")?;
+    if copies.iter().any(|detail| *detail != copies[0]) {
+        return Err("two different details were published under its id".into());
     }
-    for effect in &effects {
-        match held.published.get(&effect.stable_id()) {
-            None => return Err("it was not published".into()),
-            Some(copies) if copies.iter().any(|detail| *detail != copies[0]) => {
-                return Err("two different details were published under its id".into());
-            }
-            Some(copies) => {
-                let summary = &copies[0]["summary"];
-                if let Some((name, said)) = wanted.summary.iter().find(|(name, said)| summary[*name] != *said) {
-                    return Err(format!("its summary {summary} does not say that {name} is {said}"));
-                }
-            }
-        }
+    let summary = &copies[0]["summary"];
+    match wanted.summary.iter().find(|(name, said)| summary[*name] != *said) {
+        Some((name, said)) => Err(format!("its summary {summary} does not say that {name} is {said}")),
+        None => Ok(()),
     }
-    Ok(if told.acknowledged || pushed { Found::Delivered } else { Found::Recovered })
 }
 
 /// What is lost, and known to be, is shown to a person: parked, as what it is.

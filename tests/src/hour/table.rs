@@ -1,5 +1,6 @@
 //! What was seen, as a table.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Played;
@@ -26,6 +27,12 @@ impl fmt::Display for Played {
             write!(f, " {provider} {};", statuses.join(", "))?;
         }
         writeln!(f)?;
+        let mut odd: BTreeMap<&str, u64> = BTreeMap::new();
+        for (kind, count) in self.odd_answers.values().flatten() {
+            *odd.entry(kind).or_default() += count;
+        }
+        let odd: Vec<String> = odd.into_iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+        writeln!(f, "odd answers: {}", odd.join(", "))?;
         line(
             f,
             "",
@@ -46,6 +53,8 @@ impl fmt::Display for Played {
         for (what, (count, why)) in &self.judgement.declared {
             writeln!(f, "declared lost: {count} × {what}: {why}")?;
         }
+        let odd: Vec<String> = self.judgement.odd.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+        writeln!(f, "odd events, and right: {}", odd.join(", "))?;
         if self.judgement.repeated > 0 {
             writeln!(f, "{} details were published more than once, under one id each", self.judgement.repeated)?;
         }

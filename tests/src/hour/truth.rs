@@ -17,23 +17,36 @@ pub struct Told {
     pub acknowledged: bool,
 }
 
+/// A balance of a batch. One authorizer may have several.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Balance {
+    /// Whose it is.
+    pub authorizer: String,
+    /// In the digits it was shown with.
+    pub amount: Option<String>,
+}
+
 /// What happened, in the provider's words.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the fields are the providers' own")]
 pub enum Fact {
-    /// Rightfoot: a batch is complete. The balances are of `authorizer-0` and so on.
-    Batch { batch_id: String, balances: Vec<Option<String>> },
-    /// Fynapse: an extract; `data` as it was written.
+    /// Rightfoot: a batch is complete.
+    Batch { batch_id: String, balances: Vec<Balance> },
+    /// Fynapse: an extract; `data` as it was written. Two may have one id.
     Extract { event_id: String, data: String },
-    /// FinBox: a statement is completed or failed.
-    Statement { entity_id: String, link_id: Option<String>, statement_id: String, progress: String },
+    /// FinBox: a statement is completed or failed; `overtaken`: it failed and was completed soon after.
+    Statement { entity_id: String, link_id: Option<String>, statement_id: String, progress: String, overtaken: bool },
     /// FinBox: net banking failed before there was a statement.
     Attempt { entity_id: String, link_id: Option<String>, reason: String },
-    /// FinBox: a session has all it needs.
-    Session { session_id: String },
-    /// Run Payments: a merchant got a status.
-    Status { merchant_id: String, status: String, idempotency_key: String },
+    /// FinBox: a session has all it needs, and was not processed yet.
+    Session { session_id: String, accounts: u64, failed_accounts: u64 },
+    /// FinBox: a session was processed.
+    Enrichment { session_id: String, accounts: u64, failed_accounts: u64 },
+    /// FinBox: a session expired; `deleted`: and is gone.
+    Expiry { session_id: String, deleted: bool },
+    /// Run Payments: a merchant got a status. Two of them may have one key. `ahead`: its stamp lies hours ahead.
+    Status { merchant_id: String, status: String, idempotency_key: String, ahead: bool },
     /// Run Payments: a transaction, a chargeback and the like; the amount in the digits it was sent with.
     Movement { event_type: String, source_id: String, amount: String, idempotency_key: String },
 }

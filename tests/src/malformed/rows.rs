@@ -125,7 +125,11 @@ impl Table<'_> {
 
     /// Genuine, and no JSON object with the fields that make an event.
     fn unreadable(&mut self, provider: &'static str) {
-        let (status, kept) = if provider == "rightfoot" { (400, Kept::Unreadable) } else { (200, Kept::Parked) };
+        let (status, kept) = match provider {
+            "rightfoot" => (400, Kept::Unreadable),
+            "finbox" => (200, Kept::Unreadable),
+            _ => (200, Kept::Parked),
+        };
         // Each its own bytes: of the same bytes, the second would be the first one's duplicate.
         let run = self.keys.run.clone();
         let not_utf8 = [b"\xff\xfe\x00", run.as_bytes()].concat();

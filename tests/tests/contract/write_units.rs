@@ -13,7 +13,6 @@ use aws_sdk_dynamodb::config::interceptors::{
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
-use aws_sdk_dynamodb::operation::batch_write_item::{BatchWriteItemInput, BatchWriteItemOutput};
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemInput, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
@@ -77,8 +76,6 @@ impl Intercept for Bill {
             put.return_consumed_capacity = asked;
         } else if let Some(update) = context.input_mut().downcast_mut::<UpdateItemInput>() {
             update.return_consumed_capacity = asked;
-        } else if let Some(batch) = context.input_mut().downcast_mut::<BatchWriteItemInput>() {
-            batch.return_consumed_capacity = asked;
         }
         Ok(())
     }
@@ -93,9 +90,7 @@ impl Intercept for Bill {
             Some(Ok(output)) => {
                 let put = output.downcast_ref::<PutItemOutput>().map(PutItemOutput::consumed_capacity);
                 let update = output.downcast_ref::<UpdateItemOutput>().map(UpdateItemOutput::consumed_capacity);
-                let batch =
-                    output.downcast_ref::<BatchWriteItemOutput>().map(|batch| batch.consumed_capacity().first());
-                if let Some(capacity) = put.or(update).or(batch) {
+                if let Some(capacity) = put.or(update) {
                     self.add(Some(capacity.expect("the engine states what it charges")));
                 }
             }

@@ -65,6 +65,10 @@ async fn send(local: &Local, row: &Row) -> Result<(u16, Value), String> {
 
 async fn check(local: &Local, row: &Row, sent_at: UnixMs, status: u16, body: &Value) -> Result<(), String> {
     let (member, text) = row.answer();
+    // FinBox is not told that something was taken which found no room.
+    if status == 503 && row.status == 200 && row.kept == Kept::Unreadable {
+        return quarantined(local, row, sent_at, "unreadable").await;
+    }
     if status != row.status || body[member] != text {
         return Err(format!("answered {status} {body}"));
     }

@@ -16,6 +16,9 @@ async fn random_hour() {
         assert!(played.is_as_it_should_be(), "{played}");
         // Bad weather that nobody met would show nothing.
         assert!(played.failed_with(500..600) > 0 && played.failed_with(429..430) > 0, "{played}");
+        for kind in ["html", "byte_order_mark", "page_without_flag", "page_in_camel_case", "refused_page_token"] {
+            assert!(played.odd(kind) > 0, "nobody met {kind}: {played}");
+        }
         assert!(sum(|tally| tally.happened) >= 500 && sum(|tally| tally.recovered) > 0, "{played}");
         assert!(sum(|tally| tally.reported) > 0, "{played}");
     }

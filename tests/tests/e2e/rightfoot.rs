@@ -16,6 +16,12 @@ async fn submit(local: &Local, provider: &str, document: &Value) -> Answered {
     local.http.signed("execute-api", "POST", &url, &[], document.to_string().into_bytes()).await.unwrap()
 }
 
+/// Gives the expectations function an order without the gateway; its answer is the HTTP answer as JSON.
+async fn ordered(local: &Local, order: Value) -> Value {
+    let path = format!("/2015-03-31/functions/{}/invocations", local.stack.function("expectations").unwrap());
+    local.http.aws("lambda", "POST", &path, &[], order.to_string().into_bytes()).await.unwrap().json().unwrap()
+}
+
 fn reference(answered: &Answered) -> String {
     answered.json().unwrap()["reference"].as_str().unwrap().to_string()
 }
@@ -98,6 +104,25 @@ async fn a_balance_request_through_us_is_heard_to_its_end() {
     assert_eq!(taken.json().unwrap()["submission"], submission);
     expectation_is(local, submission, ExpectationState::Met).await;
     local.expect("DELETE", "rightfoot", &reference(&taken)).await.unwrap();
+
+    // What is owed for a submission is looked at from outside, and neither made nor ended; by either door.
+    for (method, action) in [("PUT", "put"), ("DELETE", "delete")] {
+        let answered = local.expect(method, "rightfoot", submission).await.unwrap();
+        assert_eq!(answered.status, 400, "{method}: {}", answered.text());
+        assert!(answered.text().contains("must not begin with submission:"), "{method}: {}", answered.text());
+        let order = json!({ "action": action, "provider": "rightfoot", "reference": submission });
+        let answered = ordered(local, order).await;
+        assert_eq!(answered["statusCode"], 400, "{action}: {answered}");
+    }
+    assert_eq!(local.expect("GET", "rightfoot", submission).await.unwrap().status, 200);
+    // No field goes to Rightfoot that it does not document.
+    let mut more = document("third");
+    more["callback_url"] = json!("https://else.example");
+    let refused = submit(local, "rightfoot", &more).await;
+    assert_eq!(refused.status, 400, "{}", refused.text());
+    assert!(refused.text().contains("field callback_url"), "{}", refused.text());
+    let order = json!({ "action": "submit", "provider": "rightfoot", "document": more });
+    assert_eq!(ordered(local, order).await["statusCode"], 400);
 
     assert!(!whole_table(local).await.contains(&canary), "an authorizer's data is in the table");
 }

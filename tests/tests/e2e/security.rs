@@ -142,15 +142,15 @@ enum Try {
 }
 
 const SECRETS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
-const NOBODY_MAY: [Try; 4] = [Try::Delete, Try::Scan, Try::DropTable, Try::Purge];
-const MIGHT: [Try; 5] = [Try::Get, Try::Put, Try::Query, Try::BatchWrite, Try::Publish];
+const NOBODY_MAY: [Try; 5] = [Try::Delete, Try::BatchWrite, Try::Scan, Try::DropTable, Try::Purge];
+const MIGHT: [Try; 4] = [Try::Get, Try::Put, Try::Query, Try::Publish];
 
 impl Try {
     /// Whether the store let it pass; every other failure than a denial is an error of the test.
-    async fn is_allowed(self, clients: &Clients, local: &Local) -> Outcome<bool> {
+    async fn is_allowed(self, clients: &Clients, local: &Local, partition: &str) -> Outcome<bool> {
         let stack = &local.stack;
         let s = |text: &str| AttributeValue::S(text.into());
-        let (table, nowhere) = (&stack.table, "nobody's");
+        let (table, nowhere) = (&stack.table, partition);
         // The worker finds no such entry and is done with the message.
         let job = Job::entry(ItemKey { pk: nowhere.into(), sk: "event#x".into() }).to_json();
         let refusal = match self {
@@ -158,14 +158,7 @@ impl Try {
                 clients.dynamodb.get_item().table_name(table).key("pk", s(nowhere)).key("sk", s("x")).send().await,
             ),
             Self::Put => failed(
-                clients
-                    .dynamodb
-                    .put_item()
-                    .table_name(table)
-                    .item("pk", s("security#test"))
-                    .item("sk", s("x"))
-                    .send()
-                    .await,
+                clients.dynamodb.put_item().table_name(table).item("pk", s(partition)).item("sk", s("x")).send().await,
             ),
             Self::Query => failed(
                 clients
@@ -181,10 +174,8 @@ impl Try {
                 clients.dynamodb.delete_item().table_name(table).key("pk", s(nowhere)).key("sk", s("x")).send().await,
             ),
             Self::BatchWrite => {
-                let put = aws_sdk_dynamodb::types::PutRequest::builder()
-                    .item("pk", s("security#test"))
-                    .item("sk", s("y"))
-                    .build();
+                let put =
+                    aws_sdk_dynamodb::types::PutRequest::builder().item("pk", s(partition)).item("sk", s("y")).build();
                 let put = put.map_err(|error| error.to_string())?;
                 let write = aws_sdk_dynamodb::types::WriteRequest::builder().put_request(put).build();
                 failed(clients.dynamodb.batch_write_item().request_items(table, vec![write]).send().await)
@@ -236,7 +227,7 @@ async fn no_function_may_do_what_it_does_not_need() {
         ("fynapse", receiver, &["fynapse"], &["fynapse"]),
         ("finbox", receiver, &["finbox"], &["finbox"]),
         ("runpayments", receiver, &["runpayments"], &["runpayments"]),
-        ("worker", &[Try::Get, Try::Put, Try::Query, Try::BatchWrite, Try::Publish], &SECRETS, &SECRETS),
+        ("worker", &[Try::Get, Try::Put, Try::Query, Try::Publish], &SECRETS, &SECRETS),
         ("reconciler", &[Try::Get, Try::Put, Try::Query], &SECRETS, &SECRETS),
         ("expectations", receiver, &["rightfoot"], &SECRETS),
     ];
@@ -244,6 +235,9 @@ async fn no_function_may_do_what_it_does_not_need() {
     let mut wrong = Vec::new();
     for (function, may, secrets, queues) in rows {
         let clients = local.clients_as(function).await.unwrap();
+        // Rows that the template lets it touch, on AWS too: a batch of nobody's, or below its own provider.
+        let provider = if SECRETS.contains(&function) { function } else { "rightfoot" };
+        let partition = format!("{provider}#batch#nobodys");
         let reads = SECRETS.into_iter().map(Try::Secret);
         let writes = SECRETS.into_iter().map(Try::WriteSecret);
         let sends = SECRETS.into_iter().map(Try::Send);
@@ -256,7 +250,7 @@ async fn no_function_may_do_what_it_does_not_need() {
                 Try::Receive(_) => function == "worker",
                 other => may.contains(&other),
             };
-            let allowed = attempt.is_allowed(&clients, local).await.unwrap();
+            let allowed = attempt.is_allowed(&clients, local, &partition).await.unwrap();
             if allowed != expected {
                 wrong.push(format!("{function}: {attempt:?} is {}", if allowed { "allowed" } else { "denied" }));
             }

@@ -212,6 +212,21 @@ fn a_byte_order_mark_costs_no_second_question() {
     });
 }
 
+/// The mark is no part of the JSON: whoever reads the ledger gets the document alone.
+#[test]
+fn a_byte_order_mark_is_kept_in_no_document() {
+    each_way(|provider, way| {
+        let documents = |body: String| {
+            let town = begun(provider, way, move |_| answer(200, body.clone()));
+            town.pass_minutes(20);
+            let rows = town.inbox.ledger.all_rows().into_iter();
+            rows.map(|(key, stored)| (key.sk, String::from_utf8(stored.row.document).unwrap())).collect::<Vec<_>>()
+        };
+        let (marked, plain) = (documents(format!("\u{feff}{GOOD}")), documents(GOOD.into()));
+        ensure(marked == plain, || format!("{marked:?}, not {plain:?}"))
+    });
+}
+
 #[test]
 fn a_quota_that_is_used_up_for_hours_parks_nothing() {
     const HOURS: u64 = 6;

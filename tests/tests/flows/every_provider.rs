@@ -118,11 +118,12 @@ fn each_secret_can_be_rotated_without_a_loss() {
     for (provider, body) in EVENTS {
         let town = town();
         let here = town.provider(provider).id();
-        let others = r#"[{"id":"before","value":"the-value-before"}]"#;
+        let others = r#"[{"id":"before","value":"the-value-before-this-one"}]"#;
         town.inbox.secrets.set(here, &format!(r#"{{"signing_secrets":{others},"url_tokens":{others}}}"#));
         assert_eq!(town.deliver(provider, body).status, 403, "{provider}: the new value is not known yet");
         // Both live side by side: the new one counts at once, with the old document still cached.
-        let both = r#"[{"id":"before","value":"the-value-before"},{"id":"now","value":"a-secret-of-the-tests"}]"#;
+        let both =
+            r#"[{"id":"before","value":"the-value-before-this-one"},{"id":"now","value":"a-secret-of-these-tests"}]"#;
         town.inbox.secrets.rotate(here, &format!(r#"{{"signing_secrets":{both},"url_tokens":{both}}}"#));
         assert_eq!(town.deliver(provider, body).status, 200, "{provider}");
         town.work();

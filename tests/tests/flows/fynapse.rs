@@ -269,12 +269,17 @@ fn no_error_path_makes_fynapse_give_up() {
         ),
         ("a future signature", nothing, |delivery| delivery.received_at = delivery.received_at.minus_secs(301), 403),
         ("a late one, still in time", nothing, |d| d.received_at = d.received_at.plus_secs(72 * 3600), 200),
-        ("another secret", |town| set_secret(town, r#"{"signing_secrets":[{"id":"x","value":"y"}]}"#), genuine, 403),
+        (
+            "another secret",
+            |town| set_secret(town, r#"{"signing_secrets":[{"id":"x","value":"another-secret-yet"}]}"#),
+            genuine,
+            403,
+        ),
         ("no secrets", |town| set_secret(town, "{}"), genuine, 503),
         (
             "a secret that is over",
             |town| {
-                let ended = r#"{"signing_secrets":[{"id":"x","value":"y","not_after":"2020-01-01T00:00:00Z"}]}"#;
+                let ended = r#"{"signing_secrets":[{"id":"x","value":"another-secret-yet","not_after":"2020-01-01T00:00:00Z"}]}"#;
                 set_secret(town, ended);
             },
             genuine,

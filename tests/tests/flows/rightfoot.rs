@@ -2,6 +2,8 @@
 
 #[path = "rightfoot/canary.rs"]
 mod canary;
+#[path = "rightfoot/doors.rs"]
+mod doors;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -68,7 +70,7 @@ fn a_submission_is_expected_before_it_is_sent() {
     assert_eq!((receipt.reference.as_str(), receipt.items), ("b1", 1));
     assert_eq!(town.inbox.ledger.faults.calls(), ["expect", "expect", "end_expectation"]);
     let sent = posted(&town);
-    assert!(sent[0].ends_with(r#""webhook_url":"https://us.example/webhooks/rightfoot/a-secret-of-the-tests"}"#));
+    assert!(sent[0].ends_with(r#""webhook_url":"https://us.example/webhooks/rightfoot/a-secret-of-these-tests"}"#));
     let (submissions, batches) = expectations(&town);
     assert_eq!(
         (submissions[0].state, submissions[0].reference.as_str()),
@@ -180,14 +182,17 @@ fn a_rotation_between_two_attempts_makes_no_second_batch() {
     submit(&town, DOCUMENT).unwrap_err();
     let tokens = |old: &str| {
         format!(
-            r#"{{"url_tokens":[{{"id":"t2","value":"the-new-token"}},{{"id":"t1","value":"a-secret-of-the-tests"{old}}}]}}"#
+            r#"{{"url_tokens":[{{"id":"t2","value":"the-new-token-of-the-tests"}},{{"id":"t1","value":"a-secret-of-these-tests"{old}}}]}}"#
         )
     };
     town.inbox.secrets.set(id("rightfoot"), &tokens(r#","not_after":"2040-01-02T00:00:00Z""#));
     submit(&town, DOCUMENT).unwrap();
     assert_eq!(posted(&town)[0], posted(&town)[1], "the old token is live still");
     submit(&town, &DOCUMENT.replace("a1", "a2")).unwrap();
-    assert!(posted(&town)[2].contains("the-new-token"), "what is new goes out with the token that lives longest");
+    assert!(
+        posted(&town)[2].contains("the-new-token-of-the-tests"),
+        "what is new goes out with the token that lives longest"
+    );
 }
 
 #[test]
@@ -217,12 +222,13 @@ fn what_the_provider_does_not_take_is_told_and_stays_owed() {
 }
 
 #[test]
-fn a_submission_that_is_closed_expires_no_more() {
+fn a_submission_that_was_refused_is_closed_by_nobody_and_shown_to_a_person() {
     let (town, _) = rightfoot(|| answer(422, ""));
     let Err(SubmitError::NotAccepted { submission, .. }) = submit(&town, DOCUMENT) else { panic!("taken") };
-    assert!(run(expect::close(&town.inbox, town.provider("rightfoot"), &submission)).unwrap());
+    let closed = run(expect::close(&town.inbox, town.provider("rightfoot"), &submission));
+    assert_eq!(closed, Err(expect::ExpectError::OfASubmission));
     town.pass_minutes(65);
-    assert_eq!(town.inbox.meter.total(Metric::ExpectationsExpired), 0);
+    assert_eq!(town.inbox.meter.total(Metric::ExpectationsExpired), 1);
 }
 
 #[test]

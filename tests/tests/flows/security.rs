@@ -1,18 +1,23 @@
 //! What was refused: looked at again when the secrets are right, and no more of it kept than its cap.
 
 use hookledger_core::delivery::Delivery;
-use hookledger_core::entry::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_SOURCE, State};
-use hookledger_core::ports::{Clock, Metric};
+use hookledger_core::entry::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_SOURCE, NewEntry, Origin, Start, State};
+use hookledger_core::identity::ItemKey;
+use hookledger_core::ports::{Clock, Ledger, Metric};
 use hookledger_core::reverify::{ReverifyError, Verdict, reverify};
 use hookledger_core::secret::Secret;
 use hookledger_core::signature::Refusal;
-use hookledger_tests::memory::{Side, killed_after, run};
+use hookledger_tests::memory::{Side, answer, killed_after, run};
+use hookledger_tests::samples::event_of;
 use hookledger_tests::town::{Town, id, right_secrets};
+use proptest::prelude::*;
+use serde_json::{Value, json};
 
-use super::{BATCH, STATEMENT, transaction};
+use super::{BALANCES, BATCH, STATEMENT, transaction};
 
 const FYNAPSE: &str = r#"{"event_id":"e1","type":"balance.extracted","data":1}"#;
-const TYPO: &str = r#"{"signing_secrets":[{"id":"typo","value":"x"}],"url_tokens":[{"id":"typo","value":"x"}]}"#;
+const TYPO: &str = r#"{"signing_secrets":[{"id":"typo","value":"typo-and-of-the-right-length"}],
+                       "url_tokens":[{"id":"typo","value":"typo-and-of-the-right-length"}]}"#;
 const DAY: &str = "2040-01-01";
 
 /// A body of each provider, and the id of what proves it.
@@ -202,4 +207,126 @@ fn ten_thousand_forged_in_a_minute_are_counted_and_not_kept() {
     forged.path_token = None;
     town.deliver_this(forged);
     assert_eq!(town.inbox.ledger.refusals().len(), usize::from(MAX_QUARANTINED_PER_SOURCE) + 1);
+}
+
+/// A detail as the worker would freeze it for this entry.
+fn frozen_for(key: &ItemKey, provider: &str, event_type: &str) -> Value {
+    json!({
+        "version": 1, "id": key.stable_id(), "provider": provider, "type": event_type, "subject": key.pk,
+        "origin": "push", "received_at": "2040-01-01T00:00:00.000Z", "occurred_at": null, "summary": {},
+        "entry": { "pk": key.pk, "sk": key.sk },
+    })
+}
+
+/// Delivers `body`, freezes `detail` as if another function had written it, and lets the worker at it.
+fn worked_with(provider: &'static str, body: &str, detail: &Value) -> Town {
+    let town = Town::new();
+    let key = event_of(provider, body).key();
+    // Rightfoot's and FinBox's APIs confirm what they are asked about.
+    town.inbox.api.answer_with(|url| match url.contains("/balances") {
+        true => answer(200, BALANCES),
+        false => {
+            answer(200, r#"{"progress":[{"status":"completed","statement_id":"s1"}],"accounts":[],"transactions":[]}"#)
+        }
+    });
+    assert_eq!(town.deliver(provider, body).status, 200);
+    run(town.inbox.ledger.freeze(&key, &detail.to_string())).unwrap();
+    town.work();
+    town
+}
+
+/// A receiver that is taken over writes into its own rows what only the worker writes.
+#[test]
+fn a_frozen_detail_that_is_not_its_entrys_own_is_not_published() {
+    for (provider, body, _) in bodies() {
+        let event = event_of(provider, &body);
+        let own = frozen_for(&event.key(), provider, &event.event_type);
+        let town = worked_with(provider, &body, &own);
+        assert_eq!(town.inbox.publisher.published().len(), 1, "{provider}: its own is published");
+        let forged = [
+            ("/provider", json!(if provider == "fynapse" { "finbox" } else { "fynapse" })),
+            ("/type", json!("balance.extracted.twice")),
+            ("/subject", json!("fynapse#event#other")),
+            ("/entry/pk", json!("fynapse#event#other")),
+            ("/entry/sk", json!("event#other")),
+            ("/entry", Value::Null),
+            ("/id", json!("0".repeat(32))),
+            ("/provider", json!(7)),
+            ("", json!("no object")),
+        ];
+        for (place, value) in forged {
+            let mut detail = own.clone();
+            *detail.pointer_mut(place).unwrap() = value;
+            let town = worked_with(provider, &body, &detail);
+            assert_eq!(town.inbox.publisher.published(), [], "{provider}: {place}");
+            let entry = town.only_entry();
+            assert_eq!(entry.state, State::Parked, "{provider}: {place}");
+            let reason = entry.reason.unwrap();
+            assert!(reason.starts_with("the frozen detail is not this entry's own"), "{provider}: {reason}");
+            assert_eq!(town.inbox.meter.of(Metric::EntriesParked, id(provider)), 1, "{provider}: {place}");
+        }
+    }
+}
+
+/// An entry in one provider's partition that says it is another's.
+#[test]
+fn an_entry_that_names_another_provider_than_its_partition_is_parked() {
+    for (owner, body, _) in bodies() {
+        for (claimed, _, _) in bodies().into_iter().filter(|(claimed, ..)| *claimed != owner) {
+            let town = Town::new();
+            let event = event_of(owner, &body);
+            let due_at = town.inbox.clock.now();
+            let forged = NewEntry {
+                provider: id(claimed),
+                event,
+                origin: Origin::Push,
+                received_at: due_at,
+                start: Start::Open { due_at },
+                proof: None,
+                body: body.clone().into_bytes(),
+            };
+            run(town.inbox.ledger.admit(&forged)).unwrap();
+            town.work_on(town.job(&forged.event.key())).unwrap();
+            assert_eq!((town.inbox.publisher.published().len(), town.inbox.api.requests().len()), (0, 0));
+            let entry = town.only_entry();
+            assert_eq!(entry.state, State::Parked, "{claimed} in a partition of {owner}");
+            assert_eq!(entry.reason.unwrap(), "the entry's provider is not the one of its key");
+            assert_eq!(town.inbox.meter.of(Metric::EntriesParked, id(owner)), 1, "counted where the row is");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is frozen, what is published under a provider's name names that provider, the entry and its key.
+    #[test]
+    fn what_is_published_is_always_the_entrys_own(
+        which in 0usize..4,
+        fields in proptest::collection::btree_map(
+            prop_oneof![Just("provider"), Just("type"), Just("subject"), Just("entry"), Just("id"), Just("summary")],
+            prop_oneof![
+                Just(json!("rightfoot")), Just(json!("fynapse")), Just(json!("finbox")), Just(json!("runpayments")),
+                Just(json!(null)), Just(json!({"pk": "fynapse#event#e1", "sk": "event#e1"})), Just(json!({"balances": 9})),
+                "[a-z#.]{0,12}".prop_map(Value::from),
+            ],
+            0..4,
+        ),
+    ) {
+        let (provider, body, _) = bodies()[which].clone();
+        let event = event_of(provider, &body);
+        let own = frozen_for(&event.key(), provider, &event.event_type);
+        let mut detail = own.clone();
+        for (name, value) in &fields {
+            detail[*name] = value.clone();
+        }
+        let town = worked_with(provider, &body, &detail);
+        let published = town.inbox.publisher.published();
+        let changed = ["provider", "type", "subject", "entry", "id"].iter().any(|name| detail[*name] != own[*name]);
+        prop_assert_eq!(published.is_empty(), changed, "{}", detail);
+        for announcement in published {
+            prop_assert_eq!(announcement.source, format!("hookledger.{provider}"));
+            prop_assert_eq!(announcement.detail_type, event.event_type.clone());
+        }
+    }
 }

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     const DOCUMENT: &str = r#"{"later":{"n":1.10,"big":12345678901234567890123},"api":{"client_id":"c"},
-        "signing_secrets":[{"id":"first","value":"v1","note":[1.0]},{"id":"over","value":"v0","not_after":"2020-01-01T00:00:00Z"}]}"#;
+        "signing_secrets":[{"id":"first","value":"the first secret","note":[1.0]},{"id":"over","value":"a secret that is over","not_after":"2020-01-01T00:00:00Z"}]}"#;
 
     fn at(text: &str) -> UnixMs {
         UnixMs::parse_rfc3339(text).unwrap()
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn what_is_not_changed_stays_as_it_was_written() {
         let mut changed = document(DOCUMENT);
-        changed.add("s1@now", &Secret::new("v\"2")).unwrap();
+        changed.add("s1@now", &Secret::new("the \"2nd\" secret")).unwrap();
         changed.end(&["first".into(), "over".into()], at("2026-11-26T12:00:00Z")).unwrap();
         let text = changed.to_text().unwrap();
         for kept in [r#""n":1.10"#, "12345678901234567890123", r#""note":[1.0]"#] {
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(value["api"], json!({"client_id": "c"}));
         assert_eq!(value["signing_secrets"][0]["not_after"], "2026-11-26T12:00:00.000Z");
         assert_eq!(value["signing_secrets"][1]["not_after"], "2020-01-01T00:00:00Z", "an earlier end stays");
-        assert_eq!(value["signing_secrets"][2], json!({"id": "s1@now", "value": "v\"2"}));
+        assert_eq!(value["signing_secrets"][2], json!({"id": "s1@now", "value": "the \"2nd\" secret"}));
         let read = ProviderSecrets::parse(text.reveal()).unwrap();
         let live: Vec<_> = hookledger_core::secret::live(&read.signing_secrets, now()).map(|s| s.id.as_str()).collect();
         assert_eq!(live, ["first", "s1@now"], "both are live until the old one's end");

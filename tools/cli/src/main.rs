@@ -6,12 +6,15 @@
 //! outputs. Set-up commands need `HOOKLEDGER_SECRET_<PROVIDER>` instead, and the provider's settings under the names
 //! that the functions know them by. Bodies and secrets are never printed.
 
+mod doctor;
 mod document;
+mod out;
 mod refused;
 mod setup;
 mod submit;
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -68,12 +71,24 @@ enum Command {
         /// The entry's sort key, `event#…`.
         sort_key: String,
     },
+    /// Looks whether what was set up can work.
+    Doctor(doctor::Doctor),
     /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
     Submit(submit::Submit),
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out::error(format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
     let providers = Providers::read(&|name| std::env::var(name).ok());
     if let Some((_, error)) = providers.all_stopped().next() {
         return Err(error.clone().into());
@@ -84,6 +99,9 @@ async fn main() -> anyhow::Result<()> {
         return setup::run(&order).await;
     }
     let arguments = Arguments::from_arg_matches(&matches)?;
+    if let Command::Doctor(order) = &arguments.command {
+        return doctor::run(&providers, order).await;
+    }
     let env = environment()?;
     let inbox = AwsInbox::new(&env, &Clients::from_env(&env)?)?;
     let today = || inbox.clock.now().day();
@@ -96,6 +114,7 @@ async fn main() -> anyhow::Result<()> {
             replay(&inbox, &providers, ItemKey { pk: subject, sk: sort_key }).await
         }
         Command::Submit(order) => submit::submit(&env, &inbox, &providers, &order).await,
+        Command::Doctor(order) => doctor::run(&providers, &order).await,
     }
 }
 
@@ -133,9 +152,9 @@ async fn parked(inbox: &AwsInbox, limit: usize) -> anyhow::Result<()> {
             Some(Debt::Expectation(expectation)) => format!("{}: never completed", expectation.state.as_str()),
             _ => continue,
         };
-        println!("{}  {}  {}  {reason}", due.due_at, due.key.pk, due.key.sk);
+        out::line(format!("{}  {}  {}  {reason}", due.due_at, due.key.pk, due.key.sk));
     }
-    println!("{} parked", parked.len());
+    out::line(format!("{} parked", parked.len()));
     Ok(())
 }
 
@@ -147,27 +166,27 @@ async fn recent(inbox: &AwsInbox, day: &str, limit: usize) -> anyhow::Result<()>
         let Some((entry, proof)) = inbox.ledger.proved_header(&pointer.key).await? else { continue };
         let (state, origin) = (entry.state.as_str(), entry.origin.as_str());
         let by = proof.as_ref().map(|id| format!("  by {id}")).unwrap_or_default();
-        println!("{}  {state:<7}  {origin}  {}  {}{by}", pointer.received_at, pointer.key.pk, pointer.key.sk);
+        out::line(format!("{}  {state:<7}  {origin}  {}  {}{by}", pointer.received_at, pointer.key.pk, pointer.key.sk));
         if let Some(id) = proof {
             last_uses.entry((entry.provider, id)).or_insert(pointer.received_at);
         }
     }
     for ((provider, id), at) in last_uses {
-        println!("last use of {provider}'s {id}: {at}");
+        out::line(format!("last use of {provider}'s {id}: {at}"));
     }
-    println!("{} on {day}", recent.len());
+    out::line(format!("{} on {day}", recent.len()));
     Ok(())
 }
 
 async fn story(inbox: &AwsInbox, subject: &str) -> anyhow::Result<()> {
     let lines = inbox.ledger.story(subject).await?;
     for StoryLine { key, state, columns } in &lines {
-        println!("{}  {}", key.sk, state.as_deref().unwrap_or(""));
+        out::line(format!("{}  {}", key.sk, state.as_deref().unwrap_or("")));
         for (name, value) in columns {
-            println!("    {name}: {}", readable(name, value));
+            out::line(format!("    {name}: {}", readable(name, value)));
         }
     }
-    println!("{} rows", lines.len());
+    out::line(format!("{} rows", lines.len()));
     Ok(())
 }
 
@@ -191,9 +210,9 @@ async fn replay(inbox: &AwsInbox, providers: &Providers, key: ItemKey) -> anyhow
         None => Err(QueueError("its provider is not built in, or stopped by one of its settings")),
     };
     match sent {
-        Ok(()) => println!("open again, and on its way"),
+        Ok(()) => out::line("open again, and on its way"),
         // The debt is written: the reconciler takes it up.
-        Err(error) => println!("open again; {error}, so the reconciler will take it up within minutes"),
+        Err(error) => out::line(format!("open again; {error}, so the reconciler will take it up within minutes")),
     }
     Ok(())
 }

@@ -57,9 +57,9 @@ async fn list(inbox: &AwsInbox, providers: &Providers, which: &Which) -> anyhow:
     let refused = inbox.ledger.kept(provider.id(), &day, None, which.limit.unwrap_or(LISTED)).await?;
     for Kept { refused: row, .. } in &refused {
         let from = row.source_ip.as_deref().unwrap_or("unknown");
-        println!("{}  {}  {} bytes from {from}: {}", row.at, row.code, row.body_bytes, row.reason);
+        crate::out::line(format!("{}  {}  {} bytes from {from}: {}", row.at, row.code, row.body_bytes, row.reason));
     }
-    println!("{} of {} on {day}", refused.len(), which.provider);
+    crate::out::line(format!("{} of {} on {day}", refused.len(), which.provider));
     Ok(())
 }
 
@@ -69,9 +69,9 @@ async fn look_again(env: &Env, inbox: &AwsInbox, providers: &Providers, which: &
     let day = which.day(inbox);
     let verdicts = reverify(inbox, &secrets, provider, &day, which.limit.unwrap_or(usize::MAX)).await?;
     for (at, verdict) in &verdicts {
-        println!("{at}  {verdict}");
+        crate::out::line(format!("{at}  {verdict}"));
     }
-    println!("{}", summary(&verdicts.into_iter().map(|(_, verdict)| verdict).collect::<Vec<_>>()));
+    crate::out::line(summary(&verdicts.into_iter().map(|(_, verdict)| verdict).collect::<Vec<_>>()));
     Ok(())
 }
 

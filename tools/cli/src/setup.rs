@@ -112,7 +112,7 @@ pub(crate) async fn run(order: &Order<'_>) -> anyhow::Result<()> {
     let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
     let now = SystemClock::new().now();
     for line in carry_out(&api, &Stored { secrets: &secrets, id }, id, setup, step, now).await? {
-        println!("{line}");
+        crate::out::line(line);
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub(crate) async fn submit(env: &Env, inbox: &AwsInbox, providers: &Providers, o
     let webhook_base_url = env.webhook_base_url()?;
     let submitter = Submitter { inbox, api: &api, secrets: secrets.as_ref(), webhook_base_url: &webhook_base_url };
     let Receipt { reference, submission, items } = submitter.submit(provider, &document).await?;
-    println!("{items} taken as {reference}, which is expected now ({submission})");
+    crate::out::line(format!("{items} taken as {reference}, which is expected now ({submission})"));
     Ok(())
 }
 

@@ -117,13 +117,7 @@ async fn get_delivery(
 async fn put_faults(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<Json<Faults>, Problem> {
     let patch = read::<FaultsPatch>(&body)?;
     let provider = sandbox.provider(&patch.provider).ok_or_else(|| Problem::unknown("provider"))?;
-    let mut faults = locked(&sandbox.faults);
-    let faults = faults.entry(provider.name()).or_default();
-    faults.apply(&patch).map_err(Problem::invalid)?;
-    if patch.api.expire_tokens {
-        provider.lapse_tokens();
-    }
-    Ok(Json(faults.clone()))
+    sandbox.change_faults(provider, &patch).map(Json).map_err(Problem::invalid)
 }
 
 async fn get_faults(State(sandbox): State<Arc<Sandbox>>) -> Json<BTreeMap<&'static str, Faults>> {

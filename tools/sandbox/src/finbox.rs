@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::control::{NewKey, Problem, read};
+use crate::faults::Quirk;
 use crate::json::{Fields, fields, raw, text};
 use crate::provider::{Attempted, Ending, Event, Forgery, Letter, Provider, Verdict};
 use crate::sandbox::{Sandbox, locked};
@@ -80,6 +81,10 @@ impl Provider for FinBox {
 
     fn error(&self, status: StatusCode, message: &str) -> Response {
         (status, Json(json!({ "detail": message }))).into_response()
+    }
+
+    fn quirks(&self) -> &'static [Quirk] {
+        &[]
     }
 
     /// Nothing is signed; only the URL can be wrong.

@@ -17,12 +17,14 @@ use axum::routing::post;
 use axum::{Form, Json, Router};
 use bytes::Bytes;
 use http::{StatusCode, Uri};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::deliveries::now;
+use crate::faults::Quirk;
 use crate::json::{fields, text};
-use crate::oauth::{LIFETIME, Purse};
+use crate::oauth::{Purse, dead};
 use crate::provider::{Attempted, Ending, Event, Forgery, Letter, Provider, Verdict};
 use crate::sandbox::{Sandbox, locked};
 use crate::shelf::Shelf;
@@ -83,6 +85,9 @@ struct Row {
     last_response_status: Option<u16>,
     created_at: String,
     updated_at: String,
+    /// How far its stamps are ahead.
+    #[serde(skip)]
+    ahead_secs: u32,
     /// Held where a test put it.
     #[serde(skip)]
     held: bool,
@@ -127,6 +132,10 @@ impl Provider for Fynapse {
 
     fn error(&self, status: StatusCode, message: &str) -> Response {
         (status, Json(json!({ "status": status.as_u16(), "message": message, "timestamp": now() }))).into_response()
+    }
+
+    fn quirks(&self) -> &'static [Quirk] {
+        &[Quirk::DeadTokenStatus, Quirk::TokenLifeMs]
     }
 
     fn forgeries(&self) -> &'static [Forgery] {
@@ -180,8 +189,9 @@ impl Provider for Fynapse {
             status: status.to_owned(),
             attempts: 0,
             last_response_status: None,
-            created_at: now(),
-            updated_at: now(),
+            created_at: stamp(event.ahead_secs),
+            updated_at: stamp(event.ahead_secs),
+            ahead_secs: event.ahead_secs,
             held: event.audit_status.is_some(),
         };
         locked(&self.audit).put(event.delivery_id, row);
@@ -192,7 +202,7 @@ impl Provider for Fynapse {
         let Some(row) = audit.get_mut(delivery_id) else { return };
         row.attempts = attempts;
         row.last_response_status = status.or(row.last_response_status);
-        row.updated_at = now();
+        row.updated_at = stamp(row.ahead_secs);
         let status = match ended {
             _ if row.held => return,
             // Still waiting, or cancelled while the attempt was on the wire.
@@ -229,6 +239,11 @@ impl Fynapse {
     }
 }
 
+/// The time, by a clock that is so far ahead.
+fn stamp(ahead_secs: u32) -> String {
+    (Timestamp::now() + SignedDuration::from_secs(ahead_secs.into())).to_string()
+}
+
 /// `Retry-After` is the base of the wait, plus up to a tenth; otherwise 0.2 to 2 s while quick, then 30 s tripling to
 /// four hours, a fifth more or less.
 fn wait_secs(attempt: &Attempted) -> f64 {
@@ -260,8 +275,8 @@ async fn issue_token(State(sandbox): State<Arc<Sandbox>>, form: Result<Form<Cred
         return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
     }
     let token = locked(&sandbox.dice).token();
-    sandbox.fynapse.tokens.issue(&token);
-    let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": LIFETIME.as_secs() });
+    let expires_in = sandbox.fynapse.tokens.issue(&token, sandbox.faults_of(&sandbox.fynapse).token_life_ms);
+    let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in });
     Json(answer).into_response()
 }
 
@@ -269,7 +284,7 @@ async fn token_holder(State(sandbox): State<Arc<Sandbox>>, request: Request, nex
     if sandbox.fynapse.tokens.admits(request.headers()) {
         return next.run(request).await;
     }
-    sandbox.fynapse.error(StatusCode::UNAUTHORIZED, "The access token is missing or no longer valid")
+    dead(&sandbox, &sandbox.fynapse, "The access token is missing or no longer valid")
 }
 
 #[cfg(test)]

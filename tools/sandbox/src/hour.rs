@@ -3,7 +3,7 @@
 //! ```text
 //! PUT  /control/hour ── Plan (pure, from the seed) ──> its digest, and the references to announce
 //! POST /control/hour ── the stage: events come true ──> couriers: webhooks, on each provider's schedule
-//!                    └─ the weather: outages, 429, slow answers, lapsed tokens
+//!                    └─ the weather: outages, 429, slow and late answers, pages for people, lapsed tokens
 //! GET  /control/hour ── how far it is; at the end, the truth
 //! ```
 //!
@@ -11,6 +11,7 @@
 //! made of it is for others to compare.
 
 mod courier;
+mod felt;
 mod plan;
 mod stage;
 mod weather;
@@ -19,9 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::extract::State;
 use axum::routing::put;
 use axum::{Json, Router};
 use bytes::Bytes;
@@ -35,6 +34,8 @@ use tokio::time::Instant;
 use crate::control::{Problem, read};
 use crate::sandbox::{Sandbox, locked};
 use courier::Parcel;
+use felt::met;
+pub(crate) use felt::witness;
 use plan::{Fate, Plan, Planned};
 use stage::{Reference, Stage};
 use weather::Weather;
@@ -45,11 +46,6 @@ const DELIVERIES_RANGE: std::ops::RangeInclusive<usize> = 40..=5_000;
 const TIME_SCALE_RANGE: std::ops::RangeInclusive<f64> = 6.0..=1_200.0;
 /// Webhooks on the wire at once.
 const IN_FLIGHT_RANGE: std::ops::RangeInclusive<usize> = 1..=64;
-
-/// The longest that an outage which nobody has met goes on past its end, in the hour's own time.
-const OUTAGE_LIMIT_MS: u64 = 24 * 60_000;
-/// How often it is looked whether anybody has.
-const GLANCE: Duration = Duration::from_millis(50);
 
 pub(crate) fn router() -> Router<Arc<Sandbox>> {
     Router::new().route("/control/hour", put(put_hour).post(post_hour).get(get_hour))
@@ -87,6 +83,8 @@ struct Progress {
     ended: usize,
     /// By provider and status: calls of its API that failed.
     failed_calls: BTreeMap<&'static str, BTreeMap<u16, u64>>,
+    /// By provider and kind: answers of its API that were odd.
+    odd_answers: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Serialize)]
@@ -132,6 +130,7 @@ struct View {
     happened: usize,
     ended: usize,
     failed_calls: BTreeMap<&'static str, BTreeMap<u16, u64>>,
+    odd_answers: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// In the order of happening; only at the end.
     truth: Option<Vec<Told>>,
 }
@@ -215,28 +214,9 @@ async fn get_hour(State(sandbox): State<Arc<Sandbox>>) -> Result<Json<View>, Pro
         happened: progress.truth.len(),
         ended: progress.ended,
         failed_calls: progress.failed_calls.clone(),
+        odd_answers: progress.odd_answers.clone(),
         truth: (progress.stage == Act::Over).then(|| progress.truth.clone()),
     }))
-}
-
-/// Counts the calls of the providers' APIs that fail while an hour is played: the weather as it was felt. "Not yet" is
-/// no failure.
-pub(crate) async fn witness(
-    State((sandbox, name)): State<(Arc<Sandbox>, &'static str)>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let response = next.run(request).await;
-    let status = response.status();
-    let hour = locked(&sandbox.hour).clone();
-    if let Some(hour) = hour
-        && hour.is(Act::Playing)
-        && (status.is_server_error() || status.is_client_error() && status != StatusCode::NOT_FOUND)
-    {
-        let mut progress = locked(&hour.progress);
-        *progress.failed_calls.entry(name).or_default().entry(status.as_u16()).or_default() += 1;
-    }
-    response
 }
 
 /// The hour, to the end of its last delivery.
@@ -248,9 +228,7 @@ async fn play(sandbox: &Arc<Sandbox>, hour: &Arc<Playing>) -> Result<(), Problem
         tokio::time::sleep_until(begun + hour.real(turn.at_ms())).await;
         match turn {
             Turn::Weather(weather) => {
-                if weather.ends_outage() {
-                    met(hour, weather.provider).await;
-                }
+                met(hour, weather).await;
                 weather.change(sandbox).map_err(Problem::invalid)?;
             }
             // One after another, so that what follows upon an event never overtakes it on a busy machine.
@@ -262,19 +240,6 @@ async fn play(sandbox: &Arc<Sandbox>, hour: &Arc<Playing>) -> Result<(), Problem
     }
     while couriers.join_next().await.is_some() {}
     Ok(())
-}
-
-/// On a busy machine an outage of seconds may pass before anybody asks, and would show nothing: it lasts until a call has
-/// failed, but not for ever.
-async fn met(hour: &Playing, provider: &'static str) {
-    let limit = Instant::now() + hour.real(OUTAGE_LIMIT_MS);
-    let failed = || {
-        let progress = locked(&hour.progress);
-        progress.failed_calls.get(provider).is_some_and(|calls| calls.keys().any(|status| *status >= 500))
-    };
-    while !failed() && Instant::now() < limit {
-        tokio::time::sleep(GLANCE).await;
-    }
 }
 
 enum Turn<'a> {

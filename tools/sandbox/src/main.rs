@@ -18,6 +18,7 @@ mod fynapse;
 mod hour;
 mod json;
 mod oauth;
+mod odd;
 mod paging;
 mod post;
 mod provider;

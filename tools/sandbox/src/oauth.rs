@@ -3,12 +3,16 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, header};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode, header};
 
-use crate::sandbox::locked;
+use crate::odd::mark;
+use crate::provider::Provider;
+use crate::sandbox::{Sandbox, locked};
 use crate::shelf::Shelf;
 
-/// How long a token lasts. Both providers say so; real seconds, because the client is told the number.
+/// How long a token lasts, unless a fault makes it shorter. Both providers say so; real seconds, because the client is
+/// told the number.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Tokens in circulation; a client that asks anew for every call would otherwise fill memory.
@@ -22,6 +26,7 @@ pub(crate) struct Purse {
 
 struct Issued {
     at: Instant,
+    life: Duration,
     used_at: Instant,
 }
 
@@ -31,9 +36,13 @@ impl Purse {
         Self { tokens: Mutex::new(Shelf::new(TOKENS_LIMIT)), idle_limit }
     }
 
-    pub(crate) fn issue(&self, token: &str) {
+    /// Hands out a token that lives so long, or as documented (0), and says for how many seconds. A part of one counts as
+    /// one, so that whoever believes it may find the token dead.
+    pub(crate) fn issue(&self, token: &str, life_ms: u64) -> u64 {
+        let life = Some(life_ms).filter(|ms| *ms > 0).map_or(LIFETIME, Duration::from_millis);
         let now = Instant::now();
-        locked(&self.tokens).put(token, Issued { at: now, used_at: now });
+        locked(&self.tokens).put(token, Issued { at: now, life, used_at: now });
+        life.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
     }
 
     /// Whether the request carries a token that still counts.
@@ -41,7 +50,7 @@ impl Purse {
         let Some(token) = bearer(headers) else { return false };
         let mut tokens = locked(&self.tokens);
         let Some(issued) = tokens.get_mut(token) else { return false };
-        let live = issued.at.elapsed() < LIFETIME && issued.used_at.elapsed() < self.idle_limit;
+        let live = issued.at.elapsed() < issued.life && issued.used_at.elapsed() < self.idle_limit;
         issued.used_at = Instant::now();
         live
     }
@@ -49,6 +58,16 @@ impl Purse {
     pub(crate) fn empty(&self) {
         locked(&self.tokens).clear();
     }
+}
+
+/// What a call without a token that counts is answered.
+pub(crate) fn dead(sandbox: &Sandbox, provider: &dyn Provider, message: &str) -> Response {
+    let status = StatusCode::from_u16(sandbox.faults_of(provider).dead_token_status);
+    let mut response = provider.error(status.unwrap_or(StatusCode::UNAUTHORIZED), message);
+    if response.status() == StatusCode::FORBIDDEN {
+        mark(&mut response, "dead_token_403");
+    }
+    response
 }
 
 /// The token of an `Authorization: Bearer` header.
@@ -71,13 +90,17 @@ mod tests {
         headers.insert(header::AUTHORIZATION, "bearer abc".parse().unwrap());
         let purse = Purse::new(Duration::from_secs(300));
         assert!(!purse.admits(&headers));
-        purse.issue("abc");
+        assert_eq!(purse.issue("abc", 0), 3600);
         assert!(purse.admits(&headers));
         purse.empty();
         assert!(!purse.admits(&headers));
 
         let hasty = Purse::new(Duration::ZERO);
-        hasty.issue("abc");
+        hasty.issue("abc", 0);
         assert!(!hasty.admits(&headers), "an idle session lapses");
+
+        assert_eq!(purse.issue("abc", 1), 1);
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(!purse.admits(&headers), "it lives shortly");
     }
 }

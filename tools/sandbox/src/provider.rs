@@ -10,6 +10,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
+use crate::faults::Quirk;
 use crate::sandbox::Sandbox;
 use crate::sign::Encoding;
 
@@ -29,6 +30,9 @@ pub(crate) trait Provider: Send + Sync {
 
     /// An error in the shape this provider documents.
     fn error(&self, status: StatusCode, message: &str) -> Response;
+
+    /// Those fault switches of its API that not every provider has.
+    fn quirks(&self) -> &'static [Quirk];
 
     /// The ways to fake a webhook that mean something here.
     fn forgeries(&self) -> &'static [Forgery];
@@ -107,6 +111,8 @@ pub(crate) struct Event<'a> {
     pub(crate) update_listing: bool,
     /// The state an audit row is held at, whatever happens to the delivery.
     pub(crate) audit_status: Option<&'a str>,
+    /// How far the provider's stamps are ahead of the truth, in seconds: a local time that is marked as UTC.
+    pub(crate) ahead_secs: u32,
 }
 
 /// One attempt, as far as the schedule cares.

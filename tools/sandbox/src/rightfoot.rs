@@ -22,6 +22,7 @@ use serde_json::value::RawValue;
 
 use crate::control::{NewKey, Problem, read};
 use crate::deliveries::now;
+use crate::faults::Quirk;
 use crate::json::{fields, text};
 use crate::oauth::bearer;
 use crate::provider::{Attempted, Ending, Event, Forgery, Letter, Provider, Verdict, follow};
@@ -95,6 +96,10 @@ impl Provider for Rightfoot {
 
     fn error(&self, status: StatusCode, message: &str) -> Response {
         error(status, message, None)
+    }
+
+    fn quirks(&self) -> &'static [Quirk] {
+        &[]
     }
 
     /// Nothing is signed; only the URL can be wrong.
@@ -189,6 +194,11 @@ fn read_cursor(token: &str, list: &str) -> Option<usize> {
 /// The error object of the API reference.
 fn error(status: StatusCode, message: &str, batch_id: Option<&str>) -> Response {
     let code = status.canonical_reason().unwrap_or("Error").to_uppercase().replace(' ', "_");
+    coded(status, &code, message, batch_id)
+}
+
+/// The same with a code of its own.
+fn coded(status: StatusCode, code: &str, message: &str, batch_id: Option<&str>) -> Response {
     let body = json!({
         "status": "error",
         "status_code": status.as_u16(),

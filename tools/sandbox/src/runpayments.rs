@@ -4,6 +4,7 @@
 //! the calls. What exactly is signed is not public: here it is the raw body, in hex unless configured otherwise.
 
 mod api;
+mod spelling;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,12 +15,13 @@ use axum::routing::put;
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::{StatusCode, Uri};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::control::{Problem, read};
+use crate::faults::Quirk;
 use crate::json::{Fields, fields, raw, scalar, text};
 use crate::oauth::{LIFETIME, Purse};
 use crate::provider::{Attempted, Ending, Event, Forgery, Letter, Provider, Verdict, follow};
@@ -98,6 +100,10 @@ impl Provider for RunPayments {
         (status, Json(body)).into_response()
     }
 
+    fn quirks(&self) -> &'static [Quirk] {
+        &[Quirk::DeadTokenStatus, Quirk::TokenLifeMs, Quirk::OddSpellings]
+    }
+
     /// No timestamp is signed apart from the body, so a signature is never stale.
     fn forgeries(&self) -> &'static [Forgery] {
         &[Forgery::Signature]
@@ -128,7 +134,7 @@ impl Provider for RunPayments {
 
     fn happened(&self, event: &Event<'_>) {
         if event.update_listing {
-            self.note_status(event.body);
+            self.note_status(event);
             self.note_report(event.body);
         }
     }
@@ -154,14 +160,16 @@ impl Provider for RunPayments {
 impl RunPayments {
     /// A `merchant.*` event moves the merchant's status in the list. An event older than the one that last did is
     /// announced late, not happening late: the list keeps the newer status.
-    fn note_status(&self, body: &[u8]) -> Option<()> {
-        let event = fields(body)?;
+    fn note_status(&self, announced: &Event<'_>) -> Option<()> {
+        let event = fields(announced.body)?;
         let event_type = text(&event, "event_type")?;
         let status = event_type.strip_prefix("merchant.")?;
         let payload = event.get("payload").and_then(|payload| fields(payload.get().as_bytes())).unwrap_or_default();
         let named = payload.get("merchant_id").or_else(|| payload.get("event_table_pk"));
         let merchant_id = named.filter(|id| scalar(id).is_some()).or_else(|| event.get("source_id"))?;
-        let happened_at: Option<Timestamp> = text(&event, "timestamp").and_then(|at| at.parse().ok());
+        let stamped_at: Option<Timestamp> = text(&event, "timestamp").and_then(|at| at.parse().ok());
+        // What a wrong stamp says does not change when it took place.
+        let happened_at = stamped_at.map(|at| at - SignedDuration::from_secs(announced.ahead_secs.into()));
 
         let mut merchants = locked(&self.merchants);
         let merchant = merchants.entry(&scalar(merchant_id)?, || Merchant { row: Fields::new(), status_at: None })?;

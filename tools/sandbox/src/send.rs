@@ -67,6 +67,8 @@ pub(crate) struct SendFaults {
     /// One byte is changed after signing.
     corrupt: bool,
     delay_ms: u64,
+    /// The provider's stamps are so far ahead: a local time that is marked as UTC. The body is sent as it was given.
+    ahead_secs: u32,
 }
 
 /// Why nothing was sent.
@@ -152,7 +154,8 @@ fn pack(sandbox: &Arc<Sandbox>, request: SendRequest) -> Result<(Parcel, Deliver
     // What somebody else makes up never happened at the provider.
     if forge.is_none() {
         let (update_listing, audit_status) = (request.update_listing, request.audit_status.as_deref());
-        provider.happened(&Event { delivery_id: &id, body: &body, update_listing, audit_status });
+        let ahead_secs = faults.ahead_secs;
+        provider.happened(&Event { delivery_id: &id, body: &body, update_listing, audit_status, ahead_secs });
     }
     let epoch = sandbox.epoch.subscribe();
     let sandbox = sandbox.clone();

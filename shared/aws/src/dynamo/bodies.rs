@@ -1,4 +1,5 @@
-//! Bytes too large for an item: chunks of their own, under `body#<digest>`, written before the row that names them.
+//! Bytes too large for an item: chunks of their own, under `<provider>#body#<digest>`, written before the row that names
+//! them. The provider is their owner's, so that a function which may touch one provider's rows alone can store them.
 //!
 //! What owes must never lose its body, and what was never admitted must not stay. So a chunk is born with an end
 //! (`expires_at`), loses it when its entry is parked, since a person may take any time, and gets one again when the
@@ -45,7 +46,7 @@ impl DynamoLedger {
         if chunks.count > MAX_CHUNKS {
             return Err(StoreError::Refused("the document is larger than 24 MB"));
         }
-        for (key, bytes) in chunk_keys(&chunks).zip(stored.chunks(CHUNK_BYTES)) {
+        for (key, bytes) in chunk_keys(owner, &chunks).zip(stored.chunks(CHUNK_BYTES)) {
             let mut item = key_attributes(&key);
             put(&mut item, "bytes", b(bytes.to_vec()));
             put(&mut item, "expires_at", ttl(expires_at));
@@ -68,7 +69,7 @@ impl DynamoLedger {
         let bytes = match stored.place {
             Place::Inline(bytes) => bytes,
             Place::Chunks(chunks) => {
-                let bytes = self.read_chunks(&chunks).await?;
+                let bytes = self.read_chunks(owner, &chunks).await?;
                 if chunk_digest(owner, &bytes) != chunks.digest {
                     return Err(corrupt());
                 }
@@ -78,16 +79,16 @@ impl DynamoLedger {
         decode(stored.encoding, bytes, stored.length).ok_or_else(corrupt)
     }
 
-    async fn read_chunks(&self, chunks: &Chunks) -> Result<Vec<u8>, StoreError> {
-        let items = walk(collection(&self.table, &partition(chunks), ""), MAX_CHUNKS).await?;
+    async fn read_chunks(&self, owner: &ItemKey, chunks: &Chunks) -> Result<Vec<u8>, StoreError> {
+        let items = walk(collection(&self.table, &partition(owner, chunks), ""), MAX_CHUNKS).await?;
         let bytes = |item: &Item| item.get("bytes").and_then(|value| value.as_b().ok()).cloned();
         // A missing chunk shows in the digest.
         Ok(items.iter().filter_map(bytes).flat_map(|blob| blob.into_inner()).collect())
     }
 
     /// Takes the end off the chunks of an entry that is about to wait for a person.
-    pub(super) async fn keep_chunks(&self, chunks: &Chunks) -> Result<(), StoreError> {
-        for key in chunk_keys(chunks) {
+    pub(super) async fn keep_chunks(&self, owner: &ItemKey, chunks: &Chunks) -> Result<(), StoreError> {
+        for key in chunk_keys(owner, chunks) {
             // Parking against TTL: a chunk that was deleted meanwhile must not come back as a row without bytes.
             Update::only_if(&key, "attribute_exists(#pk)").remove("expires_at").send(&self.table).await?;
         }
@@ -95,8 +96,13 @@ impl DynamoLedger {
     }
 
     /// Gives the chunks of a settled entry their end.
-    pub(super) async fn end_chunks(&self, chunks: &Chunks, expires_at: UnixMs) -> Result<(), StoreError> {
-        for key in chunk_keys(chunks) {
+    pub(super) async fn end_chunks(
+        &self,
+        owner: &ItemKey,
+        chunks: &Chunks,
+        expires_at: UnixMs,
+    ) -> Result<(), StoreError> {
+        for key in chunk_keys(owner, chunks) {
             // Settling against TTL, as in `keep_chunks`.
             let update = Update::only_if(&key, "attribute_exists(#pk)");
             update.set("expires_at", ttl(expires_at.plus_secs(MARGIN_SECS))).send(&self.table).await?;
@@ -105,12 +111,13 @@ impl DynamoLedger {
     }
 }
 
-fn partition(chunks: &Chunks) -> String {
-    format!("body#{}", chunks.digest)
+/// Where the chunks of a row are. The row's own partition begins with its provider, and so does this one.
+fn partition(owner: &ItemKey, chunks: &Chunks) -> String {
+    format!("{}#body#{}", owner.provider(), chunks.digest)
 }
 
-fn chunk_keys(chunks: &Chunks) -> impl Iterator<Item = ItemKey> {
-    let pk = partition(chunks);
+fn chunk_keys(owner: &ItemKey, chunks: &Chunks) -> impl Iterator<Item = ItemKey> {
+    let pk = partition(owner, chunks);
     // Padded, so that the order of the sort keys is the order of the bytes.
     (0..chunks.count).map(move |n| ItemKey { pk: pk.clone(), sk: format!("{n:04}") })
 }

@@ -29,7 +29,7 @@ impl DynamoLedger {
             Written::Done(_) => {
                 // Only now: chunks without an end, of an entry that was never written, would stay for ever.
                 if let (Start::Parked { .. }, Some(chunks)) = (&entry.start, chunks) {
-                    self.keep_chunks(&chunks).await?;
+                    self.keep_chunks(&key, &chunks).await?;
                 }
                 Ok(Admitted::New)
             }
@@ -112,7 +112,7 @@ impl DynamoLedger {
         if let Some(chunks) = body_chunks(&item)
             && Reader::new(&item, key).word("state", State::from_stored)? == State::Open
         {
-            self.keep_chunks(&chunks).await?;
+            self.keep_chunks(key, &chunks).await?;
         }
         // Reconciler against worker: what was settled a moment ago is not parked.
         let written = Update::only_if(key, "#state = :open")
@@ -155,7 +155,7 @@ impl DynamoLedger {
             .await?;
         let Written::Done(old) = written else { return Ok(false) };
         if let Some(chunks) = body_chunks(&old)
-            && let Err(error) = self.end_chunks(&chunks, settlement.expires_at).await
+            && let Err(error) = self.end_chunks(key, &chunks, settlement.expires_at).await
         {
             // The entry is settled, which is what was asked. The chunks keep the end they were written with; those of
             // an entry that was parked before have none, and stay.

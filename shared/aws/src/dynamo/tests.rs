@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::timeout::TimeoutConfig;
 use hookledger_core::debt::{DUE_SHARDS, Wanted};
-use hookledger_core::entry::{Event, MAX_QUARANTINED_PER_MINUTE, OnDuplicate, Origin, Start, State};
+use hookledger_core::entry::{Event, MAX_QUARANTINED_PER_SOURCE, OnDuplicate, Origin, Start, State};
 use hookledger_core::identity::{Identity, ProviderId, digest_hex};
 
 use super::item::Item;
@@ -101,7 +101,8 @@ fn noise(seed: u8, bytes: usize) -> Vec<u8> {
 async fn chunks(ledger: &DynamoLedger, key: &ItemKey) -> Vec<Item> {
     let row = get(&ledger.table, key, None).await.unwrap().unwrap();
     let digest = row["body_digest"].as_s().unwrap();
-    walk(collection(&ledger.table, &format!("body#{digest}"), ""), 100).await.unwrap()
+    // Below the provider of the row's own key.
+    walk(collection(&ledger.table, &format!("{PROVIDER}#body#{digest}"), ""), 100).await.unwrap()
 }
 
 fn ends(chunks: &[Item]) -> Vec<Option<i64>> {
@@ -196,7 +197,7 @@ async fn a_flood_of_refusals_costs_twenty_writes_a_minute() {
     for n in 0..50 {
         kept += u8::from(ledger.refuse(&refused(n, NOW)).await.unwrap());
     }
-    assert_eq!((kept, calls.take().len()), (MAX_QUARANTINED_PER_MINUTE, 20));
+    assert_eq!((kept, calls.take().len()), (MAX_QUARANTINED_PER_SOURCE, 20));
     // Another function, which knows nothing of these: the table itself holds the cap.
     let other = DynamoLedger::new(ledger.table.client.clone(), "table", 400);
     assert_eq!(other.refuse(&refused(99, NOW)).await, Ok(false));

@@ -8,6 +8,8 @@
 //! DELETE /expectations/finbox/entity:<entity id>  200 it is closed  · 404 nothing was waiting
 //! POST   /submissions/rightfoot                   201 it was taken, and its batch is expected (submissions.rs)
 //! ```
+//!
+//! 400 says which rule a reference breaks. One is that `submission:…` can be looked at and neither made nor ended here.
 
 use std::sync::Arc;
 
@@ -126,14 +128,18 @@ async fn carry_out(submitter: &AwsSubmitter<'_>, providers: &Providers, order: O
         Order::Submission { document, .. } => return submissions::submit(submitter, provider, document).await,
         Order::Expectation { action, reference, .. } => expect(submitter.inbox, provider, *action, reference).await,
     };
-    outcome.unwrap_or_else(|error| match error {
-        ExpectError::Reference(_) => problem(400, &error.to_string()),
+    outcome.unwrap_or_else(|error| not_done(&error))
+}
+
+fn not_done(error: &ExpectError) -> Response {
+    match error {
+        ExpectError::Reference(_) | ExpectError::OfASubmission => problem(400, &error.to_string()),
         ExpectError::NotOffered(_) => problem(422, &error.to_string()),
         ExpectError::Store(error) => {
             tracing::error!(%error, "an expectation could not be read or written");
             Response::unreadable_envelope()
         }
-    })
+    }
 }
 
 async fn expect(
@@ -215,6 +221,19 @@ mod tests {
         assert_eq!(read(json!({ "action": "drop", "provider": "finbox", "reference": "x" })), Err(400));
         assert_eq!(read(json!({ "action": "put", "provider": "finbox" })), Err(400));
         assert_eq!(read(json!("hello")), Err(400));
+    }
+
+    #[test]
+    fn what_is_refused_is_told_which_rule_it_breaks() {
+        let rows = [
+            (ExpectError::OfASubmission, 400, "must not begin with submission:"),
+            (ExpectError::NotOffered("why"), 422, "why"),
+        ];
+        for (error, status, rule) in rows {
+            let answered = serde_json::to_value(not_done(&error)).unwrap();
+            assert_eq!(answered["statusCode"], status);
+            assert!(answered["body"].as_str().unwrap().contains(rule), "{answered}");
+        }
     }
 
     #[test]

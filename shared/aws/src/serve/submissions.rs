@@ -5,7 +5,7 @@
 //! 201  taken; its completion is expected under `reference`
 //! 400  the document can't be submitted: which field, which rule
 //! 422  nothing can be submitted to this provider, and why
-//! 502  the provider refused it: `submission` stays owed until it is closed or its deadline is past
+//! 502  the provider refused it: `submission` stays owed until its deadline, and then a person is shown it
 //! 503  nobody can say, or nothing was sent: submit the same document again, after the seconds in Retry-After
 //! ```
 

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::json::{Field, id, known_name, object, optional_id, required, text};
+use super::json::{Field, document, id, known_name, object, optional_id, required, text};
 use super::{
     Answers, Ask, Asked, Definition, Found, Lists, Offer, OnStoreDown, OnUnreadable, Once, Outcome, Polls, Provider,
     Setup, Step, Submits, Unreadable, reference_id,
@@ -379,7 +379,7 @@ fn statement_answer(attempt: &Attempt<'_>, statement: &str, response: &ApiRespon
             Step::not_yet("FinBox's API contradicts the delivery about the statement's progress")
         }
         Some(COMPLETED) => {
-            let row = Row { sk: "transactions".into(), columns: Vec::new(), document: response.body.clone() };
+            let row = Row { sk: "transactions".into(), columns: Vec::new(), document: document(&response.body) };
             Step::More { rows: vec![row], unreadable: 0, cursor: ACCOUNTS.into() }
         }
         // Of a statement only the API's own message is kept: the delivery's may be anybody's.
@@ -433,7 +433,7 @@ fn accounts_answer(response: &ApiResponse) -> Step {
     if object::<&RawValue>(&response.body).is_err() {
         return unreadable_answer(response);
     }
-    let row = Row { sk: ACCOUNTS.into(), columns: Vec::new(), document: response.body.clone() };
+    let row = Row { sk: ACCOUNTS.into(), columns: Vec::new(), document: document(&response.body) };
     let summary = vec![("progress", COMPLETED.into()), ("confirmed_by", "statement".into())];
     Step::done(vec![row], Outcome { summary, pulled: true, ..Outcome::default() })
 }

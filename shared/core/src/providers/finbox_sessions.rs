@@ -16,7 +16,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::json::{Field, id, known_name, object, plain_name, text};
+use super::super::json::{Field, document, id, known_name, object, plain_name, text};
 use super::super::{Ask, Asked, Once, Outcome, Step, Unreadable};
 use super::{Body, COMPLETED, FAILED, FinBox, ID, PROCESSING, accounts, permanent, stored_body_unreadable};
 use super::{progress_named, unreadable_answer};
@@ -155,7 +155,7 @@ impl FinBox {
 
 fn progress_row(progress: &str, response: &ApiResponse) -> Row {
     let columns = vec![("session_progress", progress.to_string())];
-    Row { sk: "progress".into(), columns, document: response.body.clone() }
+    Row { sk: "progress".into(), columns, document: document(&response.body) }
 }
 
 /// What the API said of a session, under the type it was asked for. A delivery's own accounts count for nothing here:
@@ -201,7 +201,7 @@ fn accounts_told(event_type: &str, session_id: &str, response: &ApiResponse) -> 
     }
     let Ok(upload) = object::<Upload<'_>>(&response.body) else { return unreadable_answer(response) };
     let columns = text(upload.upload_status).map(|status| ("upload_status", status)).into_iter().collect();
-    let row = Row { sk: UPLOAD.into(), columns, document: response.body.clone() };
+    let row = Row { sk: UPLOAD.into(), columns, document: document(&response.body) };
     Step::done(vec![row], enriched(event_type, session_id, upload.accounts))
 }
 
@@ -229,7 +229,7 @@ fn upload_answer(event_type: &str, session_id: &str, zone: Zone, asked_at: UnixM
         _ => {}
     }
     let outcome = uploaded(event_type, session_id, &said, expires_at, &upload);
-    let row = Row { sk: UPLOAD.into(), columns: vec![("upload_status", said)], document: response.body.clone() };
+    let row = Row { sk: UPLOAD.into(), columns: vec![("upload_status", said)], document: document(&response.body) };
     Step::done(vec![row], outcome)
 }
 

@@ -63,6 +63,11 @@ fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
+/// What is kept of an answer that is kept whole: its JSON, and nothing before it. Whoever reads it later reads it as JSON.
+pub(super) fn document(body: &[u8]) -> Vec<u8> {
+    without_mark(body).to_vec()
+}
+
 /// A derived struct would read an array as well, its fields one after the other.
 fn is_object(body: &[u8]) -> bool {
     body.trim_ascii_start().starts_with(b"{")

@@ -373,6 +373,12 @@ pub enum Unsubmittable {
         /// What it must be.
         rule: &'static str,
     },
+    /// A field that the provider's documents do not name, so nobody knows what it would do.
+    #[error("field {name} is not documented by the provider: nothing was sent")]
+    Undocumented {
+        /// The field's name, if it is a plain one; else a word in its place.
+        name: String,
+    },
     /// A field of one item of a list is absent or breaks its rule.
     #[error("field {list}[{index}].{field} must be {rule}")]
     Item {
@@ -385,6 +391,19 @@ pub enum Unsubmittable {
         /// What it must be.
         rule: &'static str,
     },
+}
+
+/// The longest name of a field that is told, in bytes.
+const MAX_FIELD_NAME_BYTES: usize = 64;
+
+impl Unsubmittable {
+    /// Refuses a field by its name. One that is none, since it may hold anything, is not told.
+    pub(crate) fn undocumented(name: &str) -> Self {
+        let plain = name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name.len() <= MAX_FIELD_NAME_BYTES
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+        Self::Undocumented { name: if plain { name.into() } else { "(its name is none of a field)".into() } }
+    }
 }
 
 /// What the answer to a submission means.

@@ -36,7 +36,9 @@ struct Answer<'a> {
 
 impl Submits for Rightfoot {
     /// The document is Rightfoot's own, less `webhook_url`, which is ours to fill in. One that brings its own is
-    /// refused: whoever wrote it counts on deliveries that would never reach him. Other fields pass as they are.
+    /// refused: whoever wrote it counts on deliveries that would never reach him. So is one with a field beside the two
+    /// that are documented: it might name another address to send to. What an authorizer holds passes as it is, since
+    /// the pages name no complete list of its fields: it is the person's data, in Rightfoot's words.
     fn submission(&self, document: &[u8], webhook_url: &str) -> Result<Submission, Unsubmittable> {
         // Sorted, and each value as it was written: so the bytes follow from document and URL alone.
         let mut fields: BTreeMap<String, &RawValue> =
@@ -44,6 +46,9 @@ impl Submits for Rightfoot {
         if fields.get(WEBHOOK_URL).is_some_and(|own| own.get() != "null") {
             let rule = "left out: the address of this stack is put there";
             return Err(Unsubmittable::Field { field: WEBHOOK_URL, rule });
+        }
+        if let Some(other) = fields.keys().find(|name| !matches!(name.as_str(), AUTHORIZERS | WEBHOOK_URL)) {
+            return Err(Unsubmittable::undocumented(other));
         }
         let items = authorizers(fields.get(AUTHORIZERS).copied())?;
         let webhook_url = to_raw_value(webhook_url).map_err(|_| Unsubmittable::NotAnObject)?;

@@ -268,7 +268,7 @@ fn how_far_a_watch_looks_back_is_limited() {
 fn a_submission_is_the_document_with_our_url() {
     let provider = rightfoot();
     let submits = provider.submits().offered().unwrap();
-    let document = br#" {"note": 1.10, "webhook_url": null,
+    let document = br#" {"webhook_url": null,
         "authorizers":[{"authorizer_unique_id":"a1","ssn":"123-45-6789"},{"authorizer_unique_id":2}]} "#;
     let submission = submits.submission(document, "https://us/webhooks/rightfoot/t").unwrap();
     assert_eq!((submission.items, submission.request.method), (2, Method::Post));
@@ -276,7 +276,7 @@ fn a_submission_is_the_document_with_our_url() {
     let body = submission.request.json.as_ref().unwrap().bytes();
     assert_eq!(
         String::from_utf8_lossy(body),
-        r#"{"authorizers":[{"authorizer_unique_id":"a1","ssn":"123-45-6789"},{"authorizer_unique_id":2}],"note":1.10,"webhook_url":"https://us/webhooks/rightfoot/t"}"#
+        r#"{"authorizers":[{"authorizer_unique_id":"a1","ssn":"123-45-6789"},{"authorizer_unique_id":2}],"webhook_url":"https://us/webhooks/rightfoot/t"}"#
     );
     assert_eq!(submits.submission(document, "https://us/webhooks/rightfoot/t").unwrap(), submission);
     assert!(!format!("{submission:?}").contains("6789"));

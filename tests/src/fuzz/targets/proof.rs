@@ -17,6 +17,8 @@ const PAST_SECS: u64 = 600;
 const FUTURE_SECS: u64 = 300;
 /// A text that is a key in all three encodings.
 const SECRET: &str = "0123456789abcdef";
+/// The URL token and the static header's value here: a token is longer than a secret has to be.
+const TOKEN: &str = "0123456789abcdef01234567";
 const ENCODINGS: [Encoding; 3] = [Encoding::Utf8, Encoding::Hex, Encoding::Base64];
 
 fn key(encoding: Encoding) -> Vec<u8> {
@@ -42,8 +44,9 @@ fn prefixed(tag_encoding: Encoding, secret_encoding: Encoding) -> Scheme {
 }
 
 fn known_secrets() -> ProviderSecrets {
-    let list = serde_json::json!([{ "id": "s", "value": SECRET }]);
-    let document = serde_json::json!({ "signing_secrets": list, "url_tokens": list, "static_header": list });
+    let list = |value: &str| serde_json::json!([{ "id": "s", "value": value }]);
+    let (secret, token) = (list(SECRET), list(TOKEN));
+    let document = serde_json::json!({ "signing_secrets": secret, "url_tokens": token, "static_header": token });
     ProviderSecrets::parse(&document.to_string()).unwrap()
 }
 
@@ -83,8 +86,8 @@ pub(super) fn signature(input: &[u8]) -> Seen {
     let open = Scheme::Unsigned { allowed_cidrs: vec![], static_header: None };
     let strict =
         Scheme::Unsigned { allowed_cidrs: vec!["192.0.2.0/24".parse().unwrap()], static_header: Some("h".into()) };
-    check(&open, value == SECRET);
-    check(&strict, value == SECRET);
+    check(&open, value == TOKEN);
+    check(&strict, value == TOKEN);
     seen.join(" ")
 }
 
@@ -115,7 +118,7 @@ fn split(input: &[u8]) -> (String, &[u8]) {
 /// One genuine delivery for each scheme and encoding, at times near and far.
 pub(super) fn signature_samples() -> Vec<Vec<u8>> {
     let body = br#"{"event_id":"e1","type":"balance.extracted","data":{"amount":12.50}}"#;
-    let mut values = vec![SECRET.to_string()];
+    let mut values = vec![TOKEN.to_string()];
     for encoding in ENCODINGS {
         for offset in [0, -600, -601, 300, 301] {
             let t = (NOW.secs() + offset).to_string();
@@ -144,7 +147,7 @@ pub(super) fn secrets(input: &[u8]) -> Seen {
             }
             let lists = [&read.signing_secrets, &read.url_tokens, &read.static_header];
             let usable =
-                |list: &Vec<_>| live(list, NOW).inspect(|s| assert!(!s.value.reveal().is_empty())).count().min(3);
+                |list: &Vec<_>| live(list, NOW).inspect(|s| assert!(s.value.reveal().len() >= 16)).count().min(3);
             format!("read {:?}", lists.map(usable))
         }
         Err(error) => {
@@ -158,6 +161,6 @@ pub(super) fn secrets(input: &[u8]) -> Seen {
 }
 
 pub(super) fn secret_samples() -> Vec<Vec<u8>> {
-    let full = r#"{"signing_secrets":[{"id":"2026-11","value":"correct horse battery","not_after":"2027-01-01T00:00:00Z"},{"id":"old","value":""}],"url_tokens":[{"id":"a","value":"tok-0123456789abcdef"}],"static_header":[{"id":"h","value":"shared value of both"}],"api":{"api_key":"key-0123456789abcdef"}}"#;
+    let full = r#"{"signing_secrets":[{"id":"2026-11","value":"correct horse battery","not_after":"2027-01-01T00:00:00Z"},{"id":"old","value":""}],"url_tokens":[{"id":"a","value":"tok-0123456789abcdef01"}],"static_header":[{"id":"h","value":"shared value of both"}],"api":{"api_key":"key-0123456789abcdef"}}"#;
     [full, "{}"].map(|text| text.as_bytes().to_vec()).to_vec()
 }

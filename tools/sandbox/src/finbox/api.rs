@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::config::loopback;
 use crate::json::{Fields, raw, text};
+use crate::odd::mark;
 use crate::paging::link;
 use crate::provider::Provider;
 use crate::sandbox::{Sandbox, locked};
@@ -174,6 +175,11 @@ async fn session_progress(State(sandbox): State<Arc<Sandbox>>, Path(session_id):
     let sessions = locked(&sandbox.finbox.sessions);
     match sessions.get(&session_id) {
         Some(session) if session.http_status == 200 => Json(&session.answer).into_response(),
+        Some(session) if session.http_status == 400 => {
+            let mut response = session_error(400);
+            mark(&mut response, "processing_not_requested");
+            response
+        }
         Some(session) => session_error(session.http_status),
         None => session_error(404),
     }

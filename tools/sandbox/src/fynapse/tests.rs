@@ -231,3 +231,33 @@ async fn calls_need_a_token_that_still_counts() {
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     assert_eq!(running.call(Method::POST, "/fynapse/auth/token", &headers, form).await.status, 401);
 }
+
+#[tokio::test]
+async fn the_audit_may_be_stamped_ahead() {
+    let (running, _receiver) = start_with_receiver("fynapse", &[]).await;
+    let ahead = json!({"provider": "fynapse", "body": BODY, "faults": {"ahead_secs": 3_600}});
+    let sent_at = jiff::Timestamp::now();
+    running.send(ahead).await;
+    running.settle().await;
+    let token = login(&running).await;
+    let (_, page) = admin(&running, &token, Method::GET, "deliveries", Value::Null).await;
+    for name in ["createdAt", "updatedAt"] {
+        let at: jiff::Timestamp = page["data"][0][name].as_str().unwrap().parse().unwrap();
+        assert!(at >= sent_at + jiff::SignedDuration::from_hours(1), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_may_live_shortly_and_die_by_403() {
+    let running = start(json!({})).await;
+    let switch = json!({"provider": "fynapse", "api": {"dead_token_status": 403, "token_life_ms": 900}});
+    running.control(Method::PUT, "faults", switch).await;
+    let form = "grant_type=client_credentials&client_id=sandbox-fynapse-client&client_secret=sandbox-fynapse-secret";
+    let headers = [("content-type", "application/x-www-form-urlencoded")];
+    let (_, answer) = parsed(running.call(Method::POST, "/fynapse/auth/token", &headers, form).await);
+    assert_eq!(answer["expires_in"], 1);
+    let token = format!("Bearer {}", answer["access_token"].as_str().unwrap());
+    assert_eq!(running.get(AUDIT, &[("authorization", &token)]).await.0, 200);
+    tokio::time::sleep(Duration::from_millis(950)).await;
+    assert_eq!(running.get(AUDIT, &[("authorization", &token)]).await.0, 403);
+}

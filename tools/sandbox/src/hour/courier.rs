@@ -60,6 +60,7 @@ impl Parcel {
             body: &fact.body,
             update_listing: true,
             audit_status: None,
+            ahead_secs: event.happening.ahead_secs(),
         });
         Ok(Self {
             sandbox: sandbox.clone(),

@@ -2,34 +2,19 @@
 //!
 //! Pure: the same seed and size give the same plan, and its digest says so. Times are in the hour's own milliseconds.
 
+mod fates;
+mod happenings;
+
 use serde::Serialize;
 
 use super::weather::{Weather, forecast};
 use crate::dice::Dice;
 use crate::sign::digest;
+use fates::{delay, fates};
 
 pub(super) const HOUR_MS: u64 = 3_600_000;
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60_000;
-
-/// Nothing happens in the last minute, so that what is delayed is still sent.
-const LAST_MS: u64 = HOUR_MS - MINUTE_MS;
-
-/// Entities that may share a link.
-const ENTITIES_PER_LINK: usize = 4;
-/// Entities without a link are numbered from here.
-const LONE_ENTITIES: usize = 100_000;
-
-/// One batch in so many has more balances than one page of the API holds.
-const LONG_BATCH_EVERY: usize = 40;
-const LONG_BATCH: usize = 101;
-
-/// A merchant's way; it may end anywhere.
-const STATUSES: [&str; 6] = ["new", "sent_for_signature", "signed", "in_underwriting", "boarded", "live"];
-const ENDINGS: [&str; 2] = ["declined", "cancelled"];
-const MOVEMENTS: [&str; 5] =
-    ["transaction.entered", "transaction.refund", "chargeback.entered", "funding.entered", "statement.entered"];
-const REASONS: [&str; 2] = ["LOGIN_FAILED", "TIMEOUT"];
 
 /// An hour, decided beforehand.
 #[derive(Serialize)]
@@ -54,19 +39,48 @@ pub(super) struct Planned {
 #[derive(Clone, Serialize)]
 pub(super) enum Happening {
     /// Rightfoot: a batch is complete.
-    Batch { batch: usize, balances: Vec<Option<String>> },
-    /// Fynapse: an extract.
-    Extract { extract: usize, amount: String },
-    /// FinBox: a statement is processed.
-    Statement { entity: usize, link: Option<usize>, statement: usize, completed: bool },
+    Batch { batch: usize, balances: Vec<Balance>, shown: Shown },
+    /// Fynapse: an extract. `twice`: its id is another one's too, and their contents differ.
+    Extract { extract: usize, amount: String, twice: bool, ahead_secs: u32 },
+    /// FinBox: a statement is processed. `overtaken`: it failed, and is completed soon after.
+    Statement { entity: usize, link: Option<usize>, statement: usize, completed: bool, overtaken: bool },
     /// FinBox: net banking failed before there was a statement.
     Attempt { entity: usize, link: Option<usize>, reason: &'static str },
-    /// FinBox: a session has all it needs.
-    Session { session: usize },
-    /// Run Payments: a merchant gets a status.
-    Status { merchant: usize, status: &'static str },
+    /// FinBox: a session has all it needs, and nobody has asked to process it.
+    Session { session: usize, accounts: Accounts },
+    /// FinBox: a session was processed.
+    Enrichment { session: usize, accounts: Accounts },
+    /// FinBox: a session expired; `deleted`: and is gone.
+    Expiry { session: usize, deleted: bool },
+    /// Run Payments: a merchant gets a status. `key_of`: under the idempotency key of this status of the merchant.
+    Status { merchant: usize, status: &'static str, key_of: &'static str, ahead_secs: u32 },
     /// Run Payments: anything else.
     Movement { number: usize, event_type: &'static str, amount: String },
+}
+
+/// A balance of a batch: of the authorizer of this number, and no amount where there is none to be had.
+#[derive(Clone, Serialize)]
+pub(super) struct Balance {
+    pub(super) authorizer: usize,
+    pub(super) amount: Option<String>,
+}
+
+/// How a batch is shown.
+#[derive(Clone, Serialize)]
+pub(super) struct Shown {
+    /// Complete, and without its balances at first: for so long, in real time.
+    pub(super) empty_for_ms: u64,
+    /// As the control API names it.
+    pub(super) page_spelling: &'static str,
+    pub(super) refuse_tokens: u32,
+}
+
+/// The accounts of a session.
+#[derive(Clone, Copy, Serialize)]
+pub(super) struct Accounts {
+    pub(super) all: usize,
+    /// So many of them failed.
+    pub(super) failed: usize,
 }
 
 /// How a webhook fares.
@@ -93,8 +107,20 @@ impl Happening {
         match self {
             Self::Batch { .. } => "rightfoot",
             Self::Extract { .. } => "fynapse",
-            Self::Statement { .. } | Self::Attempt { .. } | Self::Session { .. } => "finbox",
+            Self::Statement { .. }
+            | Self::Attempt { .. }
+            | Self::Session { .. }
+            | Self::Enrichment { .. }
+            | Self::Expiry { .. } => "finbox",
             Self::Status { .. } | Self::Movement { .. } => "runpayments",
+        }
+    }
+
+    /// How far its provider's stamps are ahead of the truth.
+    pub(super) fn ahead_secs(&self) -> u32 {
+        match self {
+            Self::Extract { ahead_secs, .. } | Self::Status { ahead_secs, .. } => *ahead_secs,
+            _ => 0,
         }
     }
 }
@@ -103,14 +129,8 @@ impl Plan {
     /// Plans `deliveries` events: a tenth of their webhooks never arrive, a tenth come twice.
     pub(super) fn new(seed: u64, deliveries: usize) -> Self {
         let mut dice = Dice::new(seed);
-        let mut happenings = Vec::new();
-        let (rightfoot, fynapse, finbox) = (deliveries / 5, deliveries / 4, deliveries / 4);
-        batches(&mut dice, rightfoot, &mut happenings);
-        extracts(&mut dice, fynapse, &mut happenings);
-        statements(&mut dice, finbox, &mut happenings);
-        merchants(&mut dice, deliveries.saturating_sub(rightfoot + fynapse + finbox), &mut happenings);
-        happenings.sort_by_key(|(at_ms, _)| *at_ms);
-        let fates = fates(&mut dice, happenings.len());
+        let happenings = happenings::all(&mut dice, deliveries);
+        let fates = fates(&mut dice, &happenings);
         let events = happenings.into_iter().zip(fates).map(|((at_ms, happening), fate)| {
             let delay_ms = delay(&mut dice);
             // FinBox sends once, so what is lost at first would be lost for good.
@@ -132,117 +152,9 @@ pub(super) fn between(dice: &mut Dice, from: u64, to: u64) -> u64 {
     from + dice.next() % to.saturating_sub(from).max(1)
 }
 
-fn pick<T: Copy>(dice: &mut Dice, choices: &[T], otherwise: T) -> T {
-    choices.get(dice.below(choices.len())).copied().unwrap_or(otherwise)
-}
-
-fn moment(dice: &mut Dice) -> u64 {
-    between(dice, 0, LAST_MS)
-}
-
-/// A decimal with two places, as text: money never is a float here.
-fn amount(dice: &mut Dice) -> String {
-    let sign = if dice.below(5) == 0 { "-" } else { "" };
-    format!("{sign}{}.{:02}", dice.below(100_000), dice.below(100))
-}
-
-fn batches(dice: &mut Dice, count: usize, happenings: &mut Vec<(u64, Happening)>) {
-    for batch in 0..count {
-        let rows = if batch % LONG_BATCH_EVERY == LONG_BATCH_EVERY / 2 { LONG_BATCH } else { 1 + dice.below(3) };
-        let balances = (0..rows).map(|_| (dice.below(8) > 0).then(|| amount(dice))).collect();
-        happenings.push((moment(dice), Happening::Batch { batch, balances }));
-    }
-}
-
-fn extracts(dice: &mut Dice, count: usize, happenings: &mut Vec<(u64, Happening)>) {
-    for extract in 0..count {
-        let amount = amount(dice);
-        happenings.push((moment(dice), Happening::Extract { extract, amount }));
-    }
-}
-
-/// Some customers have a session, some upload by hand without a link, most come through a link and may try repeatedly.
-fn statements(dice: &mut Dice, count: usize, happenings: &mut Vec<(u64, Happening)>) {
-    let links = (count / 10).max(1);
-    for n in 0..count {
-        let lone = LONE_ENTITIES + n;
-        let link = dice.below(links);
-        let linked = link * ENTITIES_PER_LINK + dice.below(ENTITIES_PER_LINK);
-        let reason = pick(dice, &REASONS, "OTHER");
-        let happening = match dice.below(100) {
-            0..15 => Happening::Session { session: n },
-            15..28 => statement(lone, None, n, dice.below(3) > 0),
-            28..34 => Happening::Attempt { entity: lone, link: None, reason },
-            34..75 => statement(linked, Some(link), n, dice.below(3) > 0),
-            _ => Happening::Attempt { entity: linked, link: Some(link), reason },
-        };
-        happenings.push((moment(dice), happening));
-    }
-}
-
-fn statement(entity: usize, link: Option<usize>, statement: usize, completed: bool) -> Happening {
-    Happening::Statement { entity, link, statement, completed }
-}
-
-fn merchants(dice: &mut Dice, count: usize, happenings: &mut Vec<(u64, Happening)>) {
-    let mut left = count;
-    for merchant in 0..count {
-        if left <= count / 3 {
-            break;
-        }
-        let mut at_ms = between(dice, 0, LAST_MS / 2);
-        let stops = 1 + dice.below(STATUSES.len());
-        let mut way: Vec<&'static str> = STATUSES.into_iter().take(stops).collect();
-        if dice.below(5) == 0 {
-            way.push(pick(dice, &ENDINGS, "declined"));
-        }
-        for status in way {
-            if at_ms >= LAST_MS || left == 0 {
-                break;
-            }
-            happenings.push((at_ms, Happening::Status { merchant, status }));
-            left -= 1;
-            at_ms += between(dice, MINUTE_MS, 10 * MINUTE_MS);
-        }
-    }
-    for number in 0..left {
-        let event_type = pick(dice, &MOVEMENTS, "transaction.entered");
-        let amount = amount(dice);
-        happenings.push((moment(dice), Happening::Movement { number, event_type, amount }));
-    }
-}
-
-/// Dealt like cards, so that the shares are exact.
-fn fates(dice: &mut Dice, count: usize) -> Vec<Fate> {
-    let mut fates = vec![Fate::Arrives; count];
-    let tenth = count / 10;
-    for (n, fate) in fates.iter_mut().enumerate().take(tenth * 5 / 2) {
-        *fate = match n {
-            _ if n < tenth / 2 => Fate::LostUnnoticed,
-            _ if n < tenth => Fate::LostForGood,
-            _ if n < tenth * 2 => Fate::Doubled { gap_ms: between(dice, 0, 3 * MINUTE_MS) },
-            _ => Fate::LostAtFirst { attempts: 1 + u32::from(dice.below(2) == 1) },
-        };
-    }
-    for last in (1..count).rev() {
-        fates.swap(last, dice.below(last + 1));
-    }
-    fates
-}
-
-/// Mostly at once, sometimes within the minute, now and then minutes late.
-fn delay(dice: &mut Dice) -> u64 {
-    let upto = match dice.below(10) {
-        0..5 => 10 * SECOND_MS,
-        5..8 => MINUTE_MS,
-        _ => 6 * MINUTE_MS,
-    };
-    between(dice, 0, upto)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Fate, HOUR_MS, Happening, Plan};
+    use super::{Fate, HOUR_MS, Happening, Plan, Planned};
 
     #[test]
     fn a_seed_is_a_plan() {
@@ -268,12 +180,51 @@ mod tests {
     }
 
     #[test]
+    fn every_oddity_is_planned_and_what_has_to_arrive_arrives() {
+        for seed in 1..20 {
+            let plan = Plan::new(seed, 500);
+            let mut seen: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+            for Planned { happening, fate, .. } in &plan.events {
+                let mut arrives = |kind, has_to: bool| {
+                    *seen.entry(kind).or_default() += 1;
+                    let lost = matches!(fate, Fate::LostUnnoticed | Fate::LostForGood);
+                    assert!(!(has_to && lost), "{seed}: {kind}");
+                };
+                match happening {
+                    Happening::Batch { balances, shown, .. } => {
+                        let long = balances.len() > 100;
+                        let oddities = [
+                            ("empty", shown.empty_for_ms > 0),
+                            ("camel", long && shown.page_spelling == "camel"),
+                            ("no flag", long && shown.page_spelling == "no_flag"),
+                            ("refused", long && shown.refuse_tokens > 0),
+                            ("one authorizer twice", balances.iter().filter(|row| row.authorizer == 0).count() == 2),
+                        ];
+                        oddities.into_iter().filter(|(_, is)| *is).for_each(|(kind, _)| arrives(kind, false));
+                    }
+                    Happening::Extract { twice: true, .. } => arrives("two contents", true),
+                    Happening::Extract { ahead_secs: 1.., .. } => arrives("an extract ahead", true),
+                    Happening::Statement { overtaken: true, .. } => arrives("overtaken", true),
+                    Happening::Session { .. } => arrives("session", false),
+                    Happening::Enrichment { .. } => arrives("enrichment", false),
+                    Happening::Expiry { .. } => arrives("expiry", false),
+                    Happening::Status { status, key_of, .. } if status != key_of => arrives("a shared key", false),
+                    Happening::Status { ahead_secs: 1.., .. } => arrives("a status ahead", false),
+                    _ => {}
+                }
+            }
+            assert_eq!(seen.len(), 13, "{seed}: {seen:?}");
+            assert_eq!(seen["session"], seen["enrichment"]);
+        }
+    }
+
+    #[test]
     fn a_merchant_walks_forward_and_all_is_within_the_hour() {
         let plan = Plan::new(3, 500);
         let mut seen = std::collections::BTreeMap::new();
         for event in &plan.events {
             assert!(event.at_ms < HOUR_MS);
-            if let Happening::Status { merchant, status } = event.happening {
+            if let Happening::Status { merchant, status, .. } = event.happening {
                 let place = ["new", "sent_for_signature", "signed", "in_underwriting", "boarded", "live"]
                     .iter()
                     .position(|known| *known == status)

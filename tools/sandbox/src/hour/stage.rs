@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plan::{Happening, Plan};
+use super::plan::{Accounts, Balance, Happening, Plan, Shown};
 use crate::control::Problem;
 use crate::deliveries::now;
 use crate::sandbox::Sandbox;
@@ -64,7 +65,8 @@ impl Stage {
                     format!("link:{}", self.id("link", link))
                 }
                 Happening::Statement { entity, .. } => format!("entity:{}", self.id("entity", entity)),
-                Happening::Session { session } => format!("session:{}", self.id("session", session)),
+                // Announced by whoever asks for its processing. One that expires is never processed.
+                Happening::Enrichment { session, .. } => format!("session:{}", self.id("session", session)),
                 _ => continue,
             };
             if !references.iter().any(|known| known.reference == reference) {
@@ -78,14 +80,18 @@ impl Stage {
     /// Makes it true.
     pub(super) async fn happen(&mut self, sandbox: &Arc<Sandbox>, what: &Happening) -> Result<Fact, Problem> {
         let (told, body) = match what {
-            Happening::Batch { batch, balances } => self.batch(sandbox, *batch, balances).await?,
-            Happening::Extract { extract, amount } => self.extract(*extract, amount),
-            Happening::Statement { entity, link, statement, completed } => {
-                self.statement(sandbox, (*entity, *link), *statement, *completed).await?
+            Happening::Batch { batch, balances, shown } => self.batch(sandbox, *batch, balances, shown).await?,
+            Happening::Extract { extract, amount, .. } => self.extract(*extract, amount),
+            Happening::Statement { entity, link, statement, completed, overtaken } => {
+                self.statement(sandbox, (*entity, *link), *statement, (*completed, *overtaken)).await?
             }
             Happening::Attempt { entity, link, reason } => self.attempt(sandbox, (*entity, *link), reason).await?,
-            Happening::Session { session } => self.session(sandbox, *session).await?,
-            Happening::Status { merchant, status } => self.status(*merchant, status),
+            Happening::Session { session, accounts } => self.session(sandbox, *session, *accounts, false).await?,
+            Happening::Enrichment { session, accounts } => self.session(sandbox, *session, *accounts, true).await?,
+            Happening::Expiry { session, deleted } => self.expiry(sandbox, *session, *deleted).await?,
+            Happening::Status { merchant, status, key_of, ahead_secs } => {
+                self.status(*merchant, status, key_of, *ahead_secs)
+            }
             Happening::Movement { number, event_type, amount } => self.movement(*number, event_type, amount),
         };
         Ok(Fact { provider: what.provider(), told, body })
@@ -95,24 +101,30 @@ impl Stage {
         &self,
         sandbox: &Arc<Sandbox>,
         batch: usize,
-        amounts: &[Option<String>],
+        balances: &[Balance],
+        shown: &Shown,
     ) -> Result<(Value, Bytes), Problem> {
         let batch_id = self.id("batch", batch);
         // Written as text: an amount keeps its digits.
-        let row = |(n, amount): (usize, &Option<String>)| {
+        let row = |Balance { authorizer, amount }: &Balance| {
             let (amount, code) = amount.as_deref().map_or(("null", 3000), |amount| (amount, 0));
             format!(
-                r#"{{"authorizer_unique_id":"authorizer-{n}","balance":{amount},"timestamp":"{}","balance_status_code":{code}}}"#,
+                r#"{{"authorizer_unique_id":"authorizer-{authorizer}","balance":{amount},"timestamp":"{}","balance_status_code":{code}}}"#,
                 now()
             )
         };
-        let rows: Vec<String> = amounts.iter().enumerate().map(row).collect();
-        let set = format!(r#"{{"state":"complete","balances":[{}]}}"#, rows.join(","));
+        let rows = balances.iter().map(row).collect::<Vec<_>>().join(",");
+        let Shown { empty_for_ms, page_spelling, refuse_tokens } = shown;
+        let set = format!(
+            r#"{{"state":"complete","balances":[{rows}],"empty_for_ms":{empty_for_ms},"page_spelling":"{page_spelling}","refuse_tokens":{refuse_tokens}}}"#
+        );
         rightfoot::batches::put_batch(State(sandbox.clone()), Path(batch_id.clone()), set.into()).await?;
         let body = json!({
             "event_uuid": format!("uuid-{batch_id}"), "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch_id,
         });
-        Ok((json!({ "kind": "batch", "batch_id": batch_id, "balances": amounts }), bytes(&body)))
+        let told = |Balance { authorizer, amount }: &Balance| json!({ "authorizer": format!("authorizer-{authorizer}"), "amount": amount });
+        let balances: Vec<Value> = balances.iter().map(told).collect();
+        Ok((json!({ "kind": "batch", "batch_id": batch_id, "balances": balances }), bytes(&body)))
     }
 
     fn extract(&self, extract: usize, amount: &str) -> (Value, Bytes) {
@@ -127,13 +139,16 @@ impl Stage {
         sandbox: &Arc<Sandbox>,
         (entity, link): (usize, Option<usize>),
         statement: usize,
-        completed: bool,
+        (completed, overtaken): (bool, bool),
     ) -> Result<(Value, Bytes), Problem> {
         let (entity_id, link_id) = (self.id("entity", entity), link.map(|link| self.id("link", link)));
         let statement_id = self.id("statement", statement);
         let (progress, reason) = if completed { ("completed", "") } else { ("failed", "WRONG_PASSWORD") };
         let row = json!({ "status": progress, "statement_id": statement_id, "source": "pdf", "message": reason });
-        self.progress.entry(entity_id.clone()).or_default().push(row);
+        // The same statement once more has come further.
+        let rows = self.progress.entry(entity_id.clone()).or_default();
+        rows.retain(|known| known.get("statement_id") != row.get("statement_id"));
+        rows.push(row);
         self.show(sandbox, &entity_id, link_id.as_deref()).await?;
         let body = json!({
             "entity_id": entity_id, "statement_id": statement_id, "link_id": link_id, "progress": progress,
@@ -141,6 +156,9 @@ impl Stage {
         });
         let mut told = body.clone();
         named(&mut told, "statement");
+        if let Some(told) = told.as_object_mut() {
+            told.insert("overtaken".to_owned(), (overtaken && !completed).into());
+        }
         Ok((told, bytes(&body)))
     }
 
@@ -171,28 +189,62 @@ impl Stage {
         finbox::put_entity(State(sandbox.clone()), Path(entity_id.to_owned()), bytes(&entity)).await.map(drop)
     }
 
-    async fn session(&self, sandbox: &Arc<Sandbox>, session: usize) -> Result<(Value, Bytes), Problem> {
+    /// A session that has all it needs; once somebody asked for it, it is processed. Until then its progress is none.
+    async fn session(
+        &self,
+        sandbox: &Arc<Sandbox>,
+        session: usize,
+        Accounts { all, failed }: Accounts,
+        processed: bool,
+    ) -> Result<(Value, Bytes), Problem> {
         let session_id = self.id("session", session);
-        let shown = json!({ "session_progress": "completed" });
+        let status = |n| if n < failed { "FAILED" } else { "COMPLETED" };
+        let account = |n| json!({ "account_id": format!("account-{n}-of-{session_id}"), "account_status": status(n) });
+        let accounts: Vec<Value> = (0..all).map(account).collect();
+        let upload = json!({ "upload_status": "COMPLETED", "accounts": accounts });
+        let shown = if processed {
+            json!({ "session_progress": "completed", "upload": upload })
+        } else {
+            json!({ "http_status": 400, "upload": upload })
+        };
         finbox::put_session(State(sandbox.clone()), Path(session_id.clone()), bytes(&shown)).await?;
+        let (kind, event_name) = if processed {
+            ("enrichment", "ENRICHMENT_NOTIFICATION")
+        } else {
+            ("session", "SESSION_REQUIREMENT_COMPLETION_NOTIFICATION")
+        };
         let body = json!({
-            "event_name": "SESSION_REQUIREMENT_COMPLETION_NOTIFICATION", "session_id": session_id,
-            "accounts": [{ "account_id": format!("account-of-{session_id}"), "status": "COMPLETED" }],
-            "message": "The session has all it needs",
+            "event_name": event_name, "session_id": session_id, "accounts": accounts, "message": "As it was told",
         });
-        Ok((json!({ "kind": "session", "session_id": session_id }), bytes(&body)))
+        let told = json!({ "kind": kind, "session_id": session_id, "accounts": all, "failed_accounts": failed });
+        Ok((told, bytes(&body)))
     }
 
-    fn status(&self, merchant: usize, status: &str) -> (Value, Bytes) {
-        let merchant_id = self.run * MERCHANTS_PER_RUN + u64::try_from(merchant).unwrap_or_default();
-        let key = format!("key-{merchant_id}-{status}");
+    /// A session that nobody brought to its end. One may be gone altogether.
+    async fn expiry(&self, sandbox: &Arc<Sandbox>, session: usize, deleted: bool) -> Result<(Value, Bytes), Problem> {
+        let session_id = self.id("session", session);
+        let http_status = if deleted { 410 } else { 400 };
+        let shown = json!({ "http_status": http_status, "upload": { "upload_status": "EXPIRED" } });
+        finbox::put_session(State(sandbox.clone()), Path(session_id.clone()), bytes(&shown)).await?;
         let body = json!({
-            "event_type": format!("merchant.{status}"), "source_id": merchant_id, "timestamp": now(),
+            "event_name": "SESSION_EXPIRY_NOTIFICATION", "session_id": session_id, "accounts": [],
+            "message": "The session has expired",
+        });
+        Ok((json!({ "kind": "expiry", "session_id": session_id, "deleted": deleted }), bytes(&body)))
+    }
+
+    fn status(&self, merchant: usize, status: &str, key_of: &str, ahead_secs: u32) -> (Value, Bytes) {
+        let merchant_id = self.run * MERCHANTS_PER_RUN + u64::try_from(merchant).unwrap_or_default();
+        let key = format!("key-{merchant_id}-{key_of}");
+        let stamp = Timestamp::now() + SignedDuration::from_secs(ahead_secs.into());
+        let body = json!({
+            "event_type": format!("merchant.{status}"), "source_id": merchant_id, "timestamp": stamp.to_string(),
             "payload": { "merchant_id": merchant_id, "mid": null, "dba_name": format!("Shop {merchant}") },
             "metadata": { "webhook_id": "wh-hour", "attempt": 1, "idempotency_key": key },
         });
         let told = json!({
             "kind": "status", "merchant_id": merchant_id.to_string(), "status": status, "idempotency_key": key,
+            "ahead": ahead_secs > 0,
         });
         (told, bytes(&body))
     }

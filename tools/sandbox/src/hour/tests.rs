@@ -52,7 +52,7 @@ async fn the_truth_is_what_happened_and_what_was_answered() {
     }
     let of = |fate: &str| truth.iter().filter(|told| told["fate"] == fate).count();
     assert_eq!((of("lost_unnoticed"), of("lost_for_good")), (4, 4));
-    assert_eq!(over["failed_calls"], json!({}), "nobody called");
+    assert_eq!((&over["failed_calls"], &over["odd_answers"]), (&json!({}), &json!({})), "nobody called");
     let faults = running.control(Method::GET, "faults", json!({})).await;
     assert!(["rightfoot", "finbox", "runpayments"].iter().all(|name| faults[name]["outage"] == false), "{faults}");
 }
@@ -67,7 +67,7 @@ async fn what_is_announced_can_be_asked_for_and_the_apis_tell_it_in_the_end() {
         let fact = &told["fact"];
         let wanted = match fact["kind"].as_str().unwrap() {
             "batch" => fact["batch_id"].as_str().map(str::to_owned),
-            "session" => fact["session_id"].as_str().map(|id| format!("session:{id}")),
+            "enrichment" => fact["session_id"].as_str().map(|id| format!("session:{id}")),
             "statement" | "attempt" if fact["link_id"].is_string() => {
                 fact["link_id"].as_str().map(|id| format!("link:{id}"))
             }
@@ -101,4 +101,26 @@ async fn one_hour_at_a_time_and_only_once() {
     assert_eq!(running.call(Method::PUT, "/control/hour", &[], &odd.to_string()).await.status, 400);
     running.sandbox.reset();
     assert_eq!(running.get("/control/hour", &[]).await.0, 404, "a reset forgets the hour");
+}
+
+#[tokio::test]
+async fn odd_answers_are_counted_by_kind() {
+    let (running, _receiver) = stage(&[]).await;
+    let order = json!({ "seed": 5, "run": 77, "deliveries": 40, "time_scale": 6 });
+    running.control(Method::PUT, "hour", order).await;
+    let batch = json!({ "state": "complete", "balances": [{}, {}], "page_spelling": "camel", "refuse_tokens": 1 });
+    running.control(Method::PUT, "rightfoot/batches/b", batch).await;
+    running.control(Method::POST, "hour", json!({})).await;
+    running
+        .control(Method::PUT, "faults", json!({ "provider": "rightfoot", "api": { "byte_order_mark": true } }))
+        .await;
+    let key = [("authorization", "Bearer sandbox-rightfoot-key")];
+    let reply = running.call(Method::GET, "/rightfoot/v1/balances?batchId=b&limit=1", &key, "").await;
+    let page: Value = serde_json::from_slice(&reply.body[3..]).unwrap();
+    let token = page["nextPageToken"].as_str().unwrap();
+    let next = format!("/rightfoot/v1/balances?batchId=b&limit=1&next_page_token={token}");
+    running.call(Method::GET, &next, &key, "").await;
+    let view = running.control(Method::GET, "hour", json!({})).await;
+    let odd = json!({ "byte_order_mark": 2, "page_in_camel_case": 1, "refused_page_token": 1 });
+    assert_eq!(view["odd_answers"]["rightfoot"], odd);
 }

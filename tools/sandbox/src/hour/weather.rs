@@ -1,4 +1,5 @@
-//! The weather of an hour: when which provider's API is down, slow, short of patience, or forgets its tokens.
+//! The weather of an hour: when which provider's API is down, slow, short of patience, forgets its tokens, or answers
+//! oddly.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ pub(super) struct Weather {
     pub(super) api: Value,
 }
 
-/// Two outages, slow spells, bursts of 429, tokens that lapse in the middle.
+/// Two outages, slow spells, bursts of 429, tokens that lapse in the middle; and then what is odd rather than broken.
 pub(super) fn forecast(dice: &mut Dice) -> Vec<Weather> {
     let mut weather = Vec::new();
     let mut spell = |provider, at_ms, length_ms, on: Value, off: Value| {
@@ -58,18 +59,63 @@ pub(super) fn forecast(dice: &mut Dice) -> Vec<Weather> {
         let at_ms = between(dice, 0, HOUR_MS);
         weather.push(Weather { at_ms, provider, api: json!({ "expire_tokens": true }) });
     }
+    oddities(dice, &mut weather);
     weather.sort_by_key(|change| change.at_ms);
     weather
+}
+
+/// At every provider a page for people for minutes, and a byte order mark; late answers where work asks; a quota that is
+/// used up for long; tokens that live shortly and die otherwise than expected; a list that spells in its own way.
+fn oddities(dice: &mut Dice, weather: &mut Vec<Weather>) {
+    let mut spell = |provider, at_ms, length_ms, on: Value, off: Value| {
+        weather.push(Weather { at_ms, provider, api: on });
+        weather.push(Weather { at_ms: at_ms + length_ms, provider, api: off });
+    };
+    // Of two providers each, the one that is asked all the time among them: what nobody meets holds up the hour.
+    for (switch, from, to) in [("html", 3, 5), ("byte_order_mark", 5, 10)] {
+        let seldom = one_of(dice, &["fynapse", "finbox", "runpayments"]);
+        for provider in ["rightfoot", seldom] {
+            let at_ms = between(dice, HOUR_MS / 20, HOUR_MS * 8 / 10);
+            let length_ms = between(dice, from * MINUTE_MS, to * MINUTE_MS);
+            spell(provider, at_ms, length_ms, json!({ switch: true }), json!({ switch: false }));
+        }
+    }
+    for provider in ASKED {
+        let late_ms = between(dice, 1_000, 3_000);
+        let at_ms = between(dice, 0, HOUR_MS * 9 / 10);
+        let length_ms = between(dice, 3 * MINUTE_MS, 6 * MINUTE_MS);
+        spell(provider, at_ms, length_ms, json!({ "late_ms": late_ms }), json!({ "late_ms": 0 }));
+    }
+    let provider = one_of(dice, &ASKED);
+    let at_ms = between(dice, HOUR_MS / 10, HOUR_MS * 6 / 10);
+    let length_ms = between(dice, 12 * MINUTE_MS, 20 * MINUTE_MS);
+    let on = json!({ "rate_limit": true, "retry_after_secs": between(dice, 1, 3) });
+    spell(provider, at_ms, length_ms, on, json!({ "rate_limit": false }));
+    for provider in TOKENS {
+        let api = json!({ "dead_token_status": 403, "token_life_ms": between(dice, 1_500, 6_000) });
+        weather.push(Weather { at_ms: between(dice, 0, HOUR_MS / 2), provider, api });
+    }
+    weather.push(Weather { at_ms: 0, provider: "runpayments", api: json!({ "odd_spellings": true }) });
 }
 
 fn one_of(dice: &mut Dice, names: &[&'static str]) -> &'static str {
     names.get(dice.below(names.len())).copied().unwrap_or("rightfoot")
 }
 
+/// Trouble that has to be met by a call.
+pub(super) enum Trouble {
+    /// Calls fail with a 5xx.
+    Outage,
+    /// Calls are answered oddly, in this way.
+    Odd(&'static str),
+}
+
 impl Weather {
-    /// Whether the provider is back with this.
-    pub(super) fn ends_outage(&self) -> bool {
-        self.api.get("outage") == Some(&Value::Bool(false))
+    /// What is over with this, of what has to be met.
+    pub(super) fn ends(&self) -> Option<Trouble> {
+        let ends = |switch: &str| self.api.get(switch) == Some(&Value::Bool(false));
+        let odd = ["html", "byte_order_mark"].into_iter().find(|switch| ends(switch));
+        odd.map(Trouble::Odd).or(ends("outage").then_some(Trouble::Outage))
     }
 
     /// Sets the switches.
@@ -77,11 +123,7 @@ impl Weather {
         let provider = sandbox.provider(self.provider).ok_or("the weather is at no provider")?;
         let patch = json!({ "provider": self.provider, "api": self.api });
         let patch: Patch = serde_json::from_value(patch).map_err(|error| error.to_string())?;
-        locked(&sandbox.faults).entry(provider.name()).or_default().apply(&patch)?;
-        if patch.api.expire_tokens {
-            provider.lapse_tokens();
-        }
-        Ok(())
+        sandbox.change_faults(provider, &patch).map(drop)
     }
 }
 
@@ -104,9 +146,31 @@ mod tests {
                 change.change(&sandbox).unwrap();
             }
             let faults = serde_json::to_value(&*locked(&sandbox.faults)).unwrap();
-            for provider in ["rightfoot", "finbox", "runpayments"] {
-                assert_eq!((&faults[provider]["outage"], &faults[provider]["slow_ms"]), (&false.into(), &0.into()));
+            for (provider, switch) in ["rightfoot", "fynapse", "finbox", "runpayments"]
+                .into_iter()
+                .flat_map(|name| ["outage", "html", "byte_order_mark", "rate_limit"].map(|switch| (name, switch)))
+            {
+                let at = &faults[provider][switch];
+                assert!(at.is_null() || at == false, "{seed}: {provider} {switch}");
             }
+            for provider in ["rightfoot", "finbox", "runpayments"] {
+                assert_eq!((&faults[provider]["late_ms"], &faults[provider]["slow_ms"]), (&0.into(), &0.into()));
+            }
+        }
+    }
+
+    #[test]
+    fn every_oddity_is_forecast() {
+        for seed in 1..50 {
+            let weather = forecast(&mut Dice::new(seed));
+            let on = |switch: &str| {
+                let on = |change: &&super::Weather| {
+                    change.api.get(switch).is_some_and(|value| *value != false && *value != 0)
+                };
+                weather.iter().filter(on).count()
+            };
+            let counts = ["html", "byte_order_mark", "late_ms", "rate_limit", "token_life_ms", "odd_spellings"].map(on);
+            assert_eq!(counts, [2, 2, 3, 1, 2, 1], "{seed}");
         }
     }
 }

@@ -11,10 +11,11 @@ use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{PAGE_LIMIT, error, page, page_limit, read_cursor};
+use super::{PAGE_LIMIT, coded, error, page, page_limit, read_cursor};
 use crate::config::loopback;
 use crate::control::{Problem, read};
 use crate::deliveries::now;
+use crate::odd::mark;
 use crate::sandbox::{Sandbox, locked};
 use crate::sign::digest;
 
@@ -32,6 +33,25 @@ pub(super) struct Batch {
     pub(super) complete_at: Option<Instant>,
     /// Each request names its own webhook URL; one on this machine is honoured.
     pub(super) webhook_url: Option<Uri>,
+    /// For so long after it was first shown, it is shown without its balances.
+    pub(super) empty_for: Duration,
+    pub(super) shown_at: Option<Instant>,
+    pub(super) page_spelling: Spelling,
+    /// So many page tokens are refused.
+    pub(super) refuse_tokens: u32,
+}
+
+/// How a page says whether another one follows.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Spelling {
+    /// As the newest documents have it.
+    #[default]
+    Snake,
+    /// As older ones have it.
+    Camel,
+    /// By its token alone.
+    NoFlag,
 }
 
 #[derive(Clone)]
@@ -51,6 +71,11 @@ impl Batch {
     fn is_complete(&self) -> bool {
         self.complete || self.complete_at.is_some_and(|at| at <= Instant::now())
     }
+
+    /// Whether it is complete, and shows nothing yet. Counted from the first look, so that somebody sees it.
+    fn is_empty_yet(&mut self) -> bool {
+        self.shown_at.get_or_insert_with(Instant::now).elapsed() < self.empty_for
+    }
 }
 
 /// The query of `GET /v1/balances`. The cursor's name changed between two versions of the reference; both are read.
@@ -68,8 +93,48 @@ struct BalancesPage<'a> {
     batch_id: &'a str,
     total_processed: usize,
     balances: &'a [Box<RawValue>],
-    has_more: bool,
-    next_page_token: Option<String>,
+    #[serde(flatten)]
+    next: Next,
+}
+
+/// What a page says of the next one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Next {
+    Snake {
+        has_more: bool,
+        next_page_token: Option<String>,
+    },
+    #[serde(rename_all = "camelCase")]
+    Camel {
+        has_more: bool,
+        next_page_token: Option<String>,
+    },
+    NoFlag {
+        next_page_token: Option<String>,
+    },
+}
+
+impl Next {
+    fn write(spelling: Spelling, next_page_token: Option<String>) -> Self {
+        let has_more = next_page_token.is_some();
+        match spelling {
+            Spelling::Snake => Self::Snake { has_more, next_page_token },
+            Spelling::Camel => Self::Camel { has_more, next_page_token },
+            Spelling::NoFlag => Self::NoFlag { next_page_token },
+        }
+    }
+}
+
+impl Spelling {
+    /// What is odd about a page that is followed by another.
+    fn oddity(self) -> Option<&'static str> {
+        match self {
+            Self::Snake => None,
+            Self::Camel => Some("page_in_camel_case"),
+            Self::NoFlag => Some("page_without_flag"),
+        }
+    }
 }
 
 pub(super) async fn balances(State(sandbox): State<Arc<Sandbox>>, Query(query): Query<BalancesQuery>) -> Response {
@@ -83,15 +148,33 @@ pub(super) async fn balances(State(sandbox): State<Arc<Sandbox>>, Query(query): 
     let Some(offset) = offset else {
         return error(StatusCode::BAD_REQUEST, "The page token is not valid", Some(batch_id));
     };
-    let batches = locked(&sandbox.rightfoot.batches);
+    let mut batches = locked(&sandbox.rightfoot.batches);
     // A batch nobody submitted and one still at work look the same.
-    let Some(batch) = batches.get(batch_id).filter(|batch| batch.is_complete()) else {
+    let Some(batch) = batches.get_mut(batch_id).filter(|batch| batch.is_complete()) else {
         return error(StatusCode::NOT_FOUND, "The batch is still processing or does not exist", Some(batch_id));
     };
-    let (balances, next_page_token) = page(&batch.balances, batch_id, limit, offset);
     let total_processed = batch.balances.len();
-    let has_more = next_page_token.is_some();
-    Json(BalancesPage { batch_id, total_processed, balances, has_more, next_page_token }).into_response()
+    if batch.is_empty_yet() {
+        let next = Next::write(batch.page_spelling, None);
+        let mut response = Json(BalancesPage { batch_id, total_processed, balances: &[], next }).into_response();
+        mark(&mut response, "empty_batch");
+        return response;
+    }
+    if offset > 0 && batch.refuse_tokens > 0 {
+        batch.refuse_tokens -= 1;
+        let message = "The page token has expired";
+        let mut response = coded(StatusCode::BAD_REQUEST, "INVALID_PAGE_TOKEN", message, Some(batch_id));
+        mark(&mut response, "refused_page_token");
+        return response;
+    }
+    let (balances, token) = page(&batch.balances, batch_id, limit, offset);
+    let oddity = batch.page_spelling.oddity().filter(|_| token.is_some());
+    let next = Next::write(batch.page_spelling, token);
+    let mut response = Json(BalancesPage { batch_id, total_processed, balances, next }).into_response();
+    if let Some(kind) = oddity {
+        mark(&mut response, kind);
+    }
+    response
 }
 
 #[derive(Deserialize)]
@@ -131,6 +214,14 @@ struct BatchPatch {
     state: BatchState,
     balances: Option<Vec<Box<RawValue>>>,
     complete_after_ms: Option<u64>,
+    /// Complete, with its total, and without balances for so long after the first look.
+    #[serde(default)]
+    empty_for_ms: u64,
+    #[serde(default)]
+    page_spelling: Spelling,
+    /// So many page tokens are answered 400 INVALID_PAGE_TOKEN; a walk from the start succeeds.
+    #[serde(default)]
+    refuse_tokens: u32,
 }
 
 #[derive(Deserialize, PartialEq)]
@@ -151,6 +242,9 @@ pub(crate) async fn put_batch(
         batch.complete = patch.state == BatchState::Complete;
         batch.complete_at =
             patch.complete_after_ms.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
+        batch.empty_for = Duration::from_millis(patch.empty_for_ms);
+        batch.shown_at = None;
+        (batch.page_spelling, batch.refuse_tokens) = (patch.page_spelling, patch.refuse_tokens);
         batch.balances = patch.balances.unwrap_or_else(|| std::mem::take(&mut batch.balances));
     }
     Ok(StatusCode::NO_CONTENT)

@@ -185,3 +185,55 @@ async fn an_answer_is_forgotten_after_a_day() {
     };
     assert_ne!(submit().await["batch_id"], submit().await["batch_id"]);
 }
+
+#[tokio::test]
+async fn a_complete_batch_may_be_empty_at_first() {
+    let running = start(json!({})).await;
+    let batch = |empty_for_ms: u64| json!({"state": "complete", "balances": [{}, {}], "empty_for_ms": empty_for_ms});
+    running.control(Method::PUT, "rightfoot/batches/b-1", batch(200)).await;
+    let shown = async || {
+        let (status, page) = balances(&running, "batchId=b-1").await;
+        assert_eq!((status, &page["total_processed"], &page["has_more"]), (200, &json!(2), &json!(false)));
+        page["balances"].as_array().unwrap().len()
+    };
+    assert_eq!(shown().await, 0);
+    // Counted from the first look.
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    assert_eq!(shown().await, 2);
+    running.control(Method::PUT, "rightfoot/batches/b-1", batch(0)).await;
+    assert_eq!(shown().await, 2);
+}
+
+#[tokio::test]
+async fn pages_name_the_next_one_in_their_spelling() {
+    let running = start(json!({})).await;
+    let names = async |spelling: Value| {
+        let mut batch = json!({"state": "complete", "balances": [{}, {}]});
+        batch["page_spelling"] = spelling;
+        running.control(Method::PUT, "rightfoot/batches/b-1", batch).await;
+        let (_, page) = balances(&running, "batchId=b-1&limit=1").await;
+        let names: Vec<String> = page.as_object().unwrap().keys().filter(|name| !name.contains('b')).cloned().collect();
+        let token = page.get("next_page_token").or(page.get("nextPageToken")).and_then(Value::as_str).unwrap();
+        let (_, last) = balances(&running, &format!("batchId=b-1&limit=1&next_page_token={token}")).await;
+        assert_eq!(last["balances"].as_array().unwrap().len(), 1);
+        names
+    };
+    assert_eq!(names(json!("snake")).await, ["has_more", "next_page_token", "total_processed"]);
+    assert_eq!(names(json!("camel")).await, ["hasMore", "nextPageToken", "total_processed"]);
+    assert_eq!(names(json!("no_flag")).await, ["next_page_token", "total_processed"]);
+}
+
+#[tokio::test]
+async fn a_page_token_may_be_refused_and_a_new_walk_succeeds() {
+    let running = start(json!({})).await;
+    let batch = json!({"state": "complete", "balances": [{}, {}], "refuse_tokens": 1});
+    running.control(Method::PUT, "rightfoot/batches/b-1", batch).await;
+    let walk = async || {
+        let (_, first) = balances(&running, "batchId=b-1&limit=1").await;
+        let token = first["next_page_token"].as_str().unwrap().to_owned();
+        balances(&running, &format!("batchId=b-1&limit=1&next_page_token={token}")).await
+    };
+    let (status, refused) = walk().await;
+    assert_eq!((status, &refused["error"]["code"]), (400, &json!("INVALID_PAGE_TOKEN")));
+    assert_eq!(walk().await.0, 200);
+}

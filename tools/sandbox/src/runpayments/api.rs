@@ -15,9 +15,10 @@ use http::{HeaderMap, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{REPORTS, RunPayments};
+use super::{REPORTS, RunPayments, spelling};
 use crate::json::{Fields, fields, text};
-use crate::oauth::{LIFETIME, Purse};
+use crate::oauth::{Purse, dead};
+use crate::odd::mark;
 use crate::paging::link;
 use crate::provider::Provider;
 use crate::sandbox::{Sandbox, locked};
@@ -93,8 +94,9 @@ fn issue_token(
         return (StatusCode::BAD_REQUEST, Json(json!({ "error": "unsupported_grant_type" }))).into_response();
     }
     let token = locked(&sandbox.dice).token();
-    api.tokens(&sandbox.runpayments).issue(&token);
-    let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": LIFETIME.as_secs() });
+    let expires_in =
+        api.tokens(&sandbox.runpayments).issue(&token, sandbox.faults_of(&sandbox.runpayments).token_life_ms);
+    let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in });
     Json(answer).into_response()
 }
 
@@ -108,7 +110,7 @@ async fn token_holder(State((sandbox, api)): State<(Arc<Sandbox>, Api)>, request
     if api.tokens(&sandbox.runpayments).admits(request.headers()) {
         return next.run(request).await;
     }
-    sandbox.runpayments.error(StatusCode::UNAUTHORIZED, "Unauthorized")
+    dead(&sandbox, &sandbox.runpayments, "Unauthorized")
 }
 
 /// A page as Oracle REST Data Services writes it; `count` is of this page.
@@ -154,7 +156,13 @@ async fn list_merchants(
         let rows = merchants.iter().map(|(_, merchant)| &merchant.row);
         rows.filter(|row| status.is_none() || text(row, "merchant_status").as_ref() == status).cloned().collect()
     };
-    page(&sandbox, (&headers, &uri), rows, &query)
+    let odd = sandbox.faults_of(&sandbox.runpayments).odd_spellings;
+    let rows = if odd { rows.into_iter().map(spelling::spelt).collect() } else { rows };
+    let mut response = page(&sandbox, (&headers, &uri), rows, &query);
+    if odd {
+        mark(&mut response, "odd_spellings");
+    }
+    response
 }
 
 async fn get_merchant(State(sandbox): State<Arc<Sandbox>>, Path(merchant_id): Path<String>) -> Response {

@@ -221,3 +221,47 @@ async fn calls_need_a_token() {
     let path = "/runpayments/ords/relay/oauth/token";
     assert_eq!(running.call(Method::POST, path, &headers, "grant_type=client_credentials").await.status, 401);
 }
+
+#[tokio::test]
+async fn a_list_may_spell_statuses_in_its_own_way() {
+    let running = start(json!({})).await;
+    let merchants = [("5", "in_underwriting"), ("6", "in_underwriting"), ("3", "in_underwriting"), ("1", "cancelled")];
+    for (id, status) in merchants {
+        let path = format!("runpayments/merchants/{id}");
+        running.control(Method::PUT, &path, json!({"merchant_status": status})).await;
+    }
+    let listed = async || {
+        let (_, page) = get(&running, "relay/api/boarding/v1/merchants").await;
+        let rows = page["items"].as_array().unwrap().clone();
+        rows.into_iter().map(|row| row["merchant_status"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, merchants.map(|(_, status)| status));
+    let switch = json!({"provider": "runpayments", "api": {"odd_spellings": true}});
+    running.control(Method::PUT, "faults", switch).await;
+    assert_eq!(listed().await, ["merchant.in_underwriting", "Underwriting", "In  Underwriting", "Canceled"]);
+}
+
+#[tokio::test]
+async fn tokens_may_live_shortly_and_die_by_403() {
+    let running = start(json!({})).await;
+    let path = "/runpayments/ords/relay/api/boarding/v1/merchants";
+    let call = async |token: &str| running.get(path, &[("authorization", token)]).await.0;
+    assert_eq!(call("Bearer nobody's").await, 401);
+    let switch = json!({"provider": "runpayments", "api": {"dead_token_status": 403, "token_life_ms": 300}});
+    running.control(Method::PUT, "faults", switch).await;
+    let (_, token) = login(&running, "/runpayments/ords/relay/oauth/token").await;
+    assert_eq!(call(&token).await, 200);
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    assert_eq!(call(&token).await, 403);
+}
+
+#[tokio::test]
+async fn a_stamp_of_the_future_changes_no_order() {
+    let (running, _receiver) = start_with_receiver("runpayments", &[]).await;
+    let ahead = event("merchant.signed", "2024-01-15T16:00:00.000Z");
+    let after_it = event("merchant.boarded", "2024-01-15T10:45:00.000Z");
+    running.send(json!({"provider": "runpayments", "body": ahead, "faults": {"ahead_secs": 19_800}})).await;
+    running.send(json!({"provider": "runpayments", "body": after_it})).await;
+    let (_, page) = get(&running, "relay/api/boarding/v1/merchants").await;
+    assert_eq!(page["items"][0]["merchant_status"], "boarded", "it took place at 10:30");
+}

@@ -1,12 +1,14 @@
 //! `check`: what can be judged without running anything.
 
 mod abilities;
+mod advisories;
 mod inventory;
 mod layering;
 mod source;
 mod supply_chain;
 mod template;
 mod threats;
+mod workflows;
 
 use crate::project::Project;
 use anyhow::{Result, bail};
@@ -26,7 +28,7 @@ pub(crate) enum Part {
     Abilities,
     /// Every test that SECURITY.md names exists
     Threats,
-    /// Dependencies come from where they should, under licences we accept
+    /// Dependencies come from where they should, under licences we accept; advisories; the actions of CI
     SupplyChain,
     /// The SAM template is valid
     Template,

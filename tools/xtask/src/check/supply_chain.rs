@@ -1,7 +1,7 @@
 //! Where dependencies come from and under which licences, by cargo-deny where it is installed, else by our own reading
-//! of the same `deny.toml`.
+//! of the same `deny.toml`; the advisories about them; and the actions that CI runs.
 
-use super::none_of;
+use super::{advisories, none_of, workflows};
 use crate::job::Job;
 use crate::project::Project;
 use anyhow::{Context, Result, bail};
@@ -14,11 +14,10 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 const SOURCES: [&str; 2] = ["registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"];
 
 pub(super) fn check(project: &Project) -> Result<()> {
-    println!(
-        "  advisories are not checked: their database is a download of its own, and this check works offline; where the \
-         network allows it, run `cargo deny check advisories`"
-    );
-    if cargo_deny_is_installed() {
+    none_of(workflows::findings(&project.root)?)?;
+    let cargo_deny = cargo_deny_is_installed();
+    advisories::check(project, cargo_deny)?;
+    if cargo_deny {
         let mut command = project.cargo("deny");
         command.args(["--workspace", "check", "bans", "licenses", "sources"]);
         return Job::on_terminal("cargo deny", LIMIT).succeed(command);

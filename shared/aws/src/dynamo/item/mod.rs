@@ -88,7 +88,7 @@ pub(crate) struct Stored {
 pub(crate) enum Place {
     /// The encoded bytes themselves.
     Inline(Vec<u8>),
-    /// Under `body#<digest>`.
+    /// Under `<provider>#body#<digest>`.
     Chunks(Chunks),
 }
 
