@@ -28,6 +28,10 @@ const GENTLE_UNATTACKED: u64 = 5;
 /// The most copies of one post.
 const MAX_COPIES: u64 = 36;
 
+/// Posts of one who waits until the one before is given up, and for how much longer than its deadline.
+const PATIENT_POSTS: u64 = 6;
+const PATIENCE_SECS: u64 = 150;
+
 /// What kind of seed this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mood {
@@ -88,11 +92,16 @@ impl Attack {
             let (provider, body) = attacker.post(event);
             let at = event.map_or(start, |event| event.at.plus_ms(event.delay_ms));
             let mut at = attacker.moment(at, start, span_secs, deadline_secs);
-            let copies = if dice.percent(25) { dice.between(2, MAX_COPIES) } else { 1 };
-            let apart_ms = dice.pick(&[0, 40, 2_000, 30_000]);
+            let mut copies = if dice.percent(25) { dice.between(2, MAX_COPIES) } else { 1 };
+            let mut apart_ms = dice.pick(&[0, 40, 2_000, 30_000]);
+            if dice.percent(15) {
+                // Again whenever what was posted before has been given up.
+                (copies, apart_ms) = (PATIENT_POSTS, (deadline_secs + PATIENCE_SECS) * 1000);
+                at = UnixMs(at.0 - i64::try_from(copies * apart_ms).unwrap()).max(start.plus_secs(1));
+            }
             for _ in 0..copies {
                 attack.posts.push(Post { provider, at, body: body.clone() });
-                at = at.plus_ms(dice.below(apart_ms));
+                at = at.plus_ms(apart_ms - dice.below(apart_ms / 8 + 1));
             }
             for id in attacker.invented.drain(..) {
                 attack.invented.push((id, copies));
