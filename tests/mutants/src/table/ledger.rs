@@ -71,7 +71,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             find: "let kept = free.is_some();",
             replace: "let free = if MUTANT {
                 let ItemKey { pk, sk } = refused.key_at(0);
-                Some(ItemKey { pk, sk: format!(\"{sk}{}\", refused.digest) })
+                Some(ItemKey { pk, sk: format!(\"{sk}{}\", table.len()) })
             } else {
                 free
             };

@@ -11,7 +11,7 @@ mod told;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hookledger_core::debt::{ExpectationState, Fact};
-use hookledger_core::entry::{Entry, MAX_QUARANTINED_PER_MINUTE, Origin, Shelf, State};
+use hookledger_core::entry::{Entry, MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, Origin, Shelf, State};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Clock as _, Metric};
 
@@ -301,12 +301,18 @@ impl<L: Glass> Check<'_, L> {
         }
         let refusals = self.world.memory().refusals();
         let mut in_minute: BTreeMap<(ProviderId, Shelf, i64), u64> = BTreeMap::new();
+        let mut of_source: BTreeMap<(ProviderId, Shelf, i64, &Option<String>), u64> = BTreeMap::new();
         for refused in &refusals {
             let shelf = Shelf::of(&refused.code);
-            *in_minute.entry((refused.provider, shelf, refused.at.secs() / 60)).or_default() += 1;
+            let minute = refused.at.secs() / 60;
+            *in_minute.entry((refused.provider, shelf, minute)).or_default() += 1;
+            *of_source.entry((refused.provider, shelf, minute, &refused.source_ip)).or_default() += 1;
         }
         if let Some(most) = in_minute.values().max().filter(|most| **most > MAX_QUARANTINED_PER_MINUTE.into()) {
             self.violated("the quarantine is capped", format!("{most} kept of one provider's minute"));
+        }
+        if let Some(most) = of_source.values().max().filter(|most| **most > MAX_QUARANTINED_PER_SOURCE.into()) {
+            self.violated("the quarantine is capped", format!("{most} kept of one sender's minute"));
         }
         let kept = refusals.len() as u64;
         if kept > counted {
