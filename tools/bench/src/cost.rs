@@ -178,7 +178,7 @@ fn standing(tick: &Bill, prices: &Prices, template: &str) -> f64 {
     let count = |kind: &str| template.matches(&format!("Type: {kind}\n")).count() as f64;
     tick.total() * MONTH_MINUTES / 1e6
         + MONTH_MINUTES / 1e6 * prices.schedule.per_million
-        + EMPTY_RECEIVES / 1e6 * prices.sqs_request.per_million
+        + count("AWS::Lambda::EventSourceMapping") * EMPTY_RECEIVES / 1e6 * prices.sqs_request.per_million
         + count("AWS::KMS::Key") * prices.key_month.each
         + count("AWS::SecretsManager::Secret") * prices.secret_month.each
         + alarm_metrics(template) as f64 * prices.alarm_month.each
