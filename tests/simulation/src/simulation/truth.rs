@@ -3,6 +3,7 @@
 //! The keys of the entries are written down here a second time, from the providers' documents and not from the code that
 //! derives them: the simulation's checks must not share a mistake with what they check.
 
+mod asked;
 mod trouble;
 
 use std::cell::{Cell, RefCell};
@@ -14,7 +15,7 @@ use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::ports::Clock;
 use hookledger_core::time::UnixMs;
 
-use super::attacker::{Attack, DOWN, Mood};
+use super::attacker::{Attack, Mood};
 use super::chaos::Chaos;
 use super::dice::Dice;
 use super::finbox::FinBox;
@@ -22,15 +23,13 @@ use super::fynapse::Fynapse;
 use super::rightfoot::{DEADLY, LONG, Rightfoot, SLOW_PAGE_MS};
 use super::runpayments::RunPayments;
 use crate::memory::{FixedClock, answer};
+pub(super) use asked::Calls;
 use trouble::Spell;
 
 /// Stands in a Run Payments body for the number of the attempt.
 pub(super) const ATTEMPT: &str = "@ATTEMPT@";
 /// Marks everything that never happened. It must be found nowhere in the ledger and on the bus.
 pub(super) const FORGED: &str = "forged";
-/// For so long after its other troubles are over, a provider's API goes on to fail over some ids. To whom nobody else asks
-/// for anything, these alone look as if it were down for good.
-const DOWN_SECS: u64 = 2 * 3600;
 /// Marks what somebody with a leaked URL token claims. It may be let in, and must have no effect.
 pub(super) const LEAKED: &str = "leaked";
 
@@ -216,15 +215,6 @@ pub(super) struct Truth {
     asked: RefCell<BTreeMap<String, Calls>>,
 }
 
-/// The calls that reached a provider.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Calls {
-    /// Those it answered.
-    pub(super) answered: u64,
-    /// Those that met trouble.
-    pub(super) troubled: u64,
-}
-
 impl Truth {
     /// The history of a seed.
     pub(super) fn new(
@@ -292,37 +282,6 @@ impl Truth {
     /// Whether the last answer kills who asked for it.
     pub(super) fn take_deadly(&self) -> bool {
         self.deadly.take()
-    }
-
-    /// An id over which the provider's API fails, and over no other.
-    fn down(&self, url: &str) -> Option<Result<ApiResponse, ApiError>> {
-        let named = || url.split(['/', '=']).any(|part| part.starts_with(DOWN));
-        let error = || if self.dice.percent(50) { answer(500, "{}") } else { Err(ApiError::TimedOut) };
-        let well = self.clock.now() > self.well_from().plus_secs(DOWN_SECS);
-        (self.mood.attacked && !well && named()).then(error)
-    }
-
-    fn count(&self, url: &str, troubled: bool) {
-        if !self.mood.attacked {
-            return;
-        }
-        let mut asked = self.asked.borrow_mut();
-        let calls = match asked.get_mut(url) {
-            Some(calls) => calls,
-            None => asked.entry(url.to_string()).or_default(),
-        };
-        calls.troubled += u64::from(troubled);
-        calls.answered += u64::from(!troubled);
-    }
-
-    /// What was asked that names this id. In a URL it stands as it is, or escaped from some place on.
-    pub(super) fn asked_about(&self, id: &str) -> Calls {
-        let mut sum = Calls::default();
-        for (_, calls) in self.asked.borrow().iter().filter(|(url, _)| url.contains(id)) {
-            sum.answered += calls.answered;
-            sum.troubled += calls.troubled;
-        }
-        sum
     }
 
     /// A provider's answer to a request, by its URL.

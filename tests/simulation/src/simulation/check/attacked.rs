@@ -13,8 +13,9 @@ use super::Check;
 
 /// In a world where nothing else goes wrong, what is signed is told so soon after it was taken.
 const SIGNED_WITHIN_SECS: u64 = 30;
-/// And what is not, so soon after the provider's API says it.
-const UNSIGNED_WITHIN_SECS: u64 = 240;
+/// And what is not, so soon after the provider's API says it. Where no process has had an answer yet, ids over which the
+/// API fails may open its circuit all the same, for five minutes at most, and twice before the genuine one has its turn.
+const UNSIGNED_WITHIN_SECS: u64 = 900;
 /// An announcement, and what its poll has found.
 const OTHER_CAUSES: u64 = 2;
 
