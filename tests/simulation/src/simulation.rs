@@ -19,6 +19,7 @@ mod rightfoot;
 mod fynapse;
 mod finbox;
 mod runpayments;
+mod attacker;
 mod send;
 mod world;
 mod engine;
@@ -48,6 +49,8 @@ pub struct Outcome {
     pub entries: u64,
     /// How often the providers' circuits moved: opened, probed, closed.
     pub circuit_moves: u64,
+    /// The most calls to a provider's API that one post of an attacker's caused: answered, and met by trouble.
+    pub most_calls: (u64, u64),
     /// What went wrong: the invariant's name, and what broke it.
     pub violations: Vec<(&'static str, String)>,
     /// What happened, a line for each event; empty unless asked for.
@@ -80,6 +83,7 @@ pub fn simulate_on<L: Glass>(seed: u64, ledger: L, keep_history: bool) -> Outcom
         kills: world.chaos.kills(),
         parked,
         entries: entries.len() as u64,
+        most_calls: check::most_calls(&world),
         circuit_moves: world.circuits().map(|circuit| circuit.version).sum(),
         violations,
         history: world.chaos.take_history(),
@@ -112,6 +116,8 @@ pub struct Totals {
     pub parked: u64,
     /// How often circuits moved.
     pub circuit_moves: u64,
+    /// The most calls that one post caused.
+    pub most_calls: (u64, u64),
 }
 
 impl Totals {
@@ -124,6 +130,8 @@ impl Totals {
         self.entries += outcome.entries;
         self.parked += outcome.parked;
         self.circuit_moves += outcome.circuit_moves;
+        let (answered, troubled) = outcome.most_calls;
+        self.most_calls = (self.most_calls.0.max(answered), self.most_calls.1.max(troubled));
     }
 }
 

@@ -197,6 +197,11 @@ impl Chaos {
         self.struck.borrow().contains(&who)
     }
 
+    /// How many invocations a fault struck.
+    pub(super) fn times_struck(&self) -> u64 {
+        self.struck.borrow().len() as u64
+    }
+
     /// Whether any call of this invocation to its table failed.
     pub(super) fn blinded(&self, who: u32) -> bool {
         self.blinded.borrow().contains(&who)

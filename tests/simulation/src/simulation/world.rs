@@ -6,12 +6,14 @@ use std::rc::Rc;
 use hookledger_core::call::Circuits;
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::Listing;
+use hookledger_core::entry::Entry;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::{Clock, Inbox, Ledger};
 use hookledger_core::providers::Providers;
 use hookledger_core::settings::Timing;
 use hookledger_core::time::UnixMs;
 
+use super::attacker::Mood;
 use super::chaos::Chaos;
 use super::dice::Dice;
 use super::send::{Keys, NETWORKS, STATIC_HEADER};
@@ -55,6 +57,7 @@ pub(super) struct World<L> {
     /// Messages that were received too often.
     pub(super) dead_letters: RefCell<Vec<Message>>,
     pub(super) start: UnixMs,
+    pub(super) mood: Mood,
 }
 
 impl<L: Glass> World<L> {
@@ -65,10 +68,15 @@ impl<L: Glass> World<L> {
         let chaos = Rc::new(Chaos::new(seed, clock.clone(), span_secs, keep_history));
         let dice = Dice::new(seed, 4);
         let held = dice.percent(30);
-        let truth = Rc::new(Truth::new(seed, clock.clone(), chaos.clone(), span_secs, held));
         let (interval, page_limit) = (dice.pick(&["900", "1800", "3600"]), dice.pick(&["1", "2", "3", "200"]));
         // Long enough for every watch to outlive the troubles, short enough to wait for its end.
         let poll_deadline = dice.pick(&["600", "1800", "3600"]);
+        let secs = (span_secs, poll_deadline.parse().unwrap());
+        let truth = Rc::new(Truth::new(seed, clock.clone(), chaos.clone(), secs, held));
+        let mood = Mood::of(seed);
+        if mood.gentle {
+            chaos.heal();
+        }
         let settings = [
             ("POLL_DEADLINE_SECS", poll_deadline),
             ("RIGHTFOOT_ALLOWED_CIDRS", if held { NETWORKS } else { "" }),
@@ -94,6 +102,7 @@ impl<L: Glass> World<L> {
             dead_letters: RefCell::default(),
             warm: RefCell::default(),
             start: clock.now(),
+            mood,
             clock,
             chaos,
             truth,
@@ -126,6 +135,12 @@ impl<L: Glass> World<L> {
             Twin::Type(event_type) => {
                 let of_type = |stored: &StoredEntry| stored.entry.event_type == event_type;
                 first.filter(of_type).or_else(|| memory.stored(&beside(&event.key, event_type)))
+            }
+            Twin::Claims => {
+                let same = |stored: &StoredEntry| stored.body == event.body.as_bytes();
+                let beside = |entry: &Entry| entry.key.pk == event.key.pk && entry.key.sk.starts_with(&event.key.sk);
+                let entries = || memory.entries().into_iter().filter(beside);
+                first.filter(same).or_else(|| entries().filter_map(|entry| memory.stored(&entry.key)).find(same))
             }
             Twin::Content => {
                 let same = |stored: &StoredEntry| stored.body == event.body.as_bytes();
