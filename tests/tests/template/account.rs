@@ -1,6 +1,6 @@
 //! What a new account, an organisation and an auditor ask of the template.
 
-use super::{PROVIDERS, block, blocks, of_type, statements, takes, value};
+use super::{PROVIDERS, block, of_type, statements, takes, value};
 
 const FUNCTIONS: [&str; 7] = ["Rightfoot", "Fynapse", "Finbox", "Runpayments", "Worker", "Reconciler", "Expectations"];
 
@@ -84,7 +84,7 @@ fn each_provider_may_have_as_many_workers_as_a_parameter_says() {
 fn alarm_over(runs: &[Option<u32>]) -> &'static str {
     let mut state = "unknown";
     for window in runs.windows(3) {
-        // FILL(runs, 0) + 0 * FILL(runs, REPEAT): what comes before the first run of the window stays without a value.
+        // FILL(runs, 0) + FILL(runs, REPEAT) - FILL(runs, REPEAT): what comes before the first run of the window stays without a value.
         let since_first: Vec<u32> =
             window.iter().skip_while(|one| one.is_none()).map(|one| one.unwrap_or_default()).collect();
         let below = since_first.iter().filter(|runs| **runs < 1).count();
@@ -102,7 +102,7 @@ fn a_reconciler_that_stopped_is_told_from_one_that_never_ran() {
     let alarm = block("ReconcilerStoppedAlarm");
     for (name, expected) in [
         ("Condition", "WatchesReconciler"),
-        ("Expression", "FILL(runs, 0) + 0 * FILL(runs, REPEAT)"),
+        ("Expression", "FILL(runs, 0) + FILL(runs, REPEAT) - FILL(runs, REPEAT)"),
         ("MetricName", hookledger_core::ports::Metric::ReconcilerRuns.name()),
         ("Period", "300"),
         ("Stat", "Sum"),
@@ -237,5 +237,4 @@ fn an_alarm_says_when_it_is_over() {
     for (name, alarm) in of_type("AWS::CloudWatch::Alarm") {
         assert_eq!((value(&alarm, "AlarmActions"), value(&alarm, "OKActions")), (topic, topic), "{name}");
     }
-    assert!(blocks().iter().filter(|(name, _)| name.ends_with("Alarm")).count() > 40);
 }
