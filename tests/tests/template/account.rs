@@ -84,7 +84,7 @@ fn each_provider_may_have_as_many_workers_as_a_parameter_says() {
 fn alarm_over(runs: &[Option<u32>]) -> &'static str {
     let mut state = "unknown";
     for window in runs.windows(3) {
-        // FILL(runs, 0) + FILL(runs, REPEAT) - FILL(runs, REPEAT): what comes before the first run of the window stays without a value.
+        // There is nothing to repeat before the window's first run, and a sum with no value has none.
         let since_first: Vec<u32> =
             window.iter().skip_while(|one| one.is_none()).map(|one| one.unwrap_or_default()).collect();
         let below = since_first.iter().filter(|runs| **runs < 1).count();
