@@ -73,9 +73,10 @@ fn numbers_are_numbers_where_no_type_makes_them_so() {
 fn each_provider_may_have_as_many_workers_as_a_parameter_says() {
     let parameter = block("WorkerConcurrency");
     assert_eq!((value(&parameter, "Type"), value(&parameter, "Default")), (Some("Number"), Some("5")));
-    for (name, source) in of_type("AWS::Lambda::EventSourceMapping") {
+    for (provider, _) in PROVIDERS {
+        let source = block(&format!("{provider}Source"));
         let concurrency = value(&source, "MaximumConcurrency");
-        assert_eq!(concurrency, Some("!FindInMap [Numbers, !Ref WorkerConcurrency, Is]"), "{name}");
+        assert_eq!(concurrency, Some("!FindInMap [Numbers, !Ref WorkerConcurrency, Is]"), "{provider}");
     }
 }
 
