@@ -113,9 +113,15 @@ impl Local {
         self.http.aws("iam", "POST", "/", &header, form.into_bytes()).await?.expect(200).map(drop)
     }
 
+    /// The log group of a function, which CloudFormation named.
+    pub async fn log_group_of(&self, function: &str) -> Outcome<String> {
+        let group = self.configuration_of(function).await?["LoggingConfig"]["LogGroup"].take();
+        group.as_str().map(str::to_string).ok_or_else(|| "the function has no log group".into())
+    }
+
     /// Everything that a function has logged so far, its counts too.
     pub async fn log_of(&self, function: &str) -> Outcome<Vec<String>> {
-        let group = format!("/aws/lambda/{}", self.stack.function(function)?);
+        let group = self.log_group_of(function).await?;
         let question = json!({ "logGroupName": group, "limit": MAX_LOG_LINES });
         let action = "Logs_20140328.FilterLogEvents";
         let answer = self.http.action("logs", action, "application/x-amz-json-1.1", question).await?;

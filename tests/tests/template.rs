@@ -7,6 +7,10 @@ use hookledger_core::providers::Providers;
 #[path = "template/leading_keys.rs"]
 mod leading_keys;
 
+/// What an AWS account asks of it.
+#[path = "template/account.rs"]
+mod account;
+
 /// The template's top-level blocks, `  Name:` and everything under it.
 fn blocks() -> Vec<(String, String)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
@@ -69,7 +73,8 @@ fn no_request_below_webhooks_goes_unseen() {
     let stage = block("ApiStage");
     let throttle = |key: &str| {
         let lines = stage.split(&format!("        {key}:\n")).nth(1).unwrap_or_else(|| panic!("{key} has no throttle"));
-        lines.lines().take(2).map(|line| line.rsplit(' ').next().unwrap().to_string()).collect::<Vec<_>>()
+        let limit = |line: &str| line.trim_end_matches(", Is]").rsplit(' ').next().unwrap().to_string();
+        lines.lines().take(2).map(limit).collect::<Vec<_>>()
     };
     let deliveries = ["WebhookRatePerSecond", "WebhookBurst"];
     let mut routes = Vec::new();
@@ -329,16 +334,35 @@ fn conditions_that_the_schedules_depend_on_are_as_they_are_named() {
 const ALLOWED: [(&str, &[&str]); 7] = [
     (
         "RightfootFunction",
-        &[ROWS, "RightfootQueue.Arn: sqs:SendMessage", "RightfootSecret.Id: secretsmanager:GetSecretValue"],
+        &[
+            ROWS,
+            "RightfootQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
+            "RightfootSecret.Id: secretsmanager:GetSecretValue",
+        ],
     ),
     (
         "FynapseFunction",
-        &[ROWS, "FynapseQueue.Arn: sqs:SendMessage", "FynapseSecret.Id: secretsmanager:GetSecretValue"],
+        &[
+            ROWS,
+            "FynapseQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
+            "FynapseSecret.Id: secretsmanager:GetSecretValue",
+        ],
     ),
-    ("FinboxFunction", &[ROWS, "FinboxQueue.Arn: sqs:SendMessage", "FinboxSecret.Id: secretsmanager:GetSecretValue"]),
+    (
+        "FinboxFunction",
+        &[
+            ROWS,
+            "FinboxQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
+            "FinboxSecret.Id: secretsmanager:GetSecretValue",
+        ],
+    ),
     (
         "RunpaymentsFunction",
-        &[ROWS, "RunpaymentsQueue.Arn: sqs:SendMessage", "RunpaymentsSecret.Id: secretsmanager:GetSecretValue"],
+        &[
+            ROWS,
+            "RunpaymentsQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
+            "RunpaymentsSecret.Id: secretsmanager:GetSecretValue",
+        ],
     ),
     (
         "WorkerFunction",
@@ -346,7 +370,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Query",
             "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: \
              sqs:SendMessage, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes",
-            "Bus.Arn: events:PutEvents",
+            "Bus.Arn: events:PutEvents, events:DescribeEventBus",
             ALL_SECRETS,
         ],
     ),
@@ -364,7 +388,8 @@ const ALLOWED: [(&str, &[&str]); 7] = [
         "ExpectationsFunction",
         &[
             ROWS,
-            "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: sqs:SendMessage",
+            "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: \
+             sqs:SendMessage, sqs:GetQueueAttributes",
             "RightfootSecret.Id: secretsmanager:GetSecretValue",
         ],
     ),

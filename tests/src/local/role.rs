@@ -3,7 +3,7 @@
 use hookledger_aws::clients::Clients;
 use hookledger_aws::env::AwsEnv;
 use hookledger_core::secret::Secret;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Local, Outcome};
 use crate::dynamo::tls;
@@ -32,10 +32,15 @@ impl Local {
 
     /// The ARN of a function's role.
     pub(super) async fn role_arn(&self, function: &str) -> Outcome<String> {
+        let arn = self.configuration_of(function).await?["Role"].take();
+        arn.as_str().map(str::to_string).ok_or_else(|| "the function has no role".into())
+    }
+
+    /// What Lambda says about a function.
+    pub(super) async fn configuration_of(&self, function: &str) -> Outcome<Value> {
         let path = format!("/2015-03-31/functions/{}", self.stack.function(function)?);
-        let described = self.http.aws("lambda", "GET", &path, &[], Vec::new()).await?.json()?;
-        let arn = described["Configuration"]["Role"].as_str();
-        arn.map(str::to_string).ok_or_else(|| "the function has no role".into())
+        let mut described = self.http.aws("lambda", "GET", &path, &[], Vec::new()).await?.json()?;
+        Ok(described["Configuration"].take())
     }
 
     async fn trust(&self, arn: &str, document: &str) -> Outcome<()> {

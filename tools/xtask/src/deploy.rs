@@ -43,7 +43,7 @@ const TIMES: [(&str, u64, Option<u64>); 13] = [
 /// What is off unless an operator turns it on, and on here; and what is the other way round, since the emulator knows no
 /// alarm on a metric that is computed.
 const TURNED_ON: [&str; 1] = ["RunpaymentsReporting=on"];
-const TURNED_OFF: [&str; 1] = ["ShutOutAlarmCount=0"];
+const TURNED_OFF: [&str; 2] = ["ShutOutAlarmCount=0", "ReconcilerAlarm=off"];
 
 /// Every `Parameter=value` that the local stack sets.
 fn parameters(triple: &str, endpoint: &str, sandbox_url: &str) -> Vec<String> {
@@ -163,7 +163,7 @@ mod tests {
              RunpaymentsApiBaseUrl=http://127.0.0.1:9/runpayments/ords \
              RunpaymentsTokenUrl=http://127.0.0.1:9/runpayments/ords/relay/oauth/token \
              RunpaymentsReportingTokenUrl=http://127.0.0.1:9/runpayments/ords/sprint/oauth/token \
-             RunpaymentsReporting=on ShutOutAlarmCount=0";
+             RunpaymentsReporting=on ShutOutAlarmCount=0 ReconcilerAlarm=off";
         assert_eq!(found, expected.split_whitespace().collect::<Vec<_>>());
         assert_eq!(parameters("x86_64-apple-darwin", "", "").first().map(String::as_str), Some("Architecture=x86_64"));
     }

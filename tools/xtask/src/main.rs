@@ -13,7 +13,7 @@
 //!      ├ fuzz            (builds and runs the fuzz targets)
 //!      ├ bench, cost     (builds the functions as they ship, and measures them; what a million events cost)
 //!      ├ test            (brings the stack up for the end-to-end suite)
-//!      └ check           fmt clippy doc layering inventory abilities template supply-chain
+//!      └ check           fmt clippy doc layering inventory abilities profile template supply-chain
 //! ```
 //!
 //! Every child runs in a process group of its own, under a time limit, so that nothing hangs and nothing is left

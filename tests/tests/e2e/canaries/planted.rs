@@ -14,8 +14,8 @@ const LOGS_JSON: &str = "application/x-amz-json-1.1";
 
 /// What stands where: the canary's name, and how its place begins.
 const PLACES: [(&str, &str); 9] = [
-    ("function's own log", "log /aws/lambda/"),
-    ("embedded metric", "metric in /aws/lambda/"),
+    ("function's own log", "log "),
+    ("embedded metric", "metric in "),
     ("metric", "metrics, ListMetrics"),
     ("attribute, as hex", "table, note of canary#plant"),
     ("attribute, packed", "table, packed of canary#plant"),
@@ -68,7 +68,7 @@ async fn own_log(local: &Local, marker: &str) -> Outcome<()> {
 
 /// A line as a function counts, with the marker as a dimension.
 async fn embedded_metric(local: &Local, marker: &str) -> Outcome<()> {
-    let group = format!("/aws/lambda/{}", local.stack.function("worker")?);
+    let group = local.log_group_of("worker").await?;
     let stream = json!({ "logGroupName": group, "logStreamName": marker.chars().rev().collect::<String>() });
     ask(local, "logs", "Logs_20140328.CreateLogStream", LOGS_JSON, stream.clone()).await?;
     let now = hookledger_core::ports::Clock::now(&hookledger_aws::telemetry::SystemClock::new()).0;

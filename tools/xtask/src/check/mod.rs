@@ -4,6 +4,7 @@ mod abilities;
 mod advisories;
 mod inventory;
 mod layering;
+mod profile;
 mod source;
 mod supply_chain;
 mod template;
@@ -28,6 +29,8 @@ pub(crate) enum Part {
     Abilities,
     /// Every test that SECURITY.md names exists
     Threats,
+    /// What ships unwinds when it panics, as what is tested does
+    Profile,
     /// Dependencies come from where they should, under licences we accept; advisories; the actions of CI
     SupplyChain,
     /// The SAM template is valid
@@ -70,6 +73,7 @@ fn one(project: &Project, part: Part) -> Result<()> {
         Part::Inventory => inventory::check(&project.root),
         Part::Abilities => abilities::check(&project.root),
         Part::Threats => threats::check(&project.root),
+        Part::Profile => profile::check(&project.root),
         Part::Template => template::check(project),
         Part::SupplyChain => supply_chain::check(project),
     }
