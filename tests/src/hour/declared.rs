@@ -18,11 +18,16 @@ pub struct Declared {
 }
 
 /// Everything that may be lost.
-pub static ALL: [Declared; 4] = [
+pub static ALL: [Declared; 5] = [
     Declared {
         what: "FinBox: a failed attempt without link and statement",
         why: "failed attempts are listed by link only, and entities show statements only",
         is: |told, _| matches!(told.fact, Fact::Attempt { link_id: None, .. }),
+    },
+    Declared {
+        what: "FinBox: a failure that FinBox overtook soon after",
+        why: "an entity shows the present progress of its statements and keeps no history",
+        is: |told, _| matches!(&told.fact, Fact::Statement { progress, overtaken: true, .. } if progress == "failed"),
     },
     Declared {
         what: "FinBox: that a session expired",

@@ -19,6 +19,8 @@ pub struct Held {
     pub rows: BTreeMap<ItemKey, Row>,
     /// The status facts' keys.
     pub facts: Vec<ItemKey>,
+    /// By fact, the entry whose effect it is.
+    pub owners: BTreeMap<ItemKey, ItemKey>,
     /// Subjects' current statuses.
     pub statuses: BTreeMap<String, String>,
     /// Expectations and watches.
@@ -91,7 +93,10 @@ impl Held {
                 let entry = Entry { state, event_type, origin, reason, body };
                 self.entries.insert(key, entry);
             }
-            "fact" => self.facts.push(key),
+            "fact" => {
+                self.owners.insert(key.clone(), ItemKey { pk: text("owner_pk"), sk: text("owner_sk") });
+                self.facts.push(key);
+            }
             "state" => {
                 self.statuses.insert(key.pk, text("status"));
             }

@@ -225,7 +225,12 @@ fn statuses(truth: &[Told], held: &Held, judgement: &mut Judgement) {
 fn extras(held: &Held, accounted: &Accounted, judgement: &mut Judgement) {
     let entries = held.entries.keys().filter(|key| !accounted.entries.contains(*key));
     let rows = held.rows.keys().filter(|key| !accounted.rows.contains(*key));
-    let facts = held.facts.iter().filter(|key| !accounted.facts.contains(*key));
+    // Where nothing has a status, a fact is what its entry was told once: no effect beside the entry's own.
+    let is_its_entrys = |fact: &ItemKey| {
+        !held.statuses.contains_key(&fact.pk)
+            && held.owners.get(fact).is_some_and(|owner| accounted.entries.contains(owner))
+    };
+    let facts = held.facts.iter().filter(|key| !accounted.facts.contains(*key) && !is_its_entrys(key));
     let keys = entries.chain(rows).chain(facts).map(|key| (key.pk.clone(), key.to_string()));
     let published = held.published.iter().filter(|(id, _)| !accounted.published.contains(*id));
     let published = published.map(|(_, copies)| {
