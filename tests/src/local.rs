@@ -161,10 +161,20 @@ impl Local {
         Ok(depths.into_iter().filter(|(name, _)| !name.ends_with("Delayed")).map(|(_, count)| count).sum())
     }
 
+    /// How many messages one provider's queue holds that wait or are in work; those that are delayed, if asked for.
+    pub async fn depth_of(&self, provider: &str, delayed: bool) -> Outcome<u64> {
+        let depths = self.depths_of([self.queue_url(provider)?]).await?;
+        Ok(depths.into_iter().filter(|(name, _)| delayed || !name.ends_with("Delayed")).map(|(_, count)| count).sum())
+    }
+
     async fn depths(&self) -> Outcome<BTreeMap<String, u64>> {
+        self.depths_of(self.stack.queue_urls.values().map(String::as_str)).await
+    }
+
+    async fn depths_of<'u>(&self, urls: impl IntoIterator<Item = &'u str>) -> Outcome<BTreeMap<String, u64>> {
         use aws_sdk_sqs::types::QueueAttributeName::All;
         let mut depths: BTreeMap<String, u64> = BTreeMap::new();
-        for url in self.stack.queue_urls.values() {
+        for url in urls {
             let call = self.clients.sqs.get_queue_attributes().queue_url(url).attribute_names(All);
             let attributes = call.send().await.map_err(|error| format!("{error:?}"))?;
             let counts = attributes.attributes().into_iter().flatten();

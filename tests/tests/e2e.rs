@@ -235,7 +235,7 @@ async fn a_message_that_is_no_job_goes_to_the_dead_letter_queue_alone() {
     let local = &scene.local;
     local.set_visibility(2).await.unwrap();
     let rubbish = scene.id("rubbish");
-    local.send_message(&rubbish).await.unwrap();
+    local.send_message("fynapse", &rubbish).await.unwrap();
     let body = json!({ "event_id": scene.id("neighbour"), "type": "balance.extracted", "data": 1 }).to_string();
     local.sandbox.send_expecting("fynapse", &body, json!({}), 200).await.unwrap();
     local.until_state(&event_of("fynapse", &body).key(), State::Done).await.unwrap();
@@ -283,7 +283,7 @@ async fn a_doubled_message_does_nothing_twice() {
     local.sandbox.send_expecting("fynapse", &body, json!({}), 200).await.unwrap();
     let first = local.until_state(&key, State::Done).await.unwrap();
     for _ in 0..3 {
-        local.send_message(&Job::entry(key.clone()).to_json()).await.unwrap();
+        local.send_message("fynapse", &Job::entry(key.clone()).to_json()).await.unwrap();
     }
     until("the queue to be empty", async || {
         let depth = local.depth().await?;

@@ -42,7 +42,7 @@ fn gate(town: &Town, provider: &'static str) -> Gate {
 #[test]
 fn an_id_that_no_provider_gives_out_is_unreadable_and_asked_for_by_nobody() {
     let town = Town::new();
-    let bad = ["\u{0}", "a\u{1b}[2J", "a\nb", "\u{7f}", "..", ".", "a\u{85}b", &"x".repeat(1_001)];
+    let bad = ["\u{0}", "a\u{1b}[2J", "a\nb", "\u{7f}", "..", ".", "a\u{85}b", &"x".repeat(4_001)];
     for bad in bad {
         let of_rightfoot = [
             json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": bad }),

@@ -162,9 +162,9 @@ fn checked(field: &'static str, id: String) -> Result<String, Unreadable> {
 }
 
 /// The longest id, in bytes.
-const MAX_ID_BYTES: usize = 1_000;
+const MAX_ID_BYTES: usize = 4_000;
 /// What [`is_id`] asks, in words.
-const ID_RULE: &str = "an id: 1 to 1000 bytes without control characters, and neither . nor ..";
+const ID_RULE: &str = "an id: 1 to 4000 bytes without control characters, and neither . nor ..";
 
 /// Whether a text can be an id.
 pub(super) fn is_id(id: &str) -> bool {

@@ -41,7 +41,10 @@ pub(super) fn body(name: &str, body: &[u8]) -> Seen {
             assert!(first.status == expected, "an unreadable body was answered {}", first.status);
         }
     }
-    assert!(entries.len() == usize::from(first.status == 200), "{} entries", entries.len());
+    // An event type that is too long to be one is found out after the reading.
+    let is_readable = read.as_ref().is_ok_and(|event| event.event_type.len() <= 200);
+    let is_entry = is_readable || provider.answers().unreadable == OnUnreadable::Park;
+    assert!(entries.len() == usize::from(is_entry), "{} entries", entries.len());
     if let Some(entry) = entries.first() {
         keys::assert_event(&entry.key, provider.id());
         let stored = town.inbox.ledger.stored(&entry.key).unwrap();

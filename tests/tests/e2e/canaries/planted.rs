@@ -63,7 +63,7 @@ pub(super) async fn is_found(scene: &Scene) -> Outcome<()> {
 /// A job for an entry that is not there: the worker says so, and names its subject.
 async fn own_log(local: &Local, marker: &str) -> Outcome<()> {
     let key = ItemKey { pk: format!("rightfoot#batch#{marker}"), sk: "event#planted".into() };
-    local.send_message(key.pk.split('#').next().unwrap_or_default(), &Job::entry(key).to_json()).await
+    local.send_message("rightfoot", &Job::entry(key).to_json()).await
 }
 
 /// A line as a function counts, with the marker as a dimension.
