@@ -38,6 +38,8 @@ mod runpayments;
 mod security;
 #[path = "flows/token.rs"]
 mod token;
+#[path = "flows/unused.rs"]
+mod unused;
 #[path = "flows/volumes.rs"]
 mod volumes;
 

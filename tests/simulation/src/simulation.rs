@@ -27,6 +27,8 @@ mod many;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use hookledger_core::ports::Metric;
+
 use crate::memory::MemoryLedger;
 use engine::Engine;
 pub use many::many;
@@ -48,6 +50,10 @@ pub struct Outcome {
     pub entries: u64,
     /// How often the providers' circuits moved: opened, probed, closed.
     pub circuit_moves: u64,
+    /// Messages that AWS did not hand over, because a worker's own messages had followed each other for too long.
+    pub cut: u64,
+    /// Deliveries that were rescued while there was no table.
+    pub rescued: u64,
     /// What went wrong: the invariant's name, and what broke it.
     pub violations: Vec<(&'static str, String)>,
     /// What happened, a line for each event; empty unless asked for.
@@ -81,6 +87,8 @@ pub fn simulate_on<L: Glass>(seed: u64, ledger: L, keep_history: bool) -> Outcom
         parked,
         entries: entries.len() as u64,
         circuit_moves: world.circuits().map(|circuit| circuit.version).sum(),
+        cut: world.cut.get(),
+        rescued: world.meter.total(Metric::Rescued),
         violations,
         history: world.chaos.take_history(),
     }
@@ -112,6 +120,10 @@ pub struct Totals {
     pub parked: u64,
     /// How often circuits moved.
     pub circuit_moves: u64,
+    /// Messages that AWS did not hand over.
+    pub cut: u64,
+    /// Deliveries that were rescued.
+    pub rescued: u64,
 }
 
 impl Totals {
@@ -124,6 +136,8 @@ impl Totals {
         self.entries += outcome.entries;
         self.parked += outcome.parked;
         self.circuit_moves += outcome.circuit_moves;
+        self.cut += outcome.cut;
+        self.rescued += outcome.rescued;
     }
 }
 

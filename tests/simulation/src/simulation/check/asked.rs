@@ -28,7 +28,7 @@ impl<L: Glass> Check<'_, L> {
             let of_group = |event: &&usize| truth.plot.events[**event].effect == Effect::Alike(group);
             let acknowledged = self.seen.acknowledged.keys().filter(of_group).count();
             let is_watched = watched.contains(&format!("link:{}", alike.link));
-            if acknowledged > 1 && !is_watched && self.dead_rescues == 0 {
+            if acknowledged > 1 && !is_watched {
                 found.push(("failures that look the same are counted", format!("nobody counts {}", alike.key(1))));
             }
             if kept(&format!("link:{}", alike.link)) {
