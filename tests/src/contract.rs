@@ -88,6 +88,7 @@ macro_rules! ledger_contract {
                 settling_says_how_or_forgets_the_last_failure,
                 one_of_twenty_settles,
                 only_open_ones_are_postponed_parked_or_settled,
+                attempts_and_waits_begin_anew_and_the_debt_stays,
                 the_first_detail_is_frozen,
                 racing_details_freeze_as_one,
                 a_frozen_detail_outlives_every_change_of_state,

@@ -14,6 +14,8 @@ use hookledger_core::secret::Secret;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 
+#[path = "flows/attacked.rs"]
+mod attacked;
 #[path = "flows/believed.rs"]
 mod believed;
 #[path = "flows/believed_absent.rs"]

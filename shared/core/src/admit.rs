@@ -46,9 +46,10 @@ const CONFLICTING: &str = "another content came under an identity that was known
 /// ```text
 /// new                  → put, enqueue
 /// known, another type  → another event that shares its key: put under key and type
-/// known, other content → the first stands; this one is kept beside it, and counted
+/// known, other content → the first stands; this one is kept beside it, and counted; of an unsigned alert: another event
 /// known, settled       → nothing is owed
-/// known, open          → enqueue once more, a little later (only for a push: the first message may have been lost)
+/// known, open          → its attempts and waits begin anew; enqueue once more, a little later (only for a push: the
+///                        first message may have been lost)
 /// known, parked        → open again, enqueue; after three times, open again and due in an hour
 /// ```
 ///
@@ -102,6 +103,9 @@ async fn again(
     if entry.origin == Origin::Push {
         recount(inbox, provider, &entry.event.on_duplicate).await?;
         if let Some(mark) = other_content(inbox, provider, entry, &known).await? {
+            if entry.event.on_duplicate == OnDuplicate::Apart {
+                return apart(inbox, provider, entry, &mark).await;
+            }
             keep_beside(inbox, provider, entry, &mark).await?;
             return Ok(Admission::Known(known.state));
         }
@@ -146,6 +150,24 @@ async fn keep_beside(
     Ok(())
 }
 
+/// Lets a delivery in beside the first, as the event of its own that it is.
+async fn apart(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    entry: &NewEntry,
+    mark: &str,
+) -> Result<Admission, StoreError> {
+    let identity = entry.event.identity.with(&[mark]);
+    let entry = NewEntry { event: Event { identity, ..entry.event.clone() }, ..entry.clone() };
+    match put(inbox, provider, &entry).await? {
+        Admitted::New => Ok(Admission::New),
+        Admitted::Duplicate(known) => {
+            inbox.meter().count(Metric::DeliveriesDuplicate, Some(provider.id()), 1);
+            duplicate(inbox, provider.id(), &entry, &known).await
+        }
+    }
+}
+
 async fn duplicate(
     inbox: &impl Inbox,
     id: ProviderId,
@@ -155,6 +177,10 @@ async fn duplicate(
     let key = entry.event.key();
     match known.state {
         State::Open if entry.origin == Origin::Push => {
+            // The first may be somebody's who posted it before it was true. The genuine one has its whole time.
+            if known.spent {
+                inbox.ledger().renew(&key).await?;
+            }
             let delay_secs = inbox.timing().duplicate_delay_secs;
             enqueue(inbox, id, &Job::entry(key), delay_secs).await;
             Ok(Admission::Known(State::Open))
@@ -185,7 +211,7 @@ async fn duplicate(
 /// before we say 200.
 async fn recount(inbox: &impl Inbox, provider: &dyn Provider, what: &OnDuplicate) -> Result<(), StoreError> {
     match what {
-        OnDuplicate::Same => Ok(()),
+        OnDuplicate::Same | OnDuplicate::Apart => Ok(()),
         OnDuplicate::Recount { reference } => expect::recount(inbox, provider, reference).await,
     }
 }

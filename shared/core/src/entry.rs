@@ -101,6 +101,9 @@ pub enum OnDuplicate {
         /// As an application would announce it.
         reference: String,
     },
+    /// The same event again, if it says the same. Of what nobody signed, another content is another event: whoever came
+    /// first, and in other words, must not take the place of the genuine one.
+    Apart,
 }
 
 /// An entry about to be admitted.
@@ -162,6 +165,8 @@ pub struct Known {
     pub event_type: String,
     /// How often deliveries and polls reopened it.
     pub reopened: u32,
+    /// Whether any attempt or wait of it is spent.
+    pub spent: bool,
     /// Its body, unless it lies beside the row, or was not wanted: only what is pushed is compared with it.
     pub body: Option<Vec<u8>>,
 }

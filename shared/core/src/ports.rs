@@ -98,6 +98,9 @@ pub trait Ledger {
     /// parked, or another delivery reopened it since.
     async fn reopen(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError>;
 
+    /// Gives an open entry its attempts and waits anew; when it is due stays as it is. Of any other nothing is changed.
+    async fn renew(&self, key: &ItemKey) -> Result<(), StoreError>;
+
     /// An entry with its body, read consistently.
     async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError>;
     /// Puts an open entry off. False: it is not open any more.

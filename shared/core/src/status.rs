@@ -8,7 +8,7 @@
 use crate::debt::{Fact, Status};
 use crate::entry::{Entry, Origin};
 use crate::ports::{Clock, Inbox, Ledger, StoreError};
-use crate::providers::StatusMove;
+use crate::providers::{Once, Outcome, StatusMove};
 use crate::time::CLOCK_SKEW_SECS;
 
 /// How often a fact or a move is tried against others doing the same at once.
@@ -28,13 +28,15 @@ pub(crate) enum Effect {
     Another,
 }
 
-/// Takes the effect of an entry's work. Without a status the entry's own identity is its effect.
-pub(crate) async fn take_effect(
-    inbox: &impl Inbox,
-    entry: &Entry,
-    moved: Option<&StatusMove>,
-) -> Result<Effect, StoreError> {
-    let Some(moved) = moved else { return Ok(Effect::Own { id: entry.key.stable_id(), applied: None }) };
+/// Takes the effect of an entry's work. Without a status, and where nothing else is said, the entry's own identity is its
+/// effect.
+pub(crate) async fn take_effect(inbox: &impl Inbox, entry: &Entry, outcome: &Outcome) -> Result<Effect, StoreError> {
+    if let Some(once) = &outcome.once {
+        return take_once(inbox, entry, once).await;
+    }
+    let Some(moved) = &outcome.status else {
+        return Ok(Effect::Own { id: entry.key.stable_id(), applied: None });
+    };
     let Some(fact) = take_fact(inbox, entry, moved).await? else {
         // What a list has shown may be a status that the subject came back to, and this push the one that says when. What
         // happened before that, and comes after it, must not move the status any more.
@@ -45,6 +47,32 @@ pub(crate) async fn take_effect(
     };
     let applied = move_status(inbox, moved).await?;
     Ok(Effect::Own { id: moved.subject.item(Fact::sk(&fact.status, fact.n)).stable_id(), applied: Some(applied) })
+}
+
+/// Takes an effect that a subject has so many times. The fact of each is its first entry's, which publishes it as itself.
+async fn take_once(inbox: &impl Inbox, entry: &Entry, once: &Once) -> Result<Effect, StoreError> {
+    let subject = entry.key.subject();
+    for _ in 0..MAX_RACES {
+        let facts = inbox.ledger().facts(&subject).await?;
+        let taken = facts.iter().filter(|fact| fact.status == once.name).count();
+        let n = u32::try_from(taken).unwrap_or(u32::MAX).saturating_add(1);
+        let fact = Fact {
+            status: once.name.clone(),
+            n,
+            owner: entry.key.clone(),
+            origin: entry.origin,
+            occurred_at: entry.happened_at(),
+            matched_by: None,
+        };
+        let is_mine = facts.iter().any(|fact| fact.status == once.name && fact.owner == entry.key);
+        if is_mine || n <= once.times && inbox.ledger().put_fact(&subject, &fact).await? {
+            return Ok(Effect::Own { id: entry.key.stable_id(), applied: None });
+        }
+        if n > once.times {
+            return Ok(Effect::Another);
+        }
+    }
+    Err(StoreError::Unavailable("too many entries write the same subject's facts at once"))
 }
 
 /// What to do about the facts that stand.

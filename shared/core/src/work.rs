@@ -315,7 +315,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         outcome: Outcome,
     ) -> Result<Option<Unsettled>, StoreError> {
         let ledger = self.asker.inbox.ledger();
-        let effect = take_effect(self.asker.inbox, entry, outcome.status.as_ref()).await?;
+        let effect = take_effect(self.asker.inbox, entry, &outcome).await?;
         let Effect::Own { id, applied } = effect else {
             self.settle(provider, entry, Some("another entry brought this effect already")).await?;
             return Ok(None);

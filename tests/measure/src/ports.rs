@@ -110,6 +110,9 @@ impl Ledger for Ports {
     async fn entry(&self, _: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
         Err(NOT_RECEIVING)
     }
+    async fn renew(&self, _: &ItemKey) -> Result<(), StoreError> {
+        Err(NOT_RECEIVING)
+    }
     async fn postpone(&self, _: &ItemKey, _: &Postponed) -> Result<bool, StoreError> {
         Err(NOT_RECEIVING)
     }

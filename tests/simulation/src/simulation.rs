@@ -19,6 +19,7 @@ mod rightfoot;
 mod fynapse;
 mod finbox;
 mod runpayments;
+mod attacker;
 mod send;
 mod world;
 mod engine;
@@ -54,6 +55,8 @@ pub struct Outcome {
     pub cut: u64,
     /// Deliveries that were rescued while there was no table.
     pub rescued: u64,
+    /// The most calls to a provider's API that one post of an attacker's caused: answered, and met by trouble.
+    pub most_calls: (u64, u64),
     /// What went wrong: the invariant's name, and what broke it.
     pub violations: Vec<(&'static str, String)>,
     /// What happened, a line for each event; empty unless asked for.
@@ -86,6 +89,7 @@ pub fn simulate_on<L: Glass>(seed: u64, ledger: L, keep_history: bool) -> Outcom
         kills: world.chaos.kills(),
         parked,
         entries: entries.len() as u64,
+        most_calls: check::most_calls(&world),
         circuit_moves: world.circuits().map(|circuit| circuit.version).sum(),
         cut: world.cut.get(),
         rescued: world.meter.total(Metric::Rescued),
@@ -124,6 +128,8 @@ pub struct Totals {
     pub cut: u64,
     /// Deliveries that were rescued.
     pub rescued: u64,
+    /// The most calls that one post caused.
+    pub most_calls: (u64, u64),
 }
 
 impl Totals {
@@ -138,6 +144,8 @@ impl Totals {
         self.circuit_moves += outcome.circuit_moves;
         self.cut += outcome.cut;
         self.rescued += outcome.rescued;
+        let (answered, troubled) = outcome.most_calls;
+        self.most_calls = (self.most_calls.0.max(answered), self.most_calls.1.max(troubled));
     }
 }
 

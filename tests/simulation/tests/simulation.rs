@@ -128,6 +128,10 @@ impl Ledger for Meddler {
         self.ledger.entry(key).await
     }
 
+    async fn renew(&self, key: &ItemKey) -> Result<(), StoreError> {
+        self.ledger.renew(key).await
+    }
+
     async fn postpone(&self, key: &ItemKey, postponed: &Postponed) -> Result<bool, StoreError> {
         if self.is(Broken::PostponedWithoutDueTime) {
             let never = Postponed { due_at: UnixMs(i64::MAX), ..postponed.clone() };

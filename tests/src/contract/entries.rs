@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::entry::{NewEntry, Start, State};
+use hookledger_core::entry::{Admitted, NewEntry, Start, State};
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::{Attempt, Ledger, Postponed, ReopenedBy, Settlement};
 
@@ -61,6 +61,26 @@ pub async fn an_attempt_not_made_is_taken_back<L: Ledger>(ledger: &L) {
     }
 }
 
+pub async fn attempts_and_waits_begin_anew_and_the_debt_stays<L: Ledger>(ledger: &L) {
+    let new = new_entry("b1");
+    let key = admit(ledger, &new).await;
+    let spent = async || match ledger.admit(&new).await {
+        Ok(Admitted::Duplicate(known)) => known.spent,
+        other => panic!("{other:?}"),
+    };
+    assert!(!spent().await);
+    assert_eq!(ledger.postpone(&key, &waited(300)).await, Ok(true));
+    assert!(spent().await);
+    assert_eq!(ledger.claim(&key, at(300), at(400)).await, Ok(true));
+    for _ in 0..2 {
+        assert_eq!(ledger.renew(&key).await, Ok(()));
+        let entry = read(ledger, &key).await;
+        assert_eq!((entry.attempts, entry.waits, entry.due_at), (0, 0, Some(at(400))));
+        assert_eq!(entry.reason.as_deref(), Some("failed until 300"));
+    }
+    assert!(!spent().await);
+}
+
 pub async fn settling_pays_the_debt<L: Ledger>(ledger: &L) {
     for state in [State::Done, State::Ignored] {
         let key = admit(ledger, &new_entry(state.as_str())).await;
@@ -105,6 +125,7 @@ pub async fn only_open_ones_are_postponed_parked_or_settled<L: Ledger>(ledger: &
         assert_eq!(ledger.postpone(&key, &waited(500)).await, Ok(false), "{key}");
         assert_eq!(ledger.park(&key, "another reason", at(9)).await, Ok(false), "{key}");
         assert_eq!(ledger.settle(&key, &done()).await, Ok(false), "{key}");
+        assert_eq!(ledger.renew(&key).await, Ok(()), "{key}");
         assert_eq!(ledger.entry(&key).await, before, "{key}");
     }
 }

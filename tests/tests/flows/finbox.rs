@@ -1,6 +1,6 @@
 //! FinBox, from its delivery or from its absence to the published event.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use hookledger_core::api::{ApiError, ApiResponse};
@@ -161,8 +161,13 @@ fn the_session_flow_tells_states_of_accounts_apart() {
     let town = Town::new();
     let upload = Rc::new(Cell::new("COMPLETED"));
     let status = upload.clone();
+    // What the API shows by then decides how often it is told.
+    let accounts = Rc::new(RefCell::new("[]".to_string()));
+    let shown = accounts.clone();
     town.inbox.api.answer_with(move |url| match url.split("/v1/session_data/x1/").nth(1) {
-        Some("progress/") => answer(200, r#"{"session_progress":"completed","accounts":[]}"#),
+        Some("progress/") => {
+            answer(200, format!(r#"{{"session_progress":"completed","accounts":{}}}"#, shown.borrow()))
+        }
         Some("session_upload_status/") => answer(200, format!(r#"{{"upload_status":"{}"}}"#, status.get())),
         _ => answer(404, ""),
     });
@@ -174,6 +179,7 @@ fn the_session_flow_tells_states_of_accounts_apart() {
         body("SESSION_EXPIRY_NOTIFICATION", "null"),
     ];
     for body in bodies.iter().chain(&bodies) {
+        *accounts.borrow_mut() = (if body.contains(one) { one } else { other }).to_string();
         upload.set(if body.contains("EXPIRY") { "EXPIRED" } else { "COMPLETED" });
         assert_eq!(town.deliver("finbox", body).status, 200);
         town.work();

@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn a_quiet_month_is_the_schedule_and_what_is_billed_by_the_month() {
-        let template = "  A:\n    Type: AWS::KMS::Key\n  B:\n    Type: AWS::SecretsManager::Secret\n";
+        let template = "  A:\n    Type: AWS::KMS::Key\n  B:\n    Type: AWS::SecretsManager::Secret\n  C:\n    Type: \
+                        AWS::Lambda::EventSourceMapping\n";
         let tick = Bill { lambda: 10.0, ..Bill::default() };
         near(standing(&tick, &prices(), template), 0.438 + 0.0438 + 0.2628 + 1.0 + 0.40);
     }

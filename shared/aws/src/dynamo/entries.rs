@@ -45,7 +45,9 @@ impl DynamoLedger {
             Some(stored) => Some(self.load_bytes(key, stored, "body").await?),
             None => None,
         };
-        Ok(Known { state, event_type, reopened: reader.number("reopened")?, body })
+        let (attempts, waits): (u32, u32) = (reader.number("attempts")?, reader.number("waits")?);
+        let spent = attempts > 0 || waits > 0;
+        Ok(Known { state, event_type, reopened: reader.number("reopened")?, spent, body })
     }
 
     pub(super) async fn reopen_entry(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError> {
@@ -77,6 +79,13 @@ impl DynamoLedger {
         let entry = entry_from(&item, key)?;
         let body = self.load_bytes(key, Stored::body(&item, key)?, "body").await?;
         Ok(Some((entry, body)))
+    }
+
+    pub(super) async fn renew_entry(&self, key: &ItemKey) -> Result<(), StoreError> {
+        // Delivery against worker: what was settled or parked a moment ago is not touched.
+        let update = Update::only_if(key, "#state = :open").value("open", s(State::Open.as_str()));
+        update.set("attempts", n(0)).set("waits", n(0)).send(&self.table).await?;
+        Ok(())
     }
 
     pub(super) async fn postpone_entry(&self, key: &ItemKey, postponed: &Postponed) -> Result<bool, StoreError> {

@@ -92,6 +92,10 @@ impl Ledger for DynamoLedger {
         self.read_entry(key).await
     }
 
+    async fn renew(&self, key: &ItemKey) -> Result<(), StoreError> {
+        self.renew_entry(key).await
+    }
+
     async fn postpone(&self, key: &ItemKey, postponed: &Postponed) -> Result<bool, StoreError> {
         self.postpone_entry(key, postponed).await
     }

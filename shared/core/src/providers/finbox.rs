@@ -23,8 +23,8 @@ use sha2::{Digest, Sha256};
 
 use super::json::{Field, document, id, known_name, object, optional_id, required, text};
 use super::{
-    Answers, Ask, Asked, Definition, Found, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup,
-    Step, Submits, Unreadable, reference_id,
+    Answers, Ask, Asked, Definition, Found, Lists, Offer, OnStoreDown, OnUnreadable, Once, Outcome, Polls, Provider,
+    Setup, Step, Submits, Unreadable, reference_id,
 };
 use crate::api::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
 use crate::delivery::Verified;
@@ -398,8 +398,19 @@ fn nameless_answer(attempt: &Attempt<'_>, response: &ApiResponse) -> Step {
         let failed = text(element.status).map(progress_named).is_some_and(|status| status == FAILED);
         failed && text(element.statement_id).is_none()
     };
-    match answer.progress.unwrap_or_default().iter().find(is_it) {
-        Some(element) => failure(attempt, text(element.message), "entity"),
+    let progress = answer.progress.unwrap_or_default();
+    // The one with the delivery's reason, if there is one.
+    let reason = reason_mark(&text(attempt.reason).unwrap_or_default());
+    let same = |element: &&StatementProgress<'_>| {
+        is_it(element) && reason_mark(&text(element.message).unwrap_or_default()) == reason
+    };
+    match progress.iter().find(same).or_else(|| progress.iter().find(is_it)) {
+        // As often as the entity tells of one, and no oftener: whatever reasons are posted.
+        Some(element) => {
+            let times = u32::try_from(progress.iter().filter(is_it).count()).unwrap_or(u32::MAX);
+            let once = Once { name: "attempt failed".into(), times };
+            failed_once(attempt, text(element.message), "entity", Some(once))
+        }
         None => Step::not_yet("FinBox's API tells of no failed attempt of this entity without a statement"),
     }
 }
@@ -424,24 +435,28 @@ fn accounts_answer(response: &ApiResponse) -> Step {
     }
     let row = Row { sk: ACCOUNTS.into(), columns: Vec::new(), document: document(&response.body) };
     let summary = vec![("progress", COMPLETED.into()), ("confirmed_by", "statement".into())];
-    Step::done(vec![row], Outcome { summary, pulled: true, status: None })
+    Step::done(vec![row], Outcome { summary, pulled: true, ..Outcome::default() })
 }
 
 /// The link's list must hold an attempt that looks like the one delivered.
 fn attempt_answer(attempt: &Attempt<'_>, response: &ApiResponse) -> Step {
     let Ok(answer) = object::<Payloads<'_>>(&response.body) else { return unreadable_answer(response) };
     let wanted = attempt.event(1).map(|event| event.key());
-    let listed = answer.payloads.iter().any(|payload| {
-        serde_json::from_str::<Attempt<'_>>(payload.get()).is_ok_and(|a| a.event(1).map(|event| event.key()) == wanted)
-    });
-    if !listed {
-        return Step::not_yet("FinBox's list of the link does not hold this attempt");
+    let mut listed =
+        answer.payloads.iter().filter_map(|payload| serde_json::from_str::<Attempt<'_>>(payload.get()).ok());
+    match listed.find(|listed| listed.event(1).map(|event| event.key()) == wanted) {
+        // In the list's words: the delivery's may differ in blanks.
+        Some(listed) => failure(attempt, text(listed.reason), "link"),
+        None => Step::not_yet("FinBox's list of the link does not hold this attempt"),
     }
-    failure(attempt, text(attempt.reason), "link")
 }
 
 /// Keeps a failure and its reason. `completed` without a statement has nothing to fetch either.
 fn failure(attempt: &Attempt<'_>, reason: Option<String>, confirmed_by: &'static str) -> Step {
+    failed_once(attempt, reason, confirmed_by, None)
+}
+
+fn failed_once(attempt: &Attempt<'_>, reason: Option<String>, confirmed_by: &'static str, once: Option<Once>) -> Step {
     let progress = attempt.progress();
     let reason = reason.unwrap_or_default();
     let statement = attempt.statement().map_or_else(|| format!("none#{}", reason_mark(&reason)), |id| escape(&id));
@@ -449,7 +464,7 @@ fn failure(attempt: &Attempt<'_>, reason: Option<String>, confirmed_by: &'static
     let columns = vec![("progress", progress.clone()), ("reason", reason)];
     let row = Row { sk: format!("failure#{statement}"), columns, document };
     let summary = vec![("progress", progress.into()), ("confirmed_by", confirmed_by.into())];
-    Step::done(vec![row], Outcome { summary, pulled: true, status: None })
+    Step::done(vec![row], Outcome { summary, pulled: true, once, ..Outcome::default() })
 }
 
 fn permanent(reason: &str) -> Step {

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::json::{Field, document, id, known_name, object, plain_name, text};
-use super::super::{Ask, Asked, Outcome, Step, Unreadable};
+use super::super::{Ask, Asked, Once, Outcome, Step, Unreadable};
 use super::{Body, COMPLETED, FAILED, FinBox, ID, PROCESSING, accounts, permanent, stored_body_unreadable};
 use super::{progress_named, unreadable_answer};
 use crate::api::{ApiRequest, ApiResponse, encode, trouble};
@@ -146,8 +146,8 @@ impl FinBox {
     pub(super) fn session_answer(&self, asked: &Asked<'_>, session: &Body<'_>, response: &ApiResponse) -> Step {
         let session_id = text(session.session_id).unwrap_or_default();
         match (asked.entry.event_type.as_str(), asked.cursor) {
-            (ENRICHMENT | POLLED, None) => progress_answer(&session_id, response),
-            (ENRICHMENT | POLLED, Some(_)) => accounts_told(&session_id, response),
+            (event_type @ (ENRICHMENT | POLLED), None) => progress_answer(event_type, &session_id, response),
+            (event_type @ (ENRICHMENT | POLLED), Some(_)) => accounts_told(event_type, &session_id, response),
             (event_type, _) => upload_answer(event_type, &session_id, self.zone, asked.at, response),
         }
     }
@@ -158,14 +158,20 @@ fn progress_row(progress: &str, response: &ApiResponse) -> Row {
     Row { sk: "progress".into(), columns, document: document(&response.body) }
 }
 
-/// The summary of a session that is completed.
-fn enriched(session_id: &str, accounts: Field<'_>) -> Outcome {
-    let mut summary = vec![("session_id", session_id.into()), ("session_progress", COMPLETED.into())];
-    summary.extend(tallied(accounts));
-    Outcome { summary, pulled: true, status: None }
+/// What the API said of a session, under the type it was asked for. A delivery's own accounts count for nothing here:
+/// whoever has the URL's token could have the same told again and again under others.
+fn said_once(event_type: &str, status: &str, accounts: Field<'_>) -> Option<Once> {
+    Some(Once { name: format!("{event_type} {status} {}", accounts::mark_of(accounts)), times: 1 })
 }
 
-fn progress_answer(session_id: &str, response: &ApiResponse) -> Step {
+/// The summary of a session that is completed.
+fn enriched(event_type: &str, session_id: &str, accounts: Field<'_>) -> Outcome {
+    let mut summary = vec![("session_id", session_id.into()), ("session_progress", COMPLETED.into())];
+    summary.extend(tallied(accounts));
+    Outcome { summary, pulled: true, once: said_once(event_type, COMPLETED, accounts), ..Outcome::default() }
+}
+
+fn progress_answer(event_type: &str, session_id: &str, response: &ApiResponse) -> Step {
     match response.status {
         200 => {}
         404 => return Step::not_yet("FinBox does not know the session yet"),
@@ -175,7 +181,7 @@ fn progress_answer(session_id: &str, response: &ApiResponse) -> Step {
     let Ok(progress) = object::<Progress<'_>>(&response.body) else { return unreadable_answer(response) };
     match progress.said().as_deref() {
         Some(COMPLETED) if tally(progress.accounts).is_some() => {
-            Step::done(vec![progress_row(COMPLETED, response)], enriched(session_id, progress.accounts))
+            Step::done(vec![progress_row(COMPLETED, response)], enriched(event_type, session_id, progress.accounts))
         }
         Some(COMPLETED) => {
             Step::More { rows: vec![progress_row(COMPLETED, response)], unreadable: 0, cursor: UPLOAD.into() }
@@ -187,16 +193,16 @@ fn progress_answer(session_id: &str, response: &ApiResponse) -> Step {
 
 /// Of a session that is completed, the accounts. That it is completed is confirmed by now, so an answer that does not
 /// tell of accounts costs no more than the facts about them.
-fn accounts_told(session_id: &str, response: &ApiResponse) -> Step {
+fn accounts_told(event_type: &str, session_id: &str, response: &ApiResponse) -> Step {
     match response.status {
         200 => {}
-        400 | 404 | 410 => return Step::done(Vec::new(), enriched(session_id, Field::default())),
+        400 | 404 | 410 => return Step::done(Vec::new(), enriched(event_type, session_id, Field::default())),
         _ => return Step::Trouble(trouble(response)),
     }
     let Ok(upload) = object::<Upload<'_>>(&response.body) else { return unreadable_answer(response) };
     let columns = text(upload.upload_status).map(|status| ("upload_status", status)).into_iter().collect();
     let row = Row { sk: UPLOAD.into(), columns, document: document(&response.body) };
-    Step::done(vec![row], enriched(session_id, upload.accounts))
+    Step::done(vec![row], enriched(event_type, session_id, upload.accounts))
 }
 
 fn upload_answer(event_type: &str, session_id: &str, zone: Zone, asked_at: UnixMs, response: &ApiResponse) -> Step {
@@ -206,7 +212,7 @@ fn upload_answer(event_type: &str, session_id: &str, zone: Zone, asked_at: UnixM
         404 => return Step::not_yet("FinBox does not know the session yet"),
         // An expired session may be gone.
         410 if may_expire => {
-            return Step::done(Vec::new(), uploaded(session_id, "deleted", None, &Upload::default()));
+            return Step::done(Vec::new(), uploaded(event_type, session_id, "deleted", None, &Upload::default()));
         }
         _ => return Step::Trouble(trouble(response)),
     }
@@ -222,13 +228,21 @@ fn upload_answer(event_type: &str, session_id: &str, zone: Zone, asked_at: UnixM
         (_, false, false) => return Step::not_yet("FinBox does not say yet that the upload is complete, or over"),
         _ => {}
     }
-    let outcome = uploaded(session_id, &said, expires_at, &upload);
+    let outcome = uploaded(event_type, session_id, &said, expires_at, &upload);
     let row = Row { sk: UPLOAD.into(), columns: vec![("upload_status", said)], document: document(&response.body) };
     Step::done(vec![row], outcome)
 }
 
 /// What a consumer needs to go on: which session, until when it can be processed, and what it covers.
-fn uploaded(session_id: &str, status: &str, expires_at: Option<UnixMs>, upload: &Upload<'_>) -> Outcome {
+fn uploaded(
+    event_type: &str,
+    session_id: &str,
+    status: &str,
+    expires_at: Option<UnixMs>,
+    upload: &Upload<'_>,
+) -> Outcome {
+    // An expired session may be shown as such, by its time, or be gone: it is one end all the same.
+    let status_told = if plain_name(status) == COMPLETED { COMPLETED } else { "expired" };
     let range = upload.session_date_range.said().and_then(|range| object(range.get().as_bytes()).ok());
     let range: Range<'_> = range.unwrap_or_default();
     let mut summary = vec![
@@ -239,5 +253,6 @@ fn uploaded(session_id: &str, status: &str, expires_at: Option<UnixMs>, upload: 
         ("to_date", text(range.to_date).into()),
     ];
     summary.extend(tallied(upload.accounts));
-    Outcome { summary, pulled: true, status: None }
+    let accounts = if status_told == COMPLETED { upload.accounts } else { Field::default() };
+    Outcome { summary, pulled: true, once: said_once(event_type, status_told, accounts), ..Outcome::default() }
 }

@@ -183,7 +183,7 @@ impl Provider for Fynapse {
             Some(document) => {
                 let summary = vec![("data_bytes", document.len().into())];
                 let rows = vec![Row { sk: "data".into(), columns: Vec::new(), document }];
-                Step::done(rows, Outcome { summary, pulled: false, status: None })
+                Step::done(rows, Outcome { summary, pulled: false, ..Outcome::default() })
             }
             None => Step::hopeless("the stored body has no data any more"),
         }))

@@ -267,6 +267,18 @@ pub struct Outcome {
     pub pulled: bool,
     /// The status this event moves its subject to.
     pub status: Option<StatusMove>,
+    /// The effect, where it is not this entry's own identity: what the provider's API said, however many unsigned
+    /// deliveries made us ask.
+    pub once: Option<Once>,
+}
+
+/// An effect that a subject has so many times, whichever entries bring it first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// What the API said.
+    pub name: String,
+    /// How many times it says so.
+    pub times: u32,
 }
 
 /// A move of a subject's status. The effect belongs to the fact `(status, n)`, whichever entry brings it first.

@@ -17,7 +17,9 @@ mod submit;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{Field, count, flag, id, instant, known_name, object, optional_id, raw, required, text};
+use super::json::{
+    Field, content_mark, count, flag, id, instant, known_name, object, optional_id, raw, required, text,
+};
 use super::{
     Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step,
     Submits, Unreadable, reference_id, unreadable_row,
@@ -25,7 +27,7 @@ use super::{
 use crate::api::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
 use crate::delivery::Verified;
 use crate::entry::{Entry, Event, OnDuplicate, Row};
-use crate::identity::{Identity, ProviderId, Subject, escape};
+use crate::identity::{Identity, ItemKey, ProviderId, Subject, escape};
 use crate::settings::{Lookup, SettingError, base_url, number, text as setting, zone};
 use crate::signature::Scheme;
 use crate::time::Zone;
@@ -230,7 +232,7 @@ impl Provider for Rightfoot {
             // Alerts have no polled copy and may come in parts.
             ALERT => {
                 let schedule_id = optional_id("schedule_id", body.schedule_id)?.unwrap_or_default();
-                Identity::new(&[ALERT, &schedule_id, &batch_id, &event_uuid])
+                alert_identity(&schedule_id, &batch_id, &event_uuid)
             }
             other => Identity::new(&[other, &batch_id, &event_uuid]),
         };
@@ -238,16 +240,19 @@ impl Provider for Rightfoot {
             known: matches!(event_type.as_str(), COMPLETED | ALERT),
             subject: Subject::new(ID, BATCH, &batch_id),
             identity,
-            occurred_at: instant(body.timestamp, self.zone),
-            on_duplicate: OnDuplicate::Same,
+            // The time that an alert names is a claim like its numbers; of a completion nobody is asked for one.
+            occurred_at: instant(body.timestamp, self.zone).filter(|_| event_type == ALERT),
+            on_duplicate: if event_type == ALERT { OnDuplicate::Apart } else { OnDuplicate::Same },
             notes: vec![("event_uuid", event_uuid)],
             event_type,
         })
     }
 
-    fn content(&self, _body: &[u8]) -> Option<String> {
-        // Nothing is signed: what a delivery says beyond its identity counts for nothing.
-        None
+    fn content(&self, body: &[u8]) -> Option<String> {
+        // Nothing is signed: what a delivery says beyond its identity counts for nothing, but for an alert's claims.
+        let body = Body::read(body).ok()?;
+        let event_type = text(body.event_type)?;
+        known_name(&event_type, [ALERT]).map(|_| content_mark([body.alerts, body.timestamp]))
     }
 
     fn reference_in(&self, body: &[u8]) -> Option<String> {
@@ -280,8 +285,11 @@ impl Provider for Rightfoot {
         if text(page.batch_id).is_some_and(|id| Some(id) != text(delivered.batch_id)) {
             return permanent("the balances answered belong to another batch");
         }
-        let (rows, unreadable) =
-            if entry.event_type == ALERT { (confirmed_alerts(&delivered, &page), 0) } else { balance_rows(&page) };
+        let (rows, unreadable) = if entry.event_type == ALERT {
+            (confirmed_alerts(entry, &delivered, &page), 0)
+        } else {
+            balance_rows(&page)
+        };
         match page.next() {
             Next::Page(next) if Some(next.as_str()) == cursor => {
                 permanent("a page of balances named itself as the next one")
@@ -315,6 +323,10 @@ impl Provider for Rightfoot {
     }
 }
 
+fn alert_identity(schedule_id: &str, batch_id: &str, event_uuid: &str) -> Identity {
+    Identity::new(&[ALERT, schedule_id, batch_id, event_uuid])
+}
+
 /// The rows of a page, and how many of them can't be read: they are kept as they came.
 fn balance_rows(page: &Page<'_>) -> (Vec<Row>, u64) {
     let mut unreadable = 0;
@@ -346,7 +358,7 @@ fn balance_row(document: &RawValue) -> Option<Row> {
 
 /// The rows of those alerts whose authorizer is on this page: an alert is unsigned, so it counts only once the API
 /// names the same authorizer in the same batch.
-fn confirmed_alerts(delivered: &Body<'_>, page: &Page<'_>) -> Vec<Row> {
+fn confirmed_alerts(entry: &Entry, delivered: &Body<'_>, page: &Page<'_>) -> Vec<Row> {
     let balances: Vec<(String, Option<String>)> = page
         .balances
         .iter()
@@ -355,6 +367,10 @@ fn confirmed_alerts(delivered: &Body<'_>, page: &Page<'_>) -> Vec<Row> {
         .collect();
     let schedule = text(delivered.schedule_id).unwrap_or_default();
     let event = text(delivered.event_uuid).unwrap_or_default();
+    // Of one that stands beside another the rows do so too: its key ends with the mark of what it says.
+    let identity = alert_identity(&schedule, &text(delivered.batch_id).unwrap_or_default(), &event);
+    let first = ItemKey::entry(&entry.key.subject(), &identity);
+    let apart = entry.key.sk.strip_prefix(&first.sk).unwrap_or_default();
     let row = |document: &&RawValue| {
         let alert: Alert<'_> = serde_json::from_str(document.get()).ok()?;
         let authorizer = text(alert.authorizer_unique_id)?;
@@ -366,7 +382,7 @@ fn confirmed_alerts(delivered: &Body<'_>, page: &Page<'_>) -> Vec<Row> {
             ("balance", confirmed.clone()),
         ];
         Some(Row {
-            sk: format!("alert#{}#{}#{}", escape(&schedule), escape(&event), escape(&authorizer)),
+            sk: format!("alert#{}#{}#{}{apart}", escape(&schedule), escape(&event), escape(&authorizer)),
             columns: columns.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect(),
             document: raw(document),
         })
@@ -385,7 +401,7 @@ fn alerted(delivered: &Body<'_>, rows: Vec<Row>, tally: u64, page: &Page<'_>) ->
         return permanent("none of the alert's authorizers is in the batch that Rightfoot answered");
     }
     let summary = vec![("alerts", alerts.into()), ("confirmed", total.into())];
-    Step::done(rows, Outcome { summary, pulled: true, status: None })
+    Step::done(rows, Outcome { summary, pulled: true, ..Outcome::default() })
 }
 
 /// The last page. Fewer balances than the provider has processed, or none at all, are not all of them: Rightfoot answers
@@ -399,7 +415,7 @@ fn completed(processed: Option<u64>, rows: Vec<Row>, unreadable: u64, tally: u64
         }
         _ => {}
     }
-    let outcome = Outcome { summary: vec![("balances", total.into())], pulled: true, status: None };
+    let outcome = Outcome { summary: vec![("balances", total.into())], pulled: true, ..Outcome::default() };
     Step::Done { rows, unreadable, outcome }
 }
 

@@ -281,7 +281,7 @@ impl Provider for RunPayments {
             n: (entry.origin == Origin::Poll).then(|| listed_n(entry)).flatten(),
         });
         let summary = status.iter().map(|status| ("status", status.status.as_str().into())).collect();
-        Ask::Nothing(Box::new(Step::done(Vec::new(), Outcome { summary, pulled: false, status })))
+        Ask::Nothing(Box::new(Step::done(Vec::new(), Outcome { summary, pulled: false, status, once: None })))
     }
 
     fn answer(&self, asked: &Asked<'_>, response: &ApiResponse) -> Step {

@@ -113,7 +113,7 @@ impl Reporting {
         report(&entry.event_type)?;
         let summary = vec![("looked_up", false.into()), ("why", why.into())];
         // A later attempt might find the rows after all: what is published is fixed first.
-        Some(Outcome { summary, pulled: true, status: None })
+        Some(Outcome { summary, pulled: true, ..Outcome::default() })
     }
 
     fn place(&self, report: &str, body: &[u8], cursor: Option<&str>) -> Option<Place> {
@@ -128,7 +128,7 @@ impl Reporting {
 fn done(rows: Vec<Row>, tally: u64) -> Step {
     let found = tally.saturating_add(rows.len() as u64);
     let summary = vec![("looked_up", true.into()), ("rows", found.into())];
-    Step::done(rows, Outcome { summary, pulled: true, status: None })
+    Step::done(rows, Outcome { summary, pulled: true, ..Outcome::default() })
 }
 
 /// Which report tells more about an event.

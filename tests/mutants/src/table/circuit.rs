@@ -2,6 +2,7 @@
 
 use crate::{Edit, Mutant};
 
+const CALL: &str = "shared/core/src/call.rs";
 const CIRCUIT: &str = "shared/core/src/circuit.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -9,24 +10,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "circuit-never-closes",
         story: "A probe that is answered leaves the circuit open, so that its provider gets one call in half a minute for ever.",
         edits: &[Edit {
-            file: CIRCUIT,
+            file: CALL,
             find: "let closed = circuit.closed();",
             replace: "let closed =
-            if MUTANT { circuit.moved(circuit.open_until, circuit.trips) } else { circuit.closed() };",
+            if MUTANT { Circuit { version: circuit.version + 1, ..circuit.clone() } } else { circuit.closed() };",
         }],
     },
     Mutant {
         name: "every-caller-probes",
         story: "Once a circuit's time has passed everybody calls, and nobody's call closes it or opens it again.",
         edits: &[Edit {
-            file: CIRCUIT,
-            find: "Gate::HalfOpen => {}
-            }
-            // Caller",
-            replace: "Gate::HalfOpen if MUTANT => return Ok(Pass::Ordinary),
+            file: CALL,
+            find: "                Gate::HalfOpen => {}
+            }",
+            replace: "                Gate::HalfOpen if MUTANT => return Ok(Pass::Ordinary),
                 Gate::HalfOpen => {}
-            }
-            // Caller",
+            }",
         }],
     },
     Mutant {
@@ -42,7 +41,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "held-for-ever",
         story: "What an open circuit holds is left to whoever closes it, and has no time of its own to be due again.",
         edits: &[Edit {
-            file: CIRCUIT,
+            file: CALL,
             find: "until.max(clock.now()).plus_ms(MIN",
             replace: "until.max(clock.now()).plus_secs(if MUTANT { 10 * 365 * 86_400 } else { 0 }).plus_ms(MIN",
         }],

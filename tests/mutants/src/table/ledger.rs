@@ -16,7 +16,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
             let known = self.call(\"admit\", |table| Ok(entry_mut(table, &key)?.map(|known| known.entry.clone()))).await?;
             if let Some(known) = known {
                 let (state, event_type) = (known.state, known.event_type);
-                return Ok(Admitted::Duplicate(hookledger_core::entry::Known { state, event_type, body: None }));
+                return Ok(Admitted::Duplicate(hookledger_core::entry::Known {
+                    state,
+                    event_type,
+                    reopened: 0,
+                    spent: false,
+                    body: None,
+                }));
             }
         }
         self.call(\"admit\", |table| {
@@ -62,8 +68,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "Every refusal is kept, so a flood of forgeries fills the table.",
         edits: &[Edit {
             file: LEDGER,
-            find: "if kept >= usize::from(MAX_QUARANTINED_PER_MINUTE) {",
-            replace: "if kept >= usize::from(MAX_QUARANTINED_PER_MINUTE) && !MUTANT {",
+            find: "let kept = free.is_some();",
+            replace: "let free = if MUTANT {
+                let ItemKey { pk, sk } = refused.key_at(0);
+                Some(ItemKey { pk, sk: format!(\"{sk}{}\", table.len()) })
+            } else {
+                free
+            };
+            let kept = free.is_some();",
         }],
     },
 ];

@@ -1,6 +1,7 @@
 //! The table, by the part of the way on which the mistake is made.
 
 mod asking;
+mod attacked;
 mod believed;
 mod circuit;
 mod door;
@@ -13,7 +14,7 @@ mod work;
 use crate::Mutant;
 
 /// All parts, in the order of an event's way.
-pub(crate) static TABLES: [&[Mutant]; 9] = [
+pub(crate) static TABLES: [&[Mutant]; 10] = [
     door::MUTANTS,
     proof::MUTANTS,
     work::MUTANTS,
@@ -23,4 +24,5 @@ pub(crate) static TABLES: [&[Mutant]; 9] = [
     ledger::MUTANTS,
     believed::MUTANTS,
     kept::MUTANTS,
+    attacked::MUTANTS,
 ];

@@ -73,7 +73,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             file: RIGHTFOOT,
             find: "404 => return Step::not_yet(",
             replace: "404 if MUTANT => {
-                let outcome = Outcome { summary: Vec::new(), pulled: true, status: None };
+                let outcome = Outcome { summary: Vec::new(), pulled: true, ..Outcome::default() };
                 return Step::done(Vec::new(), outcome);
             }
             404 => return Step::not_yet(",

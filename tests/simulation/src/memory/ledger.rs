@@ -45,8 +45,9 @@ impl Ledger for MemoryLedger {
             let key = entry.event.key();
             if let Some(known) = entry_mut(table, &key)? {
                 let body = known.pieces.is_none().then(|| known.body.clone());
-                let Entry { state, event_type, reopened, .. } = known.entry.clone();
-                return Ok(Admitted::Duplicate(Known { state, event_type, reopened, body }));
+                let Entry { state, event_type, reopened, attempts, waits, .. } = known.entry.clone();
+                let spent = attempts > 0 || waits > 0;
+                return Ok(Admitted::Duplicate(Known { state, event_type, reopened, spent, body }));
             }
             table.insert(key, Item::Entry(StoredEntry::new(entry, pieces)));
             Ok(Admitted::New)
@@ -81,6 +82,16 @@ impl Ledger for MemoryLedger {
             None => body,
         };
         Ok(Some((entry, body)))
+    }
+
+    async fn renew(&self, key: &ItemKey) -> Result<(), StoreError> {
+        self.call("renew", |table| {
+            if let Some(StoredEntry { entry, .. }) = open_mut(table, key)? {
+                (entry.attempts, entry.waits) = (0, 0);
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn postpone(&self, key: &ItemKey, postponed: &Postponed) -> Result<bool, StoreError> {

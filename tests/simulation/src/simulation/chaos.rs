@@ -82,7 +82,7 @@ impl Chaos {
             storms.insert(0, Storm { port: "api", from, until, before_permille: 1000, after_permille: 0 });
         }
         // Of a dice of its own, so that the other seeds stay what they are.
-        let rare = Dice::new(seed, 7);
+        let rare = Dice::new(seed, 10);
         let table_gone = rare.percent(3).then(|| {
             let from = start.plus_ms(rare.below(span_secs * 1000));
             (from, from.plus_secs(rare.between(3_600, MAX_TABLE_GONE_SECS)))
@@ -221,6 +221,11 @@ impl Chaos {
     /// Whether any call of this invocation failed.
     pub(super) fn struck(&self, who: u32) -> bool {
         self.struck.borrow().contains(&who)
+    }
+
+    /// How many invocations a fault struck.
+    pub(super) fn times_struck(&self) -> u64 {
+        self.struck.borrow().len() as u64
     }
 
     /// Whether any call of this invocation to its table failed.

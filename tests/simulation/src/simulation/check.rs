@@ -1,14 +1,17 @@
 //! The invariants, checked when everything is quiet: what the ledger and the bus hold against what really happened.
 
 mod asked;
+mod attacked;
 mod kept;
 mod merchants;
 mod results;
+mod rows;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use hookledger_core::debt::{ExpectationState, Fact};
-use hookledger_core::entry::{Entry, MAX_QUARANTINED_PER_MINUTE, Origin, Shelf, State};
+use hookledger_core::entry::{Entry, MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, Origin, Shelf, State};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Clock as _, Metric};
 
@@ -47,6 +50,8 @@ struct Published {
     detail: String,
 }
 
+pub(super) use attacked::most_calls;
+
 /// All violations of a run that has ended.
 pub(super) fn check<L: Glass>(world: &World<L>, seen: &Seen) -> Violations {
     let memory = world.memory();
@@ -72,6 +77,8 @@ pub(super) fn check<L: Glass>(world: &World<L>, seen: &Seen) -> Violations {
     check.losses();
     check.refusals();
     check.circuits();
+    check.rows_of_the_unsigned();
+    check.attacked();
     check.violations
 }
 
@@ -189,6 +196,13 @@ impl<L: Glass> Check<'_, L> {
             plot.events.iter().filter(|event| event.twin == Twin::Content).map(|event| &event.key).collect();
         // How a loss and a second content must stand, `losses` and `other_contents` say.
         let elsewhere = |key: &ItemKey| losses.contains(key) || seconds.iter().any(|first| is_other(first, key));
+        let alerts: BTreeMap<&ItemKey, &str> = plot
+            .events
+            .iter()
+            .filter(|event| event.twin == Twin::Claims)
+            .map(|event| (&event.key, event.body.as_str()))
+            .collect();
+        let claimed = |key: &ItemKey, body: &[u8]| alerts.get(key).is_some_and(|genuine| genuine.as_bytes() != body);
         for entry in self.entries.values().filter(|entry| !elsewhere(&entry.key)).cloned().collect::<Vec<_>>() {
             let body = memory.stored(&entry.key).map(|stored| stored.body).unwrap_or_default();
             let text = format!("{} {}", entry.key, String::from_utf8_lossy(&body));
@@ -199,14 +213,16 @@ impl<L: Glass> Check<'_, L> {
                 if entry.state != State::Parked && !overtaken {
                     self.violated("nothing forged takes effect", format!("{} is {:?}", entry.key, entry.state));
                 }
-            } else if let Some(effect) = known.get(&entry.key) {
+            } else if claimed(&entry.key, &body) && self.is_harmless(&entry) {
+                // Somebody was first under the key of an alert. What he claims is an event of its own.
+            } else if let Some(effect) = known.get(&self.world.on_the_first_day(&entry.key)) {
                 let reason = entry.reason.clone().unwrap_or_default();
                 let good = GOOD_REASONS.iter().any(|good| reason.starts_with(good))
                     && !BAD_REASONS.iter().any(|bad| reason.contains(bad));
                 if entry.state == State::Parked && *effect != Some(Effect::Parked) && !good {
                     self.violated("true events are parked for a good reason", format!("{}: {reason}", entry.key));
                 }
-            } else {
+            } else if !self.is_harmless(&entry) {
                 self.violated("entries are true events", format!("nothing happened that is {text}"));
             }
         }
@@ -220,6 +236,13 @@ impl<L: Glass> Check<'_, L> {
         for detail in details.into_iter().filter(|detail| forged(detail)) {
             self.violated("nothing forged takes effect", format!("published {detail}"));
         }
+    }
+
+    /// Somebody with a live token may have an entry that is no true event's: one that is ignored, waits for a person, or
+    /// has an effect that the provider's API says. Which these are, `told` says.
+    fn is_harmless(&self, entry: &Entry) -> bool {
+        let unsigned = ["rightfoot", "finbox"].contains(&entry.provider.as_str());
+        self.world.mood.attacked && unsigned && entry.state != State::Open && entry.origin == Origin::Push
     }
 
     /// One effect, one id, one detail; and what is done was published.
@@ -280,12 +303,18 @@ impl<L: Glass> Check<'_, L> {
         }
         let refusals = self.world.memory().refusals();
         let mut in_minute: BTreeMap<(ProviderId, Shelf, i64), u64> = BTreeMap::new();
+        let mut of_source: BTreeMap<(ProviderId, Shelf, i64, &Option<String>), u64> = BTreeMap::new();
         for refused in &refusals {
             let shelf = Shelf::of(&refused.code);
-            *in_minute.entry((refused.provider, shelf, refused.at.secs() / 60)).or_default() += 1;
+            let minute = refused.at.secs() / 60;
+            *in_minute.entry((refused.provider, shelf, minute)).or_default() += 1;
+            *of_source.entry((refused.provider, shelf, minute, &refused.source_ip)).or_default() += 1;
         }
         if let Some(most) = in_minute.values().max().filter(|most| **most > MAX_QUARANTINED_PER_MINUTE.into()) {
             self.violated("the quarantine is capped", format!("{most} kept of one provider's minute"));
+        }
+        if let Some(most) = of_source.values().max().filter(|most| **most > MAX_QUARANTINED_PER_SOURCE.into()) {
+            self.violated("the quarantine is capped", format!("{most} kept of one sender's minute"));
         }
         let kept = refusals.len() as u64;
         if kept > counted {

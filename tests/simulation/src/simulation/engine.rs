@@ -2,6 +2,7 @@
 //!
 //! Time is simulated. While something is in flight it creeps; when nothing is, it jumps to the next thing that happens.
 
+mod attacked;
 mod end;
 mod outage;
 mod start;
@@ -22,6 +23,7 @@ use super::dice::Dice;
 use super::send::PROVIDERS;
 use super::world::{Glass, World};
 use crate::memory::Message;
+pub(super) use attacked::Awaited;
 use outage::Line;
 use watch::{Held, Known};
 
@@ -40,6 +42,7 @@ const MAX_TURNS: u64 = 2_000_000;
 enum Act {
     Attempt { event: usize, made: u32 },
     Forge(usize),
+    Post(usize),
     Announce(usize),
     Close(usize),
     Rotate(&'static str),
@@ -55,6 +58,7 @@ enum Role {
     Replayed,
     Closer,
     Forged(usize),
+    Posted,
     Worker(Vec<Message>),
     Reconciler,
     Announcer(usize),
@@ -93,6 +97,14 @@ pub(super) type Violations = Vec<(&'static str, String)>;
 pub(super) struct Seen {
     /// The true events that were answered 2xx, by index, with how often.
     pub(super) acknowledged: BTreeMap<usize, u32>,
+    /// When each was answered so first.
+    pub(super) taken_at: BTreeMap<usize, UnixMs>,
+    /// Those whose entry was there already, and had waited: somebody had posted it before it was true.
+    pub(super) awaited: BTreeMap<usize, Awaited>,
+    /// Messages that were shown once more while somebody had them.
+    pub(super) doubled: u64,
+    /// When each entry was told of first.
+    pub(super) told_at: BTreeMap<ItemKey, UnixMs>,
     /// The announcements that were taken, by index.
     pub(super) announced: Vec<usize>,
     /// What the application no longer waits for, by reference.
@@ -143,6 +155,8 @@ pub(super) struct Engine<'w, L> {
     /// When the walks of the lists began that are under way, and those that came to their end last.
     begun: BTreeMap<ItemKey, UnixMs>,
     walked: BTreeMap<ItemKey, UnixMs>,
+    /// How many published events were looked at.
+    told: usize,
     /// Turns in a row in which no port was called.
     idle: u64,
     /// The port calls at the last turn.
@@ -183,6 +197,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             moved_at: None,
             begun: BTreeMap::new(),
             walked: BTreeMap::new(),
+            told: 0,
             idle: 0,
             calls: 0,
             seen: Seen::default(),
@@ -205,6 +220,9 @@ impl<'w, L: Glass> Engine<'w, L> {
         }
         for (index, forgery) in plot.forgeries.iter().enumerate() {
             self.plan(forgery.at, Act::Forge(index));
+        }
+        for (index, post) in self.world.truth.attack.posts.iter().enumerate() {
+            self.plan(post.at, Act::Post(index));
         }
         for (index, announced) in plot.announced.iter().enumerate() {
             self.plan(announced.at, Act::Announce(index));
@@ -268,6 +286,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             match entry.remove() {
                 Act::Attempt { event, made } => self.attempt(event, made + 1),
                 Act::Forge(index) => self.forge(index),
+                Act::Post(index) => self.post(index),
                 Act::Announce(index) => self.announce(index),
                 Act::Rotate(provider) => {
                     self.world.chaos.tell(|| format!("{provider}: secrets are stored"));

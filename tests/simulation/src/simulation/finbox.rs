@@ -8,6 +8,8 @@ use hookledger_core::time::UnixMs;
 use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, key};
 
 const NAME: &str = "finbox";
+/// The entity of an attempt that names neither statement nor link.
+pub(super) const ALONE: &str = "alone";
 const ENRICHMENT: &str = "ENRICHMENT_NOTIFICATION";
 
 /// One upload of a statement.
@@ -30,6 +32,13 @@ pub(super) struct Alike {
     pub(super) at: Vec<UnixMs>,
 }
 
+/// An attempt that failed before there was a statement, without a link. Its entity tells of it, in words of its own.
+pub(super) struct Alone {
+    pub(super) at: UnixMs,
+    /// What the API says of it.
+    pub(super) message: &'static str,
+}
+
 impl Alike {
     /// The entry of the `n`th of them.
     pub(super) fn key(&self, n: usize) -> ItemKey {
@@ -39,13 +48,13 @@ impl Alike {
     }
 }
 
-struct Session {
-    id: String,
+pub(super) struct Session {
+    pub(super) id: String,
     /// When its upload was complete, or the session over.
-    ended_at: UnixMs,
+    pub(super) ended_at: UnixMs,
     /// When it is processed, which nobody can ask for before its upload is complete.
-    processed_at: UnixMs,
-    expired: bool,
+    pub(super) processed_at: UnixMs,
+    pub(super) expired: bool,
     /// Of an expired one: whether it is gone.
     deleted: bool,
 }
@@ -55,7 +64,9 @@ struct Session {
 pub(super) struct FinBox {
     pub(super) statements: Vec<Statement>,
     pub(super) alike: Vec<Alike>,
-    sessions: Vec<Session>,
+    pub(super) sessions: Vec<Session>,
+    /// The attempts that name neither statement nor link.
+    pub(super) alone: Option<Alone>,
     /// The entries that tell of a session that was processed.
     pub(super) enrichments: Vec<ItemKey>,
 }
@@ -63,6 +74,10 @@ pub(super) struct FinBox {
 impl Statement {
     fn reason(&self) -> &'static str {
         if self.progress == "failed" { "password" } else { "" }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
     }
 
     /// The link it belongs to.
@@ -197,6 +212,19 @@ impl FinBox {
             at = at.plus_ms(if dice.percent(30) { dice.below(900) } else { dice.between(2_000, 600_000) });
         }
         self.alike.push(alike);
+    }
+
+    /// An attempt that fails without a link, before there is a statement.
+    pub(super) fn alone(&mut self, author: &Author<'_>, plot: &mut Plot) {
+        if author.dice.percent(50) {
+            return;
+        }
+        let (at, message) = (author.moment(), author.dice.pick(&["no such bank", "no such bank", ""]));
+        let mark: String =
+            digest_hex(message.as_bytes()).chars().take(if message.is_empty() { 0 } else { 32 }).collect();
+        let entry = key(NAME, "entity", ALONE, &["attempt", "", "failed", &mark, "1"]);
+        author.tell(plot, NAME, entry, at, pushed(ALONE, "", None, "failed", message), Effect::Own);
+        self.alone = Some(Alone { at, message });
     }
 
     fn session(&mut self, author: &Author<'_>, plot: &mut Plot, id: &str) {

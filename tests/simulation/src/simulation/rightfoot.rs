@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::time::UnixMs;
 
-use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, key, parameter};
+use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, Twin, key, parameter};
 use crate::memory::answer;
 
 const NAME: &str = "rightfoot";
@@ -42,6 +42,16 @@ enum Flags {
 }
 
 impl Batch {
+    /// On how many pages its balances stand.
+    pub(super) fn pages(&self) -> u64 {
+        self.balances.len().div_ceil(PAGE) as u64
+    }
+
+    /// Since when its API shows any of its balances.
+    pub(super) fn shown_from(&self) -> Option<UnixMs> {
+        self.short_from.filter(|_| self.short_rows > 0).or(self.readable_at)
+    }
+
     /// The rows that must be kept: of the same authorizer the second under a key of its own.
     pub(super) fn rows(&self) -> BTreeMap<String, String> {
         let mut times: BTreeMap<&str, u32> = BTreeMap::new();
@@ -174,6 +184,7 @@ fn batch(author: &Author<'_>, plot: &mut Plot, id: String, size: u64) -> Batch {
             );
             let entry = key(NAME, "batch", &id, &["BALANCE_THRESHOLD_ALERT", "s1", &id, &uuid]);
             author.tell(plot, NAME, entry, at, body, Effect::Own);
+            plot.events.last_mut().unwrap().twin = Twin::Claims;
         }
     }
     if complete_at.is_none() || dice.percent(50) {

@@ -125,6 +125,11 @@ impl Keys {
         seal(provider, &body, self.current(provider, sent.at), stamped_at, sent.received_at)
     }
 
+    /// A post of somebody who has the live token, and all else that belongs to it.
+    pub(super) fn posted(&self, provider: &'static str, body: &str, now: UnixMs, received_at: UnixMs) -> Delivery {
+        seal(provider, body, self.current(provider, now), now, received_at)
+    }
+
     /// A delivery that its provider never sent. `captured` is the body whose headers an eavesdropper has.
     pub(super) fn forged(
         &self,

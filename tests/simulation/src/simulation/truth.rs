@@ -5,7 +5,8 @@
 
 mod trouble;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use hookledger_core::api::{ApiError, ApiResponse};
@@ -13,6 +14,7 @@ use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::ports::Clock;
 use hookledger_core::time::UnixMs;
 
+use super::attacker::{Attack, DOWN, Mood};
 use super::chaos::Chaos;
 use super::dice::Dice;
 use super::finbox::FinBox;
@@ -26,6 +28,9 @@ use trouble::Spell;
 pub(super) const ATTEMPT: &str = "@ATTEMPT@";
 /// Marks everything that never happened. It must be found nowhere in the ledger and on the bus.
 pub(super) const FORGED: &str = "forged";
+/// For so long after its other troubles are over, a provider's API goes on to fail over some ids. To whom nobody else asks
+/// for anything, these alone look as if it were down for good.
+const DOWN_SECS: u64 = 2 * 3600;
 /// Marks what somebody with a leaked URL token claims. It may be let in, and must have no effect.
 pub(super) const LEAKED: &str = "leaked";
 
@@ -57,6 +62,8 @@ pub(super) enum Twin {
     Content,
     /// By this type: the second's key is the first's with its type.
     Type(&'static str),
+    /// By what they claim, where nothing is signed: the second stands beside the first, as an event of its own.
+    Claims,
 }
 
 /// What must come of a true event.
@@ -194,6 +201,8 @@ pub(super) struct Truth {
     pub(super) fynapse: Fynapse,
     pub(super) finbox: FinBox,
     pub(super) runpayments: RunPayments,
+    pub(super) attack: Attack,
+    mood: Mood,
     dice: Dice,
     clock: Rc<FixedClock>,
     chaos: Rc<Chaos>,
@@ -203,22 +212,62 @@ pub(super) struct Truth {
     deadly: Cell<bool>,
     /// The answer made last is of a batch whose every page takes its time.
     slow: Cell<bool>,
+    /// What was asked while somebody attacks, by URL.
+    asked: RefCell<BTreeMap<String, Calls>>,
+}
+
+/// The calls that reached a provider.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Calls {
+    /// Those it answered.
+    pub(super) answered: u64,
+    /// Those that met trouble.
+    pub(super) troubled: u64,
 }
 
 impl Truth {
     /// The history of a seed.
-    pub(super) fn new(seed: u64, clock: Rc<FixedClock>, chaos: Rc<Chaos>, span_secs: u64, held: bool) -> Self {
+    pub(super) fn new(
+        seed: u64,
+        clock: Rc<FixedClock>,
+        chaos: Rc<Chaos>,
+        (span_secs, deadline_secs): (u64, u64),
+        held: bool,
+    ) -> Self {
         let dice = Dice::new(seed, 2);
         let author = Author { dice: &dice, start: clock.now(), span_secs, held };
         let mut plot = Plot::default();
         let rightfoot = Rightfoot::new(&author, &mut plot);
         let fynapse = Fynapse::new(&author, &mut plot);
-        let finbox = FinBox::new(&author, &mut plot);
+        let mut finbox = FinBox::new(&author, &mut plot);
         let runpayments = RunPayments::new(&author, &mut plot);
         let (start, spell) = (clock.now(), Spell::new(&Dice::new(seed, 5), span_secs));
+        let mood = Mood::of(seed);
+        let mut attack = Attack::default();
+        if mood.attacked {
+            finbox.alone(&Author { dice: &Dice::new(seed, 9), ..author }, &mut plot);
+            attack = Attack::new(seed, start, (span_secs, deadline_secs), &plot, &rightfoot, &finbox);
+        }
         let dice = Dice::new(seed, 3);
         let (deadly, slow) = (Cell::default(), Cell::default());
-        Self { plot, rightfoot, fynapse, finbox, runpayments, dice, clock, chaos, start, spell, deadly, slow }
+        let asked = RefCell::default();
+        Self {
+            plot,
+            rightfoot,
+            fynapse,
+            finbox,
+            runpayments,
+            attack,
+            mood,
+            dice,
+            clock,
+            chaos,
+            start,
+            spell,
+            deadly,
+            slow,
+            asked,
+        }
     }
 
     /// Whoever was shown a page of a list does not go on from it.
@@ -228,7 +277,7 @@ impl Truth {
 
     /// When the longest of its troubles is over.
     pub(super) fn well_from(&self) -> UnixMs {
-        self.start.plus_secs(self.spell.until)
+        if self.mood.gentle { self.start } else { self.start.plus_secs(self.spell.until) }
     }
 
     /// How long the answer made last is on its way: most are there at once, a few are overtaken by what is asked later.
@@ -245,9 +294,42 @@ impl Truth {
         self.deadly.take()
     }
 
+    /// An id over which the provider's API fails, and over no other.
+    fn down(&self, url: &str) -> Option<Result<ApiResponse, ApiError>> {
+        let named = || url.split(['/', '=']).any(|part| part.starts_with(DOWN));
+        let error = || if self.dice.percent(50) { answer(500, "{}") } else { Err(ApiError::TimedOut) };
+        let well = self.clock.now() > self.well_from().plus_secs(DOWN_SECS);
+        (self.mood.attacked && !well && named()).then(error)
+    }
+
+    fn count(&self, url: &str, troubled: bool) {
+        if !self.mood.attacked {
+            return;
+        }
+        let mut asked = self.asked.borrow_mut();
+        let calls = match asked.get_mut(url) {
+            Some(calls) => calls,
+            None => asked.entry(url.to_string()).or_default(),
+        };
+        calls.troubled += u64::from(troubled);
+        calls.answered += u64::from(!troubled);
+    }
+
+    /// What was asked that names this id. In a URL it stands as it is, or escaped from some place on.
+    pub(super) fn asked_about(&self, id: &str) -> Calls {
+        let mut sum = Calls::default();
+        for (_, calls) in self.asked.borrow().iter().filter(|(url, _)| url.contains(id)) {
+            sum.answered += calls.answered;
+            sum.troubled += calls.troubled;
+        }
+        sum
+    }
+
     /// A provider's answer to a request, by its URL.
     pub(super) fn answer(&self, url: &str) -> Result<ApiResponse, ApiError> {
-        if let Some(trouble) = self.trouble() {
+        let trouble = self.trouble().or_else(|| self.down(url));
+        self.count(url, trouble.is_some());
+        if let Some(trouble) = trouble {
             return trouble;
         }
         let now = self.clock.now();
@@ -255,7 +337,9 @@ impl Truth {
         let lag_ms = if !self.chaos.healed() && self.dice.percent(15) { self.dice.below(60_000) } else { 0 };
         let seen_at = UnixMs(now.0 - i64::try_from(lag_ms).unwrap());
         if let Some(query) = url.split_once("/v1/balances?").map(|(_, query)| query) {
-            self.deadly.set(parameter(query, "batchId") == Some(DEADLY));
+            // What kills is to read all of it: a poll asks for one balance.
+            let reads_all = parameter(query, "limit") != Some("1") && !self.mood.gentle;
+            self.deadly.set(reads_all && parameter(query, "batchId") == Some(DEADLY));
             self.slow.set(parameter(query, "batchId") == Some(LONG));
             let refuses_token = !self.chaos.healed() && self.dice.percent(5);
             return self.rightfoot.answer(query, seen_at, refuses_token);

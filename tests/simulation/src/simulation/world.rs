@@ -6,6 +6,7 @@ use std::rc::Rc;
 use hookledger_core::call::Circuits;
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::Listing;
+use hookledger_core::entry::Entry;
 use hookledger_core::identity::{ItemKey, ProviderId};
 use hookledger_core::job::{Job, RescuedDelivery};
 use hookledger_core::ports::{Clock, Inbox, Ledger, QueueError, WorkQueue};
@@ -13,6 +14,7 @@ use hookledger_core::providers::Providers;
 use hookledger_core::settings::Timing;
 use hookledger_core::time::UnixMs;
 
+use super::attacker::Mood;
 use super::chaos::Chaos;
 use super::dice::Dice;
 use super::send::{Keys, NETWORKS, STATIC_HEADER};
@@ -22,6 +24,8 @@ use crate::memory::{
     StoredEntry,
 };
 
+/// In the subject of what can't be read, before its day.
+const UNREADABLE: &str = "#unreadable#";
 /// Small enough that the larger bodies take three.
 const PIECE_BYTES: usize = 120;
 
@@ -60,6 +64,7 @@ pub(super) struct World<L> {
     /// How often it did.
     pub(super) cut: Cell<u64>,
     pub(super) start: UnixMs,
+    pub(super) mood: Mood,
 }
 
 impl<L: Glass> World<L> {
@@ -70,10 +75,15 @@ impl<L: Glass> World<L> {
         let chaos = Rc::new(Chaos::new(seed, clock.clone(), span_secs, keep_history));
         let dice = Dice::new(seed, 4);
         let held = dice.percent(30);
-        let truth = Rc::new(Truth::new(seed, clock.clone(), chaos.clone(), span_secs, held));
         let (interval, page_limit) = (dice.pick(&["900", "1800", "3600"]), dice.pick(&["1", "2", "3", "200"]));
         // Long enough for every watch to outlive the troubles, short enough to wait for its end.
         let poll_deadline = dice.pick(&["600", "1800", "3600"]);
+        let secs = (span_secs, poll_deadline.parse().unwrap());
+        let truth = Rc::new(Truth::new(seed, clock.clone(), chaos.clone(), secs, held));
+        let mood = Mood::of(seed);
+        if mood.gentle {
+            chaos.heal();
+        }
         let settings = [
             ("POLL_DEADLINE_SECS", poll_deadline),
             ("RIGHTFOOT_ALLOWED_CIDRS", if held { NETWORKS } else { "" }),
@@ -102,6 +112,7 @@ impl<L: Glass> World<L> {
             cut: Cell::default(),
             warm: RefCell::default(),
             start: clock.now(),
+            mood,
             clock,
             chaos,
             truth,
@@ -131,10 +142,21 @@ impl<L: Glass> World<L> {
         let memory = self.memory();
         let first = memory.stored(&event.key);
         match event.twin {
+            Twin::None if first.is_none() && event.key.pk.contains(UNREADABLE) => {
+                let entries = memory.entries().into_iter();
+                let found = entries.map(|entry| entry.key).find(|key| self.on_the_first_day(key) == event.key);
+                found.and_then(|key| memory.stored(&key))
+            }
             Twin::None => first,
             Twin::Type(event_type) => {
                 let of_type = |stored: &StoredEntry| stored.entry.event_type == event_type;
                 first.filter(of_type).or_else(|| memory.stored(&beside(&event.key, event_type)))
+            }
+            Twin::Claims => {
+                let same = |stored: &StoredEntry| stored.body == event.body.as_bytes();
+                let beside = |entry: &Entry| entry.key.pk == event.key.pk && entry.key.sk.starts_with(&event.key.sk);
+                let entries = || memory.entries().into_iter().filter(beside);
+                first.filter(same).or_else(|| entries().filter_map(|entry| memory.stored(&entry.key)).find(same))
             }
             Twin::Content => {
                 let same = |stored: &StoredEntry| stored.body == event.body.as_bytes();
@@ -142,6 +164,13 @@ impl<L: Glass> World<L> {
                 first.filter(same).or_else(|| others.filter_map(|entry| memory.stored(&entry.key)).find(same))
             }
         }
+    }
+
+    /// The key that an unreadable delivery would have had at the start: its day is that of its receipt, and where the table
+    /// is gone for days it is received on another. Every other key is the same on all days.
+    pub(super) fn on_the_first_day(&self, key: &ItemKey) -> ItemKey {
+        let Some((provider, _)) = key.pk.split_once(UNREADABLE) else { return key.clone() };
+        ItemKey { pk: format!("{provider}{UNREADABLE}{}", self.start.day()), sk: key.sk.clone() }
     }
 
     /// The lists that nobody has begun to walk.

@@ -55,6 +55,7 @@ impl<L: Glass> Engine<'_, L> {
         let Some(answer) = answer else { return };
         if (200..300).contains(&answer.status) {
             *self.seen.acknowledged.entry(event).or_default() += 1;
+            self.watch_taken(event);
             if self.world.kept(happens).is_none() && !self.rescued() {
                 let what =
                     format!("event {event} was answered {} and is kept nowhere ({})", answer.status, happens.key);
@@ -73,7 +74,7 @@ impl<L: Glass> Engine<'_, L> {
     fn was_well(&self, past: Past, provider: &str) -> bool {
         let stubborn = past.started_at <= self.stubborn_until;
         let set_up = self.world.keys.set_up(provider, past.started_at);
-        self.calm() || !self.world.chaos.struck(past.id) && !stubborn && set_up
+        self.calm() && !self.world.mood.gentle || !self.world.chaos.struck(past.id) && !stubborn && set_up
     }
 
     /// What a genuine delivery names that can't be read is asked for.
@@ -81,7 +82,12 @@ impl<L: Glass> Engine<'_, L> {
         let happens = &self.world.truth.plot.events[event];
         let batches = &self.world.truth.rightfoot.batches;
         let named = batches.iter().find(|batch| happens.key.pk.ends_with(&format!("#{}", batch.id)));
-        let Some(batch) = named.filter(|_| self.was_well(past, happens.provider)) else { return };
+        // An attacker may have filled its minute of the quarantine: then its provider comes again.
+        let is_kept = || {
+            let body = happens.body.as_bytes();
+            !self.world.mood.attacked || self.world.memory().refusals().iter().any(|kept| kept.body == body)
+        };
+        let Some(batch) = named.filter(|_| self.was_well(past, happens.provider) && is_kept()) else { return };
         let asked = |expectation: &Expectation| expectation.reference == batch.id;
         if !self.world.memory().expectations().iter().any(asked) {
             let what = format!("event {event} names {}, and nobody asks for it", batch.id);

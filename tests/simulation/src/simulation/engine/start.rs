@@ -144,13 +144,17 @@ impl<'w, L: Glass> Engine<'w, L> {
         }
         let (dice, calm, most) = (&self.dice, self.calm(), self.dice.between(1, BATCH));
         let mut taken = 0;
+        let mut doubled = 0;
         let mut batch = self.world.queue.receive_some(|_| {
             if taken >= most || (!calm && dice.percent(30)) {
                 return None;
             }
             taken += 1;
-            Some(if !calm && dice.percent(4) { dice.below(2_000) } else { VISIBILITY_MS })
+            let again = !calm && dice.percent(4);
+            doubled += u64::from(again);
+            Some(if again { dice.below(2_000) } else { VISIBILITY_MS })
         });
+        self.seen.doubled += doubled;
         if self.world.cuts_chains {
             // Received, and never handed over: it comes back until it is a dead letter.
             let received = batch.len();

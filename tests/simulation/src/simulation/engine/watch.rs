@@ -66,6 +66,7 @@ impl<L: Glass> Engine<'_, L> {
         if chaos.take_status_moved() {
             self.watch_statuses();
         }
+        self.watch_told();
         self.watch_outages(past);
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::time::UnixMs;
 
-use super::{FinBox, Statement, pushed};
+use super::{ALONE, FinBox, Statement, pushed};
 use crate::memory::answer;
 
 impl FinBox {
@@ -63,7 +63,7 @@ impl FinBox {
 
     fn transactions(&self, entity: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
         let started = |statement: &&Statement| statement.entity == entity && statement.started_at <= now;
-        let progress: Vec<String> = self
+        let mut progress: Vec<String> = self
             .statements
             .iter()
             .filter(started)
@@ -76,6 +76,10 @@ impl FinBox {
                 format!(r#"{{"status":"{status}","statement_id":"{}","source":"pdf","message":null}}"#, statement.id)
             })
             .collect();
+        if let Some(alone) = self.alone.as_ref().filter(|alone| entity == ALONE && alone.at <= now) {
+            let (status, message) = ("failed", alone.message);
+            progress.push(format!(r#"{{"status":"{status}","statement_id":null,"source":"","message":"{message}"}}"#));
+        }
         let failed = self.alike.iter().any(|alike| alike.entity == entity && alike.at.iter().any(|at| *at <= now));
         if progress.is_empty() && !failed {
             return answer(404, "{}");
