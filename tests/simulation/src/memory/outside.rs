@@ -89,13 +89,16 @@ impl Publisher for RecordingPublisher {
     }
 }
 
+/// What a cache holds of the secrets.
+type Cached = Rc<RefCell<BTreeMap<ProviderId, Arc<ProviderSecrets>>>>;
+
 /// The secret store, and a cache in front of it that learns of a rotation only by reading again. Faults are named
 /// `get` and `reread`.
 #[derive(Debug, Default)]
 pub struct MemorySecrets {
     /// The fault switches.
     pub faults: Faults,
-    cached: Rc<RefCell<BTreeMap<ProviderId, Arc<ProviderSecrets>>>>,
+    cached: Cached,
     stored: RefCell<BTreeMap<ProviderId, Arc<ProviderSecrets>>>,
     reread_too_recent: Cell<bool>,
 }
@@ -158,7 +161,7 @@ pub struct ScriptedApi {
     /// When the answers arrive that are on their way, each under a number of its own.
     late: RefCell<BTreeMap<u64, UnixMs>>,
     numbered: Cell<u64>,
-    secrets: RefCell<Option<Rc<RefCell<BTreeMap<ProviderId, Arc<ProviderSecrets>>>>>>,
+    secrets: RefCell<Option<Cached>>,
 }
 
 /// How long an answer is on its way, in milliseconds, by a clock.
