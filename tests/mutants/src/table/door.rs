@@ -98,8 +98,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
             },
             Edit {
                 file: WORK,
-                find: "if kept { Ok(()) } else { Err(NOT_STORED_YET) }",
-                replace: "if kept || MUTANT && crate::ports::WorkQueue::rescue(inbox.queue(), &rescued).await.is_ok() \
+                find: "else { Err(NOT_STORED_YET) }",
+                replace: "else if MUTANT && crate::ports::WorkQueue::rescue(inbox.queue(), &rescued).await.is_ok() \
                           { Ok(()) } else { Err(NOT_STORED_YET) }",
             },
         ],
