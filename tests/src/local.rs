@@ -156,7 +156,11 @@ impl Local {
         url.ok_or_else(|| format!("{provider} has no queue"))
     }
 
-    /// How many messages the work queues hold: waiting, delayed, or in work.
+    fn queues(&self) -> impl Iterator<Item = &String> {
+        self.stack.queue_urls.values().chain([&self.stack.rescue_queue_url])
+    }
+
+    /// How many messages the work queues and the rescue queue hold: waiting, delayed, or in work.
     pub async fn depth(&self) -> Outcome<u64> {
         Ok(self.depths().await?.into_values().sum())
     }
@@ -174,7 +178,7 @@ impl Local {
     }
 
     async fn depths(&self) -> Outcome<BTreeMap<String, u64>> {
-        self.depths_of(self.stack.queue_urls.values().map(String::as_str)).await
+        self.depths_of(self.queues().map(String::as_str)).await
     }
 
     async fn depths_of<'u>(&self, urls: impl IntoIterator<Item = &'u str>) -> Outcome<BTreeMap<String, u64>> {
@@ -194,7 +198,7 @@ impl Local {
     /// Sets how long a message in work stays hidden, in seconds.
     pub async fn set_visibility(&self, secs: u32) -> Outcome<()> {
         use aws_sdk_sqs::types::QueueAttributeName::VisibilityTimeout;
-        for url in self.stack.queue_urls.values() {
+        for url in self.queues() {
             let call = self.clients.sqs.set_queue_attributes().queue_url(url);
             let set = call.attributes(VisibilityTimeout, secs.to_string()).send().await;
             set.map_err(|error| format!("{error:?}"))?;

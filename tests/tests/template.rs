@@ -6,6 +6,9 @@ use hookledger_core::providers::Providers;
 /// Which rows a function may touch, and which it does.
 #[path = "template/leading_keys.rs"]
 mod leading_keys;
+/// The rescue queue, and the chain that leads through the worker.
+#[path = "template/rescue.rs"]
+mod rescue;
 
 /// What an AWS account asks of it.
 #[path = "template/account.rs"]
@@ -257,7 +260,8 @@ fn what_is_kept_is_kept_safe() {
 fn each_provider_has_a_queue_and_a_source_of_its_own() {
     let (queues, sources) = (of_type("AWS::SQS::Queue"), of_type("AWS::Lambda::EventSourceMapping"));
     let providers = ["Rightfoot", "Fynapse", "Finbox", "Runpayments"];
-    assert_eq!(sources.len(), providers.len());
+    // And the rescue queue has one.
+    assert_eq!(sources.len(), providers.len() + 1);
     for provider in providers {
         let (name, source) = (format!("{provider}Queue"), format!("{provider}Source"));
         let block = |blocks: &[(String, String)], name: &str| {
@@ -353,6 +357,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
         &[
             ROWS,
             "FinboxQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
+            "RescueQueue.Arn: sqs:SendMessage",
             "FinboxSecret.Id: secretsmanager:GetSecretValue",
         ],
     ),
@@ -370,6 +375,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Query",
             "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: \
              sqs:SendMessage, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes",
+            "RescueQueue.Arn: sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes",
             "Bus.Arn: events:PutEvents, events:DescribeEventBus",
             ALL_SECRETS,
         ],

@@ -76,6 +76,11 @@ impl Env {
         if urls.is_empty() { Err(EnvError::Missing(format!("{QUEUE_PREFIX}<PROVIDER>"))) } else { Ok(urls) }
     }
 
+    /// The URL of the rescue queue, where this function may send to it.
+    pub fn rescue_url(&self) -> Option<String> {
+        self.given("HOOKLEDGER_RESCUE_QUEUE")
+    }
+
     /// The event bus' name.
     pub fn bus(&self) -> Result<String, EnvError> {
         required(&self.vars, "HOOKLEDGER_BUS")
@@ -172,6 +177,8 @@ mod tests {
         let env = env(&[("HOOKLEDGER_BUS", "")]).unwrap();
         assert_eq!(env.bus().err(), missing("HOOKLEDGER_BUS"));
         assert_eq!(env.queue_urls().err(), missing("HOOKLEDGER_QUEUE_<PROVIDER>"));
+        // It is no provider's queue, and most functions are given none.
+        assert_eq!(env.rescue_url(), None);
         assert_eq!(env.secret_arn(ProviderId("finbox")).err(), missing("HOOKLEDGER_SECRET_FINBOX"));
         assert_eq!(env.aws().err(), missing("AWS_REGION"));
     }

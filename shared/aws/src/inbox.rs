@@ -13,7 +13,7 @@ use crate::telemetry::{EmfMeter, SystemClock};
 pub struct AwsInbox {
     /// The table.
     pub ledger: DynamoLedger,
-    /// The work queues.
+    /// The work queues, and the rescue queue.
     pub queue: SqsQueues,
     /// Time and chance.
     pub clock: SystemClock,
@@ -29,7 +29,7 @@ impl AwsInbox {
         Ok(Self {
             ledger: DynamoLedger::new(clients.dynamodb.clone(), &env.table, env.timing.retention_days)
                 .listing(env.recent),
-            queue: SqsQueues::new(clients.sqs.clone(), env.queue_urls()?),
+            queue: SqsQueues::new(clients.sqs.clone(), env.queue_urls()?, env.rescue_url()),
             clock: SystemClock::new(),
             meter: EmfMeter::new(&env.stack),
             timing: env.timing.clone(),

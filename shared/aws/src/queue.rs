@@ -1,11 +1,11 @@
-//! The work queues in SQS, one for each provider.
+//! The queues in SQS: one for each provider's work, and one for deliveries that can't be stored yet.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use hookledger_core::identity::ProviderId;
-use hookledger_core::job::Job;
+use hookledger_core::job::{Job, RescuedDelivery};
 use hookledger_core::ports::{QueueError, WorkQueue};
 use hookledger_core::settings::MAX_QUEUE_DELAY_SECS;
 
@@ -16,12 +16,13 @@ use crate::failure::Failure;
 pub struct SqsQueues {
     client: Client,
     urls: BTreeMap<String, String>,
+    rescue_url: Option<String>,
 }
 
 impl SqsQueues {
-    /// The queues at these URLs, by provider name.
-    pub fn new(client: Client, urls: BTreeMap<String, String>) -> Self {
-        Self { client, urls }
+    /// The work queues at these URLs, by provider name, and the rescue queue, where the function may send to it.
+    pub fn new(client: Client, urls: BTreeMap<String, String>, rescue_url: Option<String>) -> Self {
+        Self { client, urls, rescue_url }
     }
 
     fn url(&self, provider: ProviderId) -> Result<&str, QueueError> {
@@ -40,6 +41,12 @@ impl WorkQueue for SqsQueues {
         sent.map(drop).map_err(|error| QueueError(Failure::of(&error).words()))
     }
 
+    async fn rescue(&self, delivery: &RescuedDelivery) -> Result<(), QueueError> {
+        let url = self.rescue_url.as_deref().ok_or(QueueError("this function knows no rescue queue"))?;
+        let sent = self.client.send_message().queue_url(url).message_body(delivery.to_message()).send().await;
+        sent.map(drop).map_err(|error| QueueError(Failure::of(&error).words()))
+    }
+
     async fn depth(&self, provider: ProviderId) -> Result<u64, QueueError> {
         // Messages on their way to a worker or delayed are not counted: they are no backlog.
         let name = QueueAttributeName::ApproximateNumberOfMessages;
@@ -52,7 +59,9 @@ impl WorkQueue for SqsQueues {
 
 #[cfg(test)]
 mod tests {
+    use hookledger_core::delivery::Delivery;
     use hookledger_core::identity::ItemKey;
+    use hookledger_core::time::UnixMs;
 
     use super::*;
     use crate::scripted::{answer, clients, server};
@@ -62,7 +71,7 @@ mod tests {
     async fn asked(answers: Vec<String>) -> (SqsQueues, tokio::task::JoinHandle<Vec<String>>) {
         let (url, asked) = server(answers).await;
         let urls = [(PROVIDER.0.into(), "http://127.0.0.1/queue".into())].into();
-        (SqsQueues::new(clients(url).sqs, urls), asked)
+        (SqsQueues::new(clients(url).sqs, urls, Some("http://127.0.0.1/rescue".into())), asked)
     }
 
     #[tokio::test]
@@ -72,6 +81,19 @@ mod tests {
         assert!(queues.send(ProviderId("fynapse"), &job, 0).await.is_err());
         assert!(queues.depth(ProviderId("fynapse")).await.is_err());
         asked.abort();
+    }
+
+    #[tokio::test]
+    async fn a_rescued_delivery_goes_onto_the_rescue_queue_alone() {
+        let (queues, asked) = asked(vec![answer("200 OK", r#"{"MessageId":"m1","MD5OfMessageBody":"x"}"#)]).await;
+        let delivery = RescuedDelivery::pack(&Delivery::new(PROVIDER, UnixMs(9), b"body".to_vec()), &[]);
+        queues.rescue(&delivery).await.unwrap();
+        let request = asked.await.unwrap().remove(0);
+        assert!(request.contains(r#""QueueUrl":"http://127.0.0.1/rescue""#), "{request}");
+        assert!(request.contains("rescue\\\"") && !request.contains("DelaySeconds"), "{request}");
+        // Who is told of no rescue queue, of any provider, rescues nothing.
+        let other = SqsQueues::new(queues.client.clone(), queues.urls.clone(), None);
+        assert!(other.rescue(&delivery).await.is_err());
     }
 
     #[tokio::test]

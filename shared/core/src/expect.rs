@@ -256,6 +256,10 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     ) -> Result<Look, StoreError> {
         let clock = self.inbox.clock();
         let mut look = Look { new: 0, known: 0, complete: false, again: Again::ByCadence };
+        if !self.api.is_used(provider.id()).await {
+            // Nobody is asked, and in the end it is told that nothing came.
+            return Ok(look);
+        }
         let mut cursor: Option<String> = None;
         let mut seen = BTreeSet::new();
         for _ in 0..MAX_POLL_PAGES {

@@ -1,5 +1,5 @@
-//! What travels on the queue: a versioned pointer, never a payload. The one exception is the rescue message, which
-//! carries a delivery while the store is down.
+//! What travels on the queues: a versioned pointer, never a payload. The one exception is the rescue message, which
+//! carries a delivery while the store is down, on a queue of its own.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,7 +13,7 @@ use crate::time::UnixMs;
 /// The largest message SQS takes, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 
-/// A message on the work queue.
+/// A message on a work queue, or on the rescue queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "job", rename_all = "lowercase")]
 pub enum Job {
@@ -116,7 +116,7 @@ pub enum JobError {
     Version(u8),
 }
 
-/// A delivery on the queue. It was verified by the receiver; the worker verifies it again, trusting no message.
+/// A delivery on the rescue queue. It was verified by the receiver; the worker verifies it again, trusting no message.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RescuedDelivery {
     provider: String,
@@ -148,9 +148,9 @@ impl RescuedDelivery {
         &self.provider
     }
 
-    /// When it came.
-    pub fn received_at(&self) -> UnixMs {
-        self.received_at
+    /// The message that carries it.
+    pub fn to_message(&self) -> String {
+        Job::Rescue { v: JOB_VERSION, delivery: self.clone() }.to_json()
     }
 
     /// Unpacks it again, for the provider of that name.
@@ -199,8 +199,7 @@ mod tests {
         delivery.headers = vec![("x-secret-key".into(), "v".into()), ("cookie".into(), "c".into())];
         let packed = RescuedDelivery::pack(&delivery, &["X-Secret-Key"]);
         assert!(!format!("{packed:?}").contains("token-value"));
-        let Job::Rescue { delivery: back, .. } = Job::parse(&Job::Rescue { v: 1, delivery: packed }.to_json()).unwrap()
-        else {
+        let Job::Rescue { delivery: back, .. } = Job::parse(&packed.to_message()).unwrap() else {
             panic!("not a rescue");
         };
         let back = back.unpack(provider).unwrap();

@@ -12,7 +12,7 @@ use crate::circuit::Circuit;
 use crate::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
 use crate::entry::{Admitted, Announcement, Entry, NewEntry, Progress, Refused, Row, Snapshot};
 use crate::identity::{ItemKey, ProviderId, Subject};
-use crate::job::Job;
+use crate::job::{Job, RescuedDelivery};
 use crate::reverify::Kept;
 use crate::secret::ProviderSecrets;
 use crate::settings::Timing;
@@ -209,6 +209,9 @@ pub struct QueueError(pub &'static str);
 pub trait WorkQueue {
     /// Sends a job, to be seen no earlier than `delay_secs` from now (at most 900).
     async fn send(&self, provider: ProviderId, job: &Job, delay_secs: u32) -> Result<(), QueueError>;
+    /// Puts a delivery on the rescue queue, where it waits for the store. Whoever can't store it yet fails its message,
+    /// which comes back by itself; nobody sends it again.
+    async fn rescue(&self, delivery: &RescuedDelivery) -> Result<(), QueueError>;
     /// Roughly how many messages wait for a provider's work.
     async fn depth(&self, provider: ProviderId) -> Result<u64, QueueError>;
 }
@@ -217,6 +220,9 @@ pub trait WorkQueue {
 pub trait ProviderApi {
     /// Sends a request with its credentials and brings the answer, whatever its status.
     async fn call(&self, provider: ProviderId, request: &ApiRequest) -> Result<ApiResponse, ApiError>;
+    /// Whether the provider is used at all: not while its secret is the empty document, as the template creates it. One
+    /// whose secret can't be read is.
+    async fn is_used(&self, provider: ProviderId) -> bool;
 }
 
 /// The event was not published, or may have been and nobody said so.

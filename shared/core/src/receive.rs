@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! raw bytes ─ verify ─ parse ─ admit ─ 200
-//!               │        │       └ store down → 503, come again (or the delivery itself goes onto the queue)
+//!               │        │       └ store down → 503, come again (or the delivery itself goes onto the rescue queue)
 //!               │        └ unreadable → parked for a person, or quarantined and answered as the provider asks
 //!               └ refused → quarantined, 403 (503 where it is our configuration that is missing)
 //! ```
@@ -12,7 +12,7 @@ use crate::delivery::{Delivery, Verified};
 use crate::entry::{Event, NewEntry, OnDuplicate, Origin, Refused, Shelf, Start};
 use crate::expect;
 use crate::identity::{Identity, ProviderId, Subject};
-use crate::job::{JOB_VERSION, Job, MAX_MESSAGE_BYTES, RescuedDelivery};
+use crate::job::{MAX_MESSAGE_BYTES, RescuedDelivery};
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, Secrets, StoreError, WorkQueue};
 use crate::providers::{Answers, Definition, OnStoreDown, OnUnreadable, Provider, Unreadable};
 use crate::signature::Refusal;
@@ -74,8 +74,8 @@ pub async fn receive(
     }
 }
 
-/// The store, or the secret store, is down: the provider comes again, or the delivery itself goes onto the queue. There
-/// it waits unproved, to be verified by the worker like any other.
+/// The store, or the secret store, is down: the provider comes again, or the delivery itself goes onto the rescue queue.
+/// There it waits unproved, to be verified by the worker like any other.
 async fn not_taken(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Delivery) -> Answer {
     match provider.answers().store_down {
         OnStoreDown::AskAgain => Answer::unavailable(),
@@ -86,8 +86,8 @@ async fn not_taken(inbox: &impl Inbox, provider: &dyn Provider, delivery: &Deliv
 }
 
 /// Answers for a provider that is stopped by one of its settings: nothing can be verified until that is mended. The
-/// provider comes again; one that does not has its delivery put on the queue, with all its headers, since nobody knows
-/// which of them will be looked at.
+/// provider comes again; one that does not has its delivery put on the rescue queue, with all its headers, since nobody
+/// knows which of them will be looked at.
 pub async fn stopped(inbox: &impl Inbox, definition: &Definition, delivery: &Delivery) -> Answer {
     inbox.meter().count(Metric::Unconfigured, Some(definition.id), 1);
     match definition.answers.store_down {
@@ -263,7 +263,7 @@ fn start(inbox: &impl Inbox, event: &Event, received_at: UnixMs) -> Start {
     admit::start(inbox.timing(), event, received_at)
 }
 
-/// Puts the delivery itself on the queue: the provider never sends again, and the store is down.
+/// Puts the delivery itself on the rescue queue: the provider never sends again, and the store is down.
 async fn rescue(
     inbox: &impl Inbox,
     id: ProviderId,
@@ -271,12 +271,12 @@ async fn rescue(
     delivery: &Delivery,
     headers: &[&str],
 ) -> Answer {
-    let job = Job::Rescue { v: JOB_VERSION, delivery: RescuedDelivery::pack(delivery, headers) };
-    if job.to_json().len() > MAX_MESSAGE_BYTES {
+    let rescued = RescuedDelivery::pack(delivery, headers);
+    if rescued.to_message().len() > MAX_MESSAGE_BYTES {
         tracing::error!(provider = id.0, "the delivery cannot be stored now, and is too large for the queue");
         return Answer::unavailable();
     }
-    match inbox.queue().send(id, &job, 0).await {
+    match inbox.queue().rescue(&rescued).await {
         Ok(()) => {
             inbox.meter().count(Metric::Rescued, Some(id), 1);
             Answer::received(answers.received)

@@ -272,11 +272,15 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         Ok(())
     }
 
-    /// Every list a provider offers has a cursor row in the shards this run looks at, due for its first walk.
+    /// Every list that a provider offers who is used has a cursor row in the shards this run looks at, due for its first
+    /// walk.
     async fn ensure_listings(&self, run: &Run) -> Result<(), StoreError> {
         let now = self.inbox.clock().now();
         for provider in self.providers.iter() {
             let Some(lists) = provider.lists().offered() else { continue };
+            if !self.api.is_used(provider.id()).await {
+                continue;
+            }
             for list in lists.names() {
                 let key = Listing::key(provider.id(), list);
                 if run.shards.contains(&key.shard(crate::debt::DUE_SHARDS)) {

@@ -61,6 +61,9 @@ pub const MIN_URL_TOKEN_CHARS: usize = 22;
 /// The fewest characters of a static header's value. It is ours to choose, and stands beside the URL token.
 pub const MIN_STATIC_HEADER_CHARS: usize = 16;
 
+/// The members of a provider's secret document.
+const MEMBERS: [&str; 4] = ["signing_secrets", "url_tokens", "static_header", "api"];
+
 /// All secrets of one provider, as one JSON document in AWS Secrets Manager.
 ///
 /// ```json
@@ -70,7 +73,8 @@ pub const MIN_STATIC_HEADER_CHARS: usize = 16;
 ///  "api":             {"api_key": "…"}}
 /// ```
 ///
-/// Every list may hold several live values; one that is too short is none. The empty document `{}` is valid and means: nothing is set up, refuse.
+/// Every list may hold several live values; one that is too short is none. The empty document `{}` is valid and means:
+/// the provider is not used. Its deliveries are refused, and it is asked about nothing.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ProviderSecrets {
     /// Keys that sign deliveries.
@@ -85,6 +89,10 @@ pub struct ProviderSecrets {
     /// Credentials for the provider's own API, by name.
     #[serde(default)]
     pub api: std::collections::BTreeMap<String, Secret>,
+    /// Whether the document has members of other names: somebody filled it in, and mistyped. Set by
+    /// [`ProviderSecrets::parse`].
+    #[serde(skip)]
+    pub has_others: bool,
 }
 
 /// Why a secret document can't be used. Names the place, never the value.
@@ -111,7 +119,15 @@ impl ProviderSecrets {
                 secret.too_short = secret.value.reveal().chars().count() < least;
             }
         }
+        let members: std::collections::BTreeMap<String, serde::de::IgnoredAny> =
+            serde_json::from_str(json).unwrap_or_default();
+        secrets.has_others = members.keys().any(|name| !MEMBERS.contains(&name.as_str()));
         Ok(secrets)
+    }
+
+    /// Whether nobody has filled anything in: the provider is not used.
+    pub fn is_empty(&self) -> bool {
+        self.lists().iter().all(|(_, _, list)| list.is_empty()) && self.api.is_empty() && !self.has_others
     }
 
     /// The lists whose secrets prove deliveries, each with its name and the fewest characters of a secret in it.
@@ -162,6 +178,22 @@ mod tests {
             let error = ProviderSecrets::parse(broken).unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn empty_means_that_nobody_has_filled_anything_in() {
+        let rows = [
+            ("{}", true),
+            (" {\n} ", true),
+            (r#"{"signing_secrets":[],"url_tokens":[],"static_header":[],"api":{}}"#, true),
+            (r#"{"api":{"api_key":""}}"#, false),
+            (r#"{"signing_secrets":[{"id":"a","value":""}]}"#, false),
+            (r#"{"url_token":[{"id":"a","value":"mistyped"}]}"#, false),
+        ];
+        for (json, empty) in rows {
+            assert_eq!(ProviderSecrets::parse(json).unwrap().is_empty(), empty, "{json}");
+        }
+        assert!(ProviderSecrets::default().is_empty());
     }
 
     #[test]

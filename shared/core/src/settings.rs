@@ -79,8 +79,7 @@ pub struct Timing {
     pub retry: Backoff,
     /// For how long a provider's circuit opens.
     pub circuit: Backoff,
-    /// How long after admission the reconciler takes up an entry the queue did not deliver; and how long a rescued
-    /// delivery waits before the store is tried again.
+    /// How long after admission the reconciler takes up an entry the queue did not deliver.
     pub admit_grace_secs: u64,
     /// How late a duplicate's extra message arrives, so that the first has settled by then.
     pub duplicate_delay_secs: u32,

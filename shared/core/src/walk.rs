@@ -22,6 +22,8 @@ use crate::time::{CLOCK_SKEW_SECS, UnixMs};
 const MAX_WALK_PAGES: u32 = 10_000;
 /// How long a walk holds its cursor. Not needed for correctness: two walks at once find the same rows.
 const WALK_LEASE_SECS: u64 = 120;
+/// When a list is looked at again whose provider is not used any more.
+const UNUSED_SECS: u64 = 300;
 
 impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     /// Walks a list from its cursor on, as far as the time reaches.
@@ -36,6 +38,12 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         }
         let Some(provider) = self.providers.get(&listing.provider) else { return Ok(()) };
         let Some(lists) = provider.lists().offered() else { return Ok(()) };
+        if !self.api.is_used(provider.id()).await {
+            // It was, once: its secret may be filled in again.
+            let next_due_at = inbox.clock().now().plus_secs(UNUSED_SECS.min(interval_secs));
+            inbox.ledger().claim(&listing.key, listing.due_at, next_due_at).await?;
+            return Ok(());
+        }
         let seen_due_at = listing.due_at;
         let mut lease = inbox.clock().now().plus_secs(WALK_LEASE_SECS);
         if !inbox.ledger().claim(&listing.key, seen_due_at, lease).await? {

@@ -24,16 +24,15 @@ use crate::detail::{detail, foreign_part, is_in_its_providers_partition};
 use crate::entry::{Announcement, Entry, Progress, Snapshot, State};
 use crate::expect::{Asker, delay_until};
 use crate::identity::{ItemKey, ProviderId};
-use crate::job::{JOB_VERSION, Job, JobDebt, RescuedDelivery};
+use crate::job::{Job, JobDebt, RescuedDelivery};
 use crate::pages::{Walk, begins_anew};
 use crate::ports::{
     Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError,
-    WorkQueue,
 };
 use crate::providers::{Ask, Asked, Found, Outcome, Provider, Step};
 use crate::receive::{self, UNREADABLE, Unproved};
 use crate::schedule::MIN_BACKOFF_MS;
-use crate::settings::{MAX_QUEUE_DELAY_SECS, SettingError};
+use crate::settings::SettingError;
 use crate::status::{Effect, take_effect};
 use crate::time::UnixMs;
 
@@ -43,8 +42,8 @@ pub const MAX_ATTEMPTS: u32 = 8;
 const MAX_WORK_PAGES: u32 = 10_000;
 /// How long one entry may ask on before it makes room for the others of its batch.
 const MAX_WORK_MS: u64 = 30_000;
-/// How long a rescued delivery goes round on the queue.
-const MAX_RESCUE_MS: u64 = 3 * 24 * 3600 * 1000;
+/// Why a rescued delivery's message has to come back.
+const NOT_STORED_YET: StoreError = StoreError::Unavailable("the rescued delivery is not stored yet");
 /// Why nothing was asked.
 const API_DOWN: &str = "the provider's API is down: it is not asked while its circuit is open";
 
@@ -435,18 +434,19 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         park(self.asker.inbox, self.asker.providers.get(&entry.provider), &entry.key, reason).await
     }
 
-    /// A delivery that was put on the queue because the store was down: in at the same door, a little late. While the
-    /// store stays down it goes round once more, for days; an older one goes to the dead-letter queue, to a person.
+    /// A delivery that was put on the rescue queue because the store was down: in at the same door, a little late. While
+    /// it can't be stored its message is failed, and the queue brings it back, for days; then it is a dead letter, for a
+    /// person. **Rationale.** Nobody sends it again: AWS stops a function that feeds its own queue after some rounds.
     async fn rescued(&self, rescued: RescuedDelivery) -> Result<(), StoreError> {
         let inbox = self.asker.inbox;
         if let Some((id, _)) = self.asker.providers.stopped(rescued.provider()) {
             inbox.meter().count(Metric::Unconfigured, Some(id), 1);
-            return self.rescue_again(id, rescued).await;
+            return Err(NOT_STORED_YET);
         }
         let Some(provider) = self.asker.providers.get(rescued.provider()) else {
             return Err(StoreError::Refused("a rescued delivery names a provider that is not built in"));
         };
-        let Some(delivery) = rescued.clone().unpack(provider.id()) else {
+        let Some(delivery) = rescued.unpack(provider.id()) else {
             return Err(StoreError::Refused("a rescued delivery does not decode"));
         };
         // Judged by the time it came, not by the time the store was back.
@@ -457,21 +457,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             Err(Unproved::Answered(answer)) => answer.status != 503,
             Err(Unproved::Unsure(_) | Unproved::NoSecrets(_)) => false,
         };
-        if kept { Ok(()) } else { self.rescue_again(provider.id(), rescued).await }
-    }
-
-    /// Sends a rescued delivery round once more, unless it is too old.
-    async fn rescue_again(&self, provider: ProviderId, rescued: RescuedDelivery) -> Result<(), StoreError> {
-        let inbox = self.asker.inbox;
-        let age_ms = inbox.clock().now().since_ms(rescued.received_at());
-        // As long as an entry that nobody worked on has to wait until it is taken up again.
-        let grace_secs = inbox.timing().admit_grace_secs;
-        let delay_secs = u32::try_from(grace_secs).unwrap_or(MAX_QUEUE_DELAY_SECS).min(MAX_QUEUE_DELAY_SECS);
-        let again = Job::Rescue { v: JOB_VERSION, delivery: rescued };
-        if age_ms < MAX_RESCUE_MS && inbox.queue().send(provider, &again, delay_secs).await.is_ok() {
-            return Ok(());
-        }
-        Err(StoreError::Unavailable("the rescued delivery is not stored yet"))
+        if kept { Ok(()) } else { Err(NOT_STORED_YET) }
     }
 }
 

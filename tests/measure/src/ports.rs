@@ -7,7 +7,7 @@ use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
 use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::job::Job;
+use hookledger_core::job::{Job, RescuedDelivery};
 use hookledger_core::ports::{
     Clock, Inbox, Ledger, Meter, Metric, Postponed, QueueError, ReopenedBy, Secrets, SecretsError, Settlement,
     StoreError, WorkQueue,
@@ -74,6 +74,9 @@ impl Meter for Ports {
 impl WorkQueue for Ports {
     async fn send(&self, _: ProviderId, _: &Job, _: u32) -> Result<(), QueueError> {
         self.sent.set(self.sent.get() + 1);
+        Ok(())
+    }
+    async fn rescue(&self, _: &RescuedDelivery) -> Result<(), QueueError> {
         Ok(())
     }
     async fn depth(&self, _: ProviderId) -> Result<u64, QueueError> {

@@ -66,6 +66,7 @@ fn run(seeds: u64, first: u64, minutes: Option<u64>) -> ExitCode {
     }
     let per_second = totals.seeds as f64 / started.elapsed().as_secs_f64().max(0.001);
     println!("{} entries, {} of them waiting for a person", totals.entries, totals.parked);
+    println!("{} deliveries rescued, {} messages cut off as loops", totals.rescued, totals.cut);
     let (answered, troubled) = totals.most_calls;
     println!("one post caused {answered} calls that were answered at most, and {troubled} that met trouble");
     println!("{totals}, {per_second:.0} seeds/s");

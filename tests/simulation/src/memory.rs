@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! MemoryInbox ─ ledger     MemoryLedger        the table: one state, one change per call
-//!             ├ queue      MemoryQueue         messages, as text, with the instant they become visible
+//!             ├ queue      MemoryQueue         messages of all queues, as text, with the instant they become visible
 //!             ├ clock      FixedClock          the time that was set, and seeded chance
 //!             ├ meter      RecordingMeter      what was counted
 //!             ├ publisher  RecordingPublisher  what was published
@@ -60,14 +60,16 @@ impl MemoryInbox {
     /// An empty world. The seed decides every random number the flows will draw.
     pub fn new(seed: u64) -> Self {
         let clock = Rc::new(FixedClock::new(seed));
+        let (secrets, api) = (MemorySecrets::default(), ScriptedApi::default());
+        api.go_by(&secrets);
         Self {
             ledger: MemoryLedger::default(),
             queue: MemoryQueue::new(clock.clone()),
             clock,
             meter: RecordingMeter::default(),
             publisher: RecordingPublisher::default(),
-            secrets: MemorySecrets::default(),
-            api: ScriptedApi::default(),
+            secrets,
+            api,
             timing: Timing::read(&|_| None).expect("the defaults are valid"),
         }
     }

@@ -28,6 +28,8 @@ mod many;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use hookledger_core::ports::Metric;
+
 use crate::memory::MemoryLedger;
 use engine::Engine;
 pub use many::many;
@@ -49,6 +51,10 @@ pub struct Outcome {
     pub entries: u64,
     /// How often the providers' circuits moved: opened, probed, closed.
     pub circuit_moves: u64,
+    /// Messages that AWS did not hand over, because a worker's own messages had followed each other for too long.
+    pub cut: u64,
+    /// Deliveries that were rescued while there was no table.
+    pub rescued: u64,
     /// The most calls to a provider's API that one post of an attacker's caused: answered, and met by trouble.
     pub most_calls: (u64, u64),
     /// What went wrong: the invariant's name, and what broke it.
@@ -85,6 +91,8 @@ pub fn simulate_on<L: Glass>(seed: u64, ledger: L, keep_history: bool) -> Outcom
         entries: entries.len() as u64,
         most_calls: check::most_calls(&world),
         circuit_moves: world.circuits().map(|circuit| circuit.version).sum(),
+        cut: world.cut.get(),
+        rescued: world.meter.total(Metric::Rescued),
         violations,
         history: world.chaos.take_history(),
     }
@@ -116,6 +124,10 @@ pub struct Totals {
     pub parked: u64,
     /// How often circuits moved.
     pub circuit_moves: u64,
+    /// Messages that AWS did not hand over.
+    pub cut: u64,
+    /// Deliveries that were rescued.
+    pub rescued: u64,
     /// The most calls that one post caused.
     pub most_calls: (u64, u64),
 }
@@ -130,6 +142,8 @@ impl Totals {
         self.entries += outcome.entries;
         self.parked += outcome.parked;
         self.circuit_moves += outcome.circuit_moves;
+        self.cut += outcome.cut;
+        self.rescued += outcome.rescued;
         let (answered, troubled) = outcome.most_calls;
         self.most_calls = (self.most_calls.0.max(answered), self.most_calls.1.max(troubled));
     }

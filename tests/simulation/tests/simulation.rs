@@ -31,6 +31,7 @@ fn nothing_is_lost_doubled_or_let_in() {
     }
     // A simulation in which nothing went wrong would show nothing.
     assert!(totals.circuit_moves > SEEDS, "outages must open circuits: {totals:?}");
+    assert!(totals.cut > 0 && totals.rescued > SEEDS / 10, "chains must be cut, deliveries rescued: {totals:?}");
     assert!(totals.kills > SEEDS && totals.port_calls > 500 * SEEDS && totals.entries > 10 * SEEDS, "{totals:?}");
     assert!(totals.parked < totals.entries / 10, "most of it must be done, not given to people: {totals:?}");
 }

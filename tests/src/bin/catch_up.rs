@@ -20,7 +20,7 @@ use hookledger_core::call::Circuits;
 use hookledger_core::debt::{DUE_SHARDS, Expectation, ExpectationState};
 use hookledger_core::expect::Asker;
 use hookledger_core::identity::{ProviderId, Subject};
-use hookledger_core::job::Job;
+use hookledger_core::job::{Job, RescuedDelivery};
 use hookledger_core::ports::{Clock, Inbox, Ledger, Meter, Metric, QueueError, Secrets, SecretsError, WorkQueue};
 use hookledger_core::providers::Providers;
 use hookledger_core::reconcile::{Report, Run};
@@ -290,6 +290,10 @@ struct Counted(Cell<u64>);
 impl WorkQueue for Counted {
     async fn send(&self, _provider: ProviderId, _job: &Job, _delay_secs: u32) -> Result<(), QueueError> {
         self.0.set(self.0.get() + 1);
+        Ok(())
+    }
+
+    async fn rescue(&self, _delivery: &RescuedDelivery) -> Result<(), QueueError> {
         Ok(())
     }
 

@@ -23,6 +23,7 @@ pub struct Stack {
     pub expectations_url: String,
     pub table: String,
     pub queue_urls: BTreeMap<String, String>,
+    pub rescue_queue_url: String,
     pub dead_letter_queue_url: String,
     pub bus: String,
     pub functions: BTreeMap<String, String>,

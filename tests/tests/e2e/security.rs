@@ -183,10 +183,10 @@ impl Try {
             Self::Scan => failed(clients.dynamodb.scan().table_name(table).limit(1).send().await),
             Self::DropTable => failed(clients.dynamodb.delete_table().table_name(table).send().await),
             Self::Send(to) => {
-                failed(clients.sqs.send_message().queue_url(&stack.queue_urls[to]).message_body(job).send().await)
+                failed(clients.sqs.send_message().queue_url(queue_url(local, to)).message_body(job).send().await)
             }
             Self::Receive(from) => failed(
-                clients.sqs.receive_message().queue_url(&stack.queue_urls[from]).visibility_timeout(0).send().await,
+                clients.sqs.receive_message().queue_url(queue_url(local, from)).visibility_timeout(0).send().await,
             ),
             Self::Purge => failed(clients.sqs.purge_queue().queue_url(&stack.queue_urls["runpayments"]).send().await),
             Self::Publish => {
@@ -211,6 +211,13 @@ impl Try {
     }
 }
 
+/// The name by which the table below knows the queue of deliveries that can't be stored yet.
+const RESCUE: &str = "rescue";
+
+fn queue_url<'a>(local: &'a Local, name: &str) -> &'a str {
+    if name == RESCUE { &local.stack.rescue_queue_url } else { &local.stack.queue_urls[name] }
+}
+
 fn failed<T, E: std::fmt::Debug>(outcome: Result<T, E>) -> Option<String> {
     outcome.err().map(|error| format!("{error:?}"))
 }
@@ -225,7 +232,7 @@ async fn no_function_may_do_what_it_does_not_need() {
     let rows: [(&str, &[Try], &[&str], &[&str]); 7] = [
         ("rightfoot", receiver, &["rightfoot"], &["rightfoot"]),
         ("fynapse", receiver, &["fynapse"], &["fynapse"]),
-        ("finbox", receiver, &["finbox"], &["finbox"]),
+        ("finbox", receiver, &["finbox"], &["finbox", RESCUE]),
         ("runpayments", receiver, &["runpayments"], &["runpayments"]),
         ("worker", &[Try::Get, Try::Put, Try::Query, Try::Publish], &SECRETS, &SECRETS),
         ("reconciler", &[Try::Get, Try::Put, Try::Query], &SECRETS, &SECRETS),
@@ -240,8 +247,8 @@ async fn no_function_may_do_what_it_does_not_need() {
         let partition = format!("{provider}#batch#nobodys");
         let reads = SECRETS.into_iter().map(Try::Secret);
         let writes = SECRETS.into_iter().map(Try::WriteSecret);
-        let sends = SECRETS.into_iter().map(Try::Send);
-        let receives = SECRETS.into_iter().map(Try::Receive);
+        let sends = SECRETS.into_iter().chain([RESCUE]).map(Try::Send);
+        let receives = SECRETS.into_iter().chain([RESCUE]).map(Try::Receive);
         let attempts = MIGHT.into_iter().chain(NOBODY_MAY).chain(reads).chain(writes).chain(sends).chain(receives);
         for attempt in attempts {
             let expected = match attempt {

@@ -8,7 +8,7 @@ use hookledger_core::debt::ExpectationState;
 use hookledger_core::entry::{Entry, Origin, State};
 use hookledger_core::expect;
 use hookledger_core::job::Job;
-use hookledger_core::ports::Metric;
+use hookledger_core::ports::{Metric, WorkQueue};
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
 
@@ -272,6 +272,29 @@ fn one_of_table_and_queue_is_enough_for_a_delivery() {
     let mut forged = town.delivery("finbox", &body);
     forged.path_token = None;
     assert_eq!(town.deliver_this(forged).status, 403);
+}
+
+/// Three days without a table: the delivery waits in the one message that it came in, and nobody sends it again.
+#[test]
+fn a_rescued_delivery_waits_in_its_one_message_however_long_the_table_is_down() {
+    let town = Shown::default().entity("e1", &statement("s1", "completed")).in_town();
+    town.inbox.ledger.faults.down(true);
+    assert_eq!(town.deliver("finbox", &attempt("e1", r#""s1""#, r#""l1""#, "completed", "null")).status, 200);
+    let sent = town.inbox.queue.messages();
+    let tries = 3 * 24 * 3600 / 360;
+    for _ in 0..tries {
+        assert_eq!(town.work(), 0, "it is failed, not finished with");
+        town.inbox.clock.advance_secs(360);
+    }
+    let waiting = town.inbox.queue.messages();
+    let seen: Vec<_> = waiting.iter().map(|message| (message.id, message.receives)).collect();
+    assert_eq!(seen, [(sent[0].id, tries)]);
+    assert_eq!(run(town.inbox.queue.depth(id("finbox"))).unwrap(), 0, "it is no work of FinBox's queue");
+    town.inbox.ledger.faults.clear();
+    town.work();
+    town.pass_minutes(1);
+    assert_eq!((town.only_entry().state, town.effects().len()), (State::Done, 1));
+    assert_eq!(town.inbox.queue.messages(), []);
 }
 
 #[test]

@@ -275,6 +275,10 @@ const IN_FLIGHT: usize = 32;
 const CALL_MS: u64 = 1_000;
 
 impl ProviderApi for Slow {
+    async fn is_used(&self, _: ProviderId) -> bool {
+        true
+    }
+
     async fn call(&self, provider: ProviderId, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
         self.calls.set(self.calls.get() + 1);
         let now = {

@@ -182,7 +182,7 @@ fn a_stopped_providers_deliveries_are_not_lost() {
         assert_eq!(of_finbox(&town), []);
         assert!(matches!(town.inbox.queue.jobs()[..], [Job::Rescue { .. }]));
         town.providers = Providers::read(&|_| None);
-        town.pass_minutes(5);
+        town.pass_minutes(7);
         assert_eq!(of_finbox(&town), [State::Done]);
     }
 }

@@ -277,6 +277,10 @@ struct OneHangs {
 }
 
 impl ProviderApi for OneHangs {
+    async fn is_used(&self, _: ProviderId) -> bool {
+        true
+    }
+
     async fn call(&self, provider: ProviderId, _request: &ApiRequest) -> Result<ApiResponse, ApiError> {
         let mut turns = if provider == id("rightfoot") { 5_000 } else { 1 };
         poll_fn(|context| {

@@ -261,6 +261,10 @@ mod tests {
     }
 
     impl ProviderApi for Scripted {
+        async fn is_used(&self, _: ProviderId) -> bool {
+            true
+        }
+
         async fn call(&self, _: ProviderId, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
             self.asked.borrow_mut().push(request.clone());
             let (status, body) = self.answer.clone()?;

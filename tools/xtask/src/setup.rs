@@ -147,6 +147,7 @@ fn stack_file(project: &Project, record: &Record, deployed: &Deployed, proofs: &
         "expectations_url": format!("{api_url}/expectations"),
         "table": deployed.output("TableName")?,
         "queue_urls": queues,
+        "rescue_queue_url": deployed.output("RescueQueueUrl")?,
         "dead_letter_queue_url": deployed.output("DeadLetterQueueUrl")?,
         "bus": deployed.output("BusName")?,
         "functions": functions,

@@ -141,6 +141,11 @@ impl<S: Secrets> HttpProviderApi<S> {
 }
 
 impl<S: Secrets> ProviderApi for HttpProviderApi<S> {
+    /// From the cache, as a rule.
+    async fn is_used(&self, provider: ProviderId) -> bool {
+        self.secrets.get(provider).await.map_or(true, |secrets| !secrets.is_empty())
+    }
+
     async fn call(&self, provider: ProviderId, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
         match &request.auth {
             Auth::Bearer { credential: name } => {

@@ -88,6 +88,23 @@ pub(super) const MUTANTS: &[Mutant] = &[
         edits: &[Edit { file: WORK, find: "if kept {", replace: "if kept || MUTANT {" }],
     },
     Mutant {
+        name: "rescue-sent-again",
+        story: "The worker sends a rescued delivery again itself: AWS takes that for a loop and stops it.",
+        edits: &[
+            Edit {
+                file: WORK,
+                find: "let Some(delivery) = rescued.unpack(provider.id()) else {",
+                replace: "let Some(delivery) = rescued.clone().unpack(provider.id()) else {",
+            },
+            Edit {
+                file: WORK,
+                find: "else { Err(NOT_STORED_YET) }",
+                replace: "else if MUTANT && crate::ports::WorkQueue::rescue(inbox.queue(), &rescued).await.is_ok() \
+                          { Ok(()) } else { Err(NOT_STORED_YET) }",
+            },
+        ],
+    },
+    Mutant {
         name: "rescue-refused-for-good",
         story: "A rescued delivery is refused for good with secrets that could not be read again.",
         edits: &[Edit {

@@ -89,13 +89,16 @@ impl Publisher for RecordingPublisher {
     }
 }
 
+/// What a cache holds of the secrets.
+type Cached = Rc<RefCell<BTreeMap<ProviderId, Arc<ProviderSecrets>>>>;
+
 /// The secret store, and a cache in front of it that learns of a rotation only by reading again. Faults are named
 /// `get` and `reread`.
 #[derive(Debug, Default)]
 pub struct MemorySecrets {
     /// The fault switches.
     pub faults: Faults,
-    cached: RefCell<BTreeMap<ProviderId, Arc<ProviderSecrets>>>,
+    cached: Cached,
     stored: RefCell<BTreeMap<ProviderId, Arc<ProviderSecrets>>>,
     reread_too_recent: Cell<bool>,
 }
@@ -158,6 +161,7 @@ pub struct ScriptedApi {
     /// When the answers arrive that are on their way, each under a number of its own.
     late: RefCell<BTreeMap<u64, UnixMs>>,
     numbered: Cell<u64>,
+    secrets: RefCell<Option<Cached>>,
 }
 
 /// How long an answer is on its way, in milliseconds, by a clock.
@@ -229,6 +233,11 @@ impl ScriptedApi {
         }
     }
 
+    /// From now on a provider is used if the cache of these secrets holds anything of it. Before, all are.
+    pub fn go_by(&self, secrets: &MemorySecrets) {
+        *self.secrets.borrow_mut() = Some(secrets.cached.clone());
+    }
+
     /// Their URLs.
     pub fn urls(&self) -> Vec<String> {
         self.requests.borrow().iter().map(|(_, request)| request.url.clone()).collect()
@@ -236,6 +245,12 @@ impl ScriptedApi {
 }
 
 impl ProviderApi for ScriptedApi {
+    async fn is_used(&self, provider: ProviderId) -> bool {
+        let secrets = self.secrets.borrow();
+        let Some(cached) = secrets.as_ref() else { return true };
+        cached.borrow().get(&provider).is_some_and(|secrets| !secrets.is_empty())
+    }
+
     async fn call(&self, provider: ProviderId, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
         let effect = || {
             self.requests.borrow_mut().push((provider, request.clone()));

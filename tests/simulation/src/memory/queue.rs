@@ -1,10 +1,10 @@
-//! The queue in memory. Jobs travel as the text they are on the real queue, with its limits.
+//! The queues in memory. Jobs travel as the text they are on the real queues, with their limits.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use hookledger_core::identity::ProviderId;
-use hookledger_core::job::{Job, JobError, MAX_MESSAGE_BYTES};
+use hookledger_core::job::{Job, JobError, MAX_MESSAGE_BYTES, RescuedDelivery};
 use hookledger_core::ports::{Clock, QueueError, WorkQueue};
 use hookledger_core::settings::MAX_QUEUE_DELAY_SECS;
 use hookledger_core::time::UnixMs;
@@ -12,13 +12,17 @@ use hookledger_core::time::UnixMs;
 use super::clock::FixedClock;
 use super::faults::Faults;
 
-/// One message on the queue.
+/// One message on a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its place in the order of sending; never used twice.
     pub id: u64,
     /// Whose queue it is on; nobody's, if it was sent by nobody we know.
     pub provider: &'static str,
+    /// Whether it is on the rescue queue, which is no provider's work queue.
+    pub rescue: bool,
+    /// How many of the worker's own messages in a row led to it, itself included.
+    pub links: u32,
     /// The text sent.
     pub body: String,
     /// From when on it can be received.
@@ -34,7 +38,7 @@ impl Message {
     }
 }
 
-/// The work queues in memory, as one list. Faults are named `send` and `depth`.
+/// The work queues and the rescue queue in memory, as one list. Faults are named `send`, `rescue` and `depth`.
 pub struct MemoryQueue {
     /// The fault switches.
     pub faults: Faults,
@@ -65,9 +69,56 @@ impl MemoryQueue {
 
     /// Puts any text on a provider's queue.
     pub fn push_for(&self, provider: &'static str, body: impl Into<String>, delay_secs: u32) {
-        let id = self.sent.replace(self.sent.get() + 1);
         let visible_at = self.clock.now().plus_secs(delay_secs.into());
-        self.messages.borrow_mut().push(Message { id, provider, body: body.into(), visible_at, receives: 0 });
+        let body = body.into();
+        self.put(Message { id: 0, provider, rescue: false, links: 0, body, visible_at, receives: 0 });
+    }
+
+    fn put(&self, message: Message) {
+        let id = self.sent.replace(self.sent.get() + 1);
+        self.messages.borrow_mut().push(Message { id, ..message });
+    }
+
+    /// Sends a job as whoever works on a message with `links - 1` links.
+    pub async fn send_linked(
+        &self,
+        provider: ProviderId,
+        job: &Job,
+        delay_secs: u32,
+        links: u32,
+    ) -> Result<(), QueueError> {
+        let accept = || {
+            if delay_secs > MAX_QUEUE_DELAY_SECS {
+                return Err(QueueError("a delay beyond 900 seconds"));
+            }
+            let visible_at = self.clock.now().plus_secs(delay_secs.into());
+            let (provider, body) = (provider.0, job.to_json());
+            self.accept(Message { id: 0, provider, rescue: false, links, body, visible_at, receives: 0 })
+        };
+        self.faults.call("send", QueueError("a fault of the test"), accept).await
+    }
+
+    /// Rescues a delivery as whoever works on a message with `links - 1` links.
+    pub async fn rescue_linked(&self, delivery: &RescuedDelivery, links: u32) -> Result<(), QueueError> {
+        let accept = || {
+            let (body, visible_at) = (delivery.to_message(), self.clock.now());
+            self.accept(Message { id: 0, provider: "", rescue: true, links, body, visible_at, receives: 0 })
+        };
+        self.faults.call("rescue", QueueError("a fault of the test"), accept).await
+    }
+
+    fn accept(&self, message: Message) -> Result<(), QueueError> {
+        if message.body.len() > MAX_MESSAGE_BYTES {
+            return Err(QueueError("a message beyond 1 MiB"));
+        }
+        if spend(&self.lost_next) {
+            return Ok(());
+        }
+        if spend(&self.doubled_next) {
+            self.put(message.clone());
+        }
+        self.put(message);
+        Ok(())
     }
 
     /// The next `times` jobs are accepted and never seen again.
@@ -105,11 +156,12 @@ impl MemoryQueue {
         taken.collect()
     }
 
-    /// Takes away the visible messages that were received `max_receives` times already: they are dead letters now.
-    pub fn take_dead(&self, max_receives: u32) -> Vec<Message> {
+    /// Takes away the visible messages that were received as often already as `max_receives` says: they are dead letters
+    /// now.
+    pub fn take_dead(&self, max_receives: impl Fn(&Message) -> u32) -> Vec<Message> {
         let now = self.clock.now();
         let mut messages = self.messages.borrow_mut();
-        let dead = |message: &Message| message.visible_at <= now && message.receives >= max_receives;
+        let dead = |message: &Message| message.visible_at <= now && message.receives >= max_receives(message);
         let (dead, alive) = messages.drain(..).partition(dead);
         *messages = alive;
         dead
@@ -145,24 +197,11 @@ impl MemoryQueue {
 
 impl WorkQueue for MemoryQueue {
     async fn send(&self, provider: ProviderId, job: &Job, delay_secs: u32) -> Result<(), QueueError> {
-        let effect = || {
-            let body = job.to_json();
-            if delay_secs > MAX_QUEUE_DELAY_SECS {
-                return Err(QueueError("a delay beyond 900 seconds"));
-            }
-            if body.len() > MAX_MESSAGE_BYTES {
-                return Err(QueueError("a message beyond 1 MiB"));
-            }
-            if spend(&self.lost_next) {
-                return Ok(());
-            }
-            if spend(&self.doubled_next) {
-                self.push_for(provider.0, body.clone(), delay_secs);
-            }
-            self.push_for(provider.0, body, delay_secs);
-            Ok(())
-        };
-        self.faults.call("send", QueueError("a fault of the test"), effect).await
+        self.send_linked(provider, job, delay_secs, 0).await
+    }
+
+    async fn rescue(&self, delivery: &RescuedDelivery) -> Result<(), QueueError> {
+        self.rescue_linked(delivery, 0).await
     }
 
     /// Visible messages only: the service counts delayed ones and those in work elsewhere.

@@ -16,6 +16,9 @@ pub(super) const PORTS: [&str; 5] = ["ledger", "queue", "bus", "secrets", "api"]
 /// Calls of a calm minute that fail, of a thousand, on each side of their effect.
 const CALM_PERMILLE: u64 = 12;
 
+/// A delivery that was rescued is tried again for longer than this.
+const MAX_TABLE_GONE_SECS: u64 = 3 * 24 * 3_600;
+
 /// A time in which a port is throttled, or gone.
 #[derive(Debug)]
 struct Storm {
@@ -32,6 +35,8 @@ pub(super) struct Chaos {
     dice: Dice,
     clock: Rc<FixedClock>,
     storms: Vec<Storm>,
+    /// A time of hours or days in which there is no table: when it begins and ends.
+    table_gone: Option<(UnixMs, UnixMs)>,
     healed: Cell<bool>,
     calls: Cell<u64>,
     kills: Cell<u64>,
@@ -76,10 +81,20 @@ impl Chaos {
             let until = from.plus_secs(dice.between(600, 4_200));
             storms.insert(0, Storm { port: "api", from, until, before_permille: 1000, after_permille: 0 });
         }
+        // Of a dice of its own, so that the other seeds stay what they are.
+        let rare = Dice::new(seed, 10);
+        let table_gone = rare.percent(3).then(|| {
+            let from = start.plus_ms(rare.below(span_secs * 1000));
+            (from, from.plus_secs(rare.between(3_600, MAX_TABLE_GONE_SECS)))
+        });
+        if let Some((from, until)) = table_gone {
+            storms.insert(0, Storm { port: "ledger", from, until, before_permille: 1000, after_permille: 0 });
+        }
         Self {
             dice,
             clock,
             storms,
+            table_gone,
             healed: Cell::default(),
             calls: Cell::default(),
             kills: Cell::default(),
@@ -99,6 +114,17 @@ impl Chaos {
             who: Cell::default(),
             history: RefCell::new(keep_history.then(Vec::new)),
         }
+    }
+
+    /// When the table is back that was gone for hours or days; the beginning of time if it never is.
+    pub(super) fn table_back_at(&self) -> UnixMs {
+        self.table_gone.map_or(UnixMs(0), |(_, until)| until)
+    }
+
+    /// Whether the table has been gone for an hour, and is not back yet.
+    pub(super) fn table_is_long_gone(&self) -> bool {
+        let now = self.clock.now();
+        self.table_gone.is_some_and(|(from, until)| from.plus_secs(3_600) < now && now < until)
     }
 
     /// From now on nothing goes wrong.

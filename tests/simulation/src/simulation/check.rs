@@ -40,8 +40,6 @@ struct Check<'a, L> {
     seen: &'a Seen,
     entries: BTreeMap<ItemKey, Entry>,
     published: Vec<Published>,
-    /// A rescued delivery that killed every worker it met is a person's now.
-    dead_rescues: usize,
     violations: Violations,
 }
 
@@ -57,18 +55,16 @@ pub(super) use attacked::most_calls;
 /// All violations of a run that has ended.
 pub(super) fn check<L: Glass>(world: &World<L>, seen: &Seen) -> Violations {
     let memory = world.memory();
-    let dead_rescues =
-        world.dead_letters.borrow().iter().filter(|dead| dead.body.contains(r#""job":"rescue""#)).count();
     let mut check = Check {
         world,
         seen,
         entries: memory.entries().into_iter().map(|entry| (entry.key.clone(), entry)).collect(),
         published: world.publisher.published().into_iter().map(|announcement| read(announcement.detail)).collect(),
-        dead_rescues,
         violations: Vec::new(),
     };
     check.debts();
     check.acknowledged();
+    check.rescued();
     check.bodies();
     check.strangers();
     check.publications();
@@ -148,7 +144,7 @@ impl<L: Glass> Check<'_, L> {
         let acknowledged: Vec<usize> = self.seen.acknowledged.keys().copied().collect();
         for event in acknowledged {
             let happens = &self.world.truth.plot.events[event];
-            let TrueEvent { key, effect, provider, .. } = happens;
+            let TrueEvent { key, effect, .. } = happens;
             let kept = self.world.kept(happens);
             let is_second = kept.as_ref().is_some_and(|kept| is_other(key, &kept.entry.key));
             let state = kept.map(|kept| kept.entry.state);
@@ -161,10 +157,16 @@ impl<L: Glass> Check<'_, L> {
                 Effect::Parked => state == Some(State::Parked),
                 Effect::Quarantined => false,
             };
-            let with_a_person = state.is_none() && *provider == "finbox" && self.dead_rescues > 0;
-            if !accounted && !with_a_person {
+            if !accounted {
                 self.violated("acknowledged is accounted for", format!("event {event}, {key}, is {state:?}"));
             }
+        }
+    }
+
+    /// No outage here lasts longer than a delivery waits for its end.
+    fn rescued(&mut self) {
+        for dead in self.world.dead_letters.take().into_iter().filter(|dead| dead.rescue) {
+            self.violated("what is rescued is stored in time", format!("dead after {}: {}", dead.receives, dead.body));
         }
     }
 
@@ -213,7 +215,7 @@ impl<L: Glass> Check<'_, L> {
                 }
             } else if claimed(&entry.key, &body) && self.is_harmless(&entry) {
                 // Somebody was first under the key of an alert. What he claims is an event of its own.
-            } else if let Some(effect) = known.get(&entry.key) {
+            } else if let Some(effect) = known.get(&self.world.on_the_first_day(&entry.key)) {
                 let reason = entry.reason.clone().unwrap_or_default();
                 let good = GOOD_REASONS.iter().any(|good| reason.starts_with(good))
                     && !BAD_REASONS.iter().any(|bad| reason.contains(bad));

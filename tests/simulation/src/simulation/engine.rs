@@ -168,7 +168,11 @@ impl<'w, L: Glass> Engine<'w, L> {
     pub(super) fn new(seed: u64, world: &'w World<L>, span_secs: u64) -> Self {
         let dice = Dice::new(seed, 5);
         let ranges = dice.pick(&[1, 4, 16, 16, 16, 16, 16, 16]);
-        let heal_at = world.start.plus_secs(span_secs + dice.between(600, 1200)).max(world.truth.well_from());
+        let heal_at = world
+            .start
+            .plus_secs(span_secs + dice.between(600, 1200))
+            .max(world.truth.well_from())
+            .max(world.chaos.table_back_at());
         let mut engine = Self {
             world,
             dice,

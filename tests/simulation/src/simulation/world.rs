@@ -1,14 +1,15 @@
 //! The world an invocation lives in: the ports of the memory world, its own clock, and what they all share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use hookledger_core::call::Circuits;
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::Listing;
 use hookledger_core::entry::Entry;
-use hookledger_core::identity::ItemKey;
-use hookledger_core::ports::{Clock, Inbox, Ledger};
+use hookledger_core::identity::{ItemKey, ProviderId};
+use hookledger_core::job::{Job, RescuedDelivery};
+use hookledger_core::ports::{Clock, Inbox, Ledger, QueueError, WorkQueue};
 use hookledger_core::providers::Providers;
 use hookledger_core::settings::Timing;
 use hookledger_core::time::UnixMs;
@@ -23,6 +24,8 @@ use crate::memory::{
     StoredEntry,
 };
 
+/// In the subject of what can't be read, before its day.
+const UNREADABLE: &str = "#unreadable#";
 /// Small enough that the larger bodies take three.
 const PIECE_BYTES: usize = 120;
 
@@ -56,6 +59,10 @@ pub(super) struct World<L> {
     pub(super) warm: RefCell<Vec<Circuits>>,
     /// Messages that were received too often.
     pub(super) dead_letters: RefCell<Vec<Message>>,
+    /// Whether AWS cuts the chain of a worker's own messages, as it does where the setting is missing.
+    pub(super) cuts_chains: bool,
+    /// How often it did.
+    pub(super) cut: Cell<u64>,
     pub(super) start: UnixMs,
     pub(super) mood: Mood,
 }
@@ -100,6 +107,9 @@ impl<L: Glass> World<L> {
             providers: Providers::read(&lookup),
             keys: Keys::new(&dice, clock.now(), span_secs),
             dead_letters: RefCell::default(),
+            // Of a dice of its own, so that the rest of a seed is the same with and without.
+            cuts_chains: Dice::new(seed, 6).percent(50),
+            cut: Cell::default(),
             warm: RefCell::default(),
             start: clock.now(),
             mood,
@@ -109,6 +119,7 @@ impl<L: Glass> World<L> {
         };
         let answers = world.truth.clone();
         world.api.answer_with(move |url| answers.answer(url));
+        world.api.go_by(&world.secrets);
         let answers = world.truth.clone();
         world.api.answer_after(world.clock.clone(), move || answers.answer_takes_ms());
         if dice.percent(50) {
@@ -131,6 +142,11 @@ impl<L: Glass> World<L> {
         let memory = self.memory();
         let first = memory.stored(&event.key);
         match event.twin {
+            Twin::None if first.is_none() && event.key.pk.contains(UNREADABLE) => {
+                let entries = memory.entries().into_iter();
+                let found = entries.map(|entry| entry.key).find(|key| self.on_the_first_day(key) == event.key);
+                found.and_then(|key| memory.stored(&key))
+            }
             Twin::None => first,
             Twin::Type(event_type) => {
                 let of_type = |stored: &StoredEntry| stored.entry.event_type == event_type;
@@ -148,6 +164,13 @@ impl<L: Glass> World<L> {
                 first.filter(same).or_else(|| others.filter_map(|entry| memory.stored(&entry.key)).find(same))
             }
         }
+    }
+
+    /// The key that an unreadable delivery would have had at the start: its day is that of its receipt, and where the table
+    /// is gone for days it is received on another. Every other key is the same on all days.
+    pub(super) fn on_the_first_day(&self, key: &ItemKey) -> ItemKey {
+        let Some((provider, _)) = key.pk.split_once(UNREADABLE) else { return key.clone() };
+        ItemKey { pk: format!("{provider}{UNREADABLE}{}", self.start.day()), sk: key.sk.clone() }
     }
 
     /// The lists that nobody has begun to walk.
@@ -198,21 +221,51 @@ impl Clock for SkewedClock {
     }
 }
 
+/// The queues as one invocation sees them: what it sends is one link further than what it was started by.
+pub(super) struct Linked<'w> {
+    queue: &'w MemoryQueue,
+    links: u32,
+}
+
+impl WorkQueue for Linked<'_> {
+    async fn send(&self, provider: ProviderId, job: &Job, delay_secs: u32) -> Result<(), QueueError> {
+        self.queue.send_linked(provider, job, delay_secs, self.links).await
+    }
+
+    async fn rescue(&self, delivery: &RescuedDelivery) -> Result<(), QueueError> {
+        self.queue.rescue_linked(delivery, self.links).await
+    }
+
+    async fn depth(&self, provider: ProviderId) -> Result<u64, QueueError> {
+        self.queue.depth(provider).await
+    }
+}
+
 /// What one invocation sees of the world.
 pub(super) struct Sight<'w, L> {
     pub(super) world: &'w World<L>,
     pub(super) clock: SkewedClock,
+    queue: Linked<'w>,
 }
 
 impl<'w, L> Sight<'w, L> {
+    /// Of an invocation that no message has started: what it sends begins a chain.
     pub(super) fn new(world: &'w World<L>, skew_ms: i64) -> Self {
-        Self { world, clock: SkewedClock { clock: world.clock.clone(), skew_ms } }
+        let queue = Linked { queue: &world.queue, links: 0 };
+        Self { world, clock: SkewedClock { clock: world.clock.clone(), skew_ms }, queue }
+    }
+
+    /// The same of one that was started by these messages. Which of them led to what it sends, AWS can't tell either: the
+    /// longest chain counts.
+    pub(super) fn started_by(mut self, messages: &[Message]) -> Self {
+        self.queue.links = messages.iter().map(|message| message.links + 1).max().unwrap_or(0);
+        self
     }
 }
 
-impl<L: Glass> Inbox for Sight<'_, L> {
+impl<'w, L: Glass> Inbox for Sight<'w, L> {
     type Ledger = L;
-    type Queue = MemoryQueue;
+    type Queue = Linked<'w>;
     type Clock = SkewedClock;
     type Meter = RecordingMeter;
 
@@ -220,8 +273,8 @@ impl<L: Glass> Inbox for Sight<'_, L> {
         &self.world.ledger
     }
 
-    fn queue(&self) -> &MemoryQueue {
-        &self.world.queue
+    fn queue(&self) -> &Linked<'w> {
+        &self.queue
     }
 
     fn clock(&self) -> &SkewedClock {

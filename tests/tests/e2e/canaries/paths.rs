@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The table is down for FinBox's receiver: the delivery itself travels on the queue.
+    /// The table is down for FinBox's receiver: the delivery itself travels on the rescue queue.
     async fn rescued(&mut self) -> Outcome<()> {
         let body = self.event("finbox", "rescued").await?;
         self.scene.local.deny("finbox", "dynamodb:PutItem").await?;

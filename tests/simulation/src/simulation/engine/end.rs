@@ -8,7 +8,6 @@ use super::super::send::{FYNAPSE, Next, next};
 use super::super::truth::{Effect, Forging};
 use super::super::world::Glass;
 use super::{Act, CLOCKS_APART_SECS, Ending, Engine, Past, Role};
-use crate::memory::Message;
 
 impl<L: Glass> Engine<'_, L> {
     /// What an ending, or none, means to whoever waits for it.
@@ -110,10 +109,9 @@ impl<L: Glass> Engine<'_, L> {
         }
     }
 
-    /// Whether a delivery waits on the queue, dead or alive.
+    /// Whether a delivery waits on the rescue queue.
     pub(super) fn rescued(&self) -> bool {
-        let is_rescue = |message: &Message| message.body.contains(r#""job":"rescue""#);
-        self.world.queue.messages().iter().any(is_rescue) || self.world.dead_letters.borrow().iter().any(is_rescue)
+        self.world.queue.messages().iter().any(|message| message.rescue)
     }
 
     pub(super) fn after_attempt(&mut self, event: usize, made: u32, heard: Option<Answer>) {

@@ -15,10 +15,14 @@ use super::super::send::{FYNAPSE, Sent};
 use super::super::truth::Forging;
 use super::super::world::{Glass, Sight};
 use super::{Ending, Engine, Invocation, MAX_SKEW_MS, Role, WORKER_LIMIT_MS};
+use crate::memory::Message;
 
 /// As in the template.
 const VISIBILITY_MS: u64 = 360_000;
 const MAX_RECEIVES: u32 = 5;
+const MAX_RESCUE_RECEIVES: u32 = 1_000;
+/// AWS lets a function follow itself, through a queue, so often.
+const MAX_LINKS: u32 = 16;
 const BATCH: u64 = 10;
 const MAX_WORKERS: usize = 4;
 const RECEIVER_LIMIT_MS: u64 = 10_000;
@@ -133,14 +137,15 @@ impl<'w, L: Glass> Engine<'w, L> {
         if !visible || workers >= MAX_WORKERS || (!self.invocations.is_empty() && !self.dice.percent(25)) {
             return;
         }
-        for dead in self.world.queue.take_dead(MAX_RECEIVES) {
-            self.world.chaos.tell(|| format!("dead letter after {MAX_RECEIVES} receives: {}", dead.body));
+        let most = |message: &Message| if message.rescue { MAX_RESCUE_RECEIVES } else { MAX_RECEIVES };
+        for dead in self.world.queue.take_dead(most) {
+            self.world.chaos.tell(|| format!("dead letter after {} receives: {}", dead.receives, dead.body));
             self.world.dead_letters.borrow_mut().push(dead);
         }
         let (dice, calm, most) = (&self.dice, self.calm(), self.dice.between(1, BATCH));
         let mut taken = 0;
         let mut doubled = 0;
-        let batch = self.world.queue.receive_some(|_| {
+        let mut batch = self.world.queue.receive_some(|_| {
             if taken >= most || (!calm && dice.percent(30)) {
                 return None;
             }
@@ -150,10 +155,16 @@ impl<'w, L: Glass> Engine<'w, L> {
             Some(if again { dice.below(2_000) } else { VISIBILITY_MS })
         });
         self.seen.doubled += doubled;
+        if self.world.cuts_chains {
+            // Received, and never handed over: it comes back until it is a dead letter.
+            let received = batch.len();
+            batch.retain(|message| message.links <= MAX_LINKS);
+            self.world.cut.set(self.world.cut.get() + (received - batch.len()) as u64);
+        }
         if batch.is_empty() {
             return;
         }
-        let (world, sight) = (self.world, self.sight());
+        let (world, sight) = (self.world, self.sight().started_by(&batch));
         let jobs: Vec<_> = batch.iter().map(|message| message.job().unwrap()).collect();
         let bodies: Vec<&str> = batch.iter().map(|message| message.body.as_str()).collect();
         let name = format!("worker on {}", bodies.join(" "));
@@ -184,7 +195,8 @@ impl<'w, L: Glass> Engine<'w, L> {
             let shards = range * width..=range * width + width - 1;
             let within = |key: &ItemKey| shards.contains(&key.shard(DUE_SHARDS));
             let found = due.iter().map(|due| &due.key).chain(&to_begin).any(within);
-            if !found || (!self.calm() && self.dice.percent(10)) {
+            let missed = if self.world.chaos.table_is_long_gone() { 90 } else { 10 };
+            if !found || (!self.calm() && self.dice.percent(missed)) {
                 continue;
             }
             let (world, sight) = (self.world, self.sight());
