@@ -94,7 +94,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
             Edit {
                 file: WORK,
                 find: "let Some(delivery) = rescued.unpack(provider.id()) else {",
-                replace: "let Some(delivery) = rescued.clone().unpack(provider.id()) else {",
+                // What is sent again has to be kept, whether it is or not.
+                replace: "let Some(delivery) = rescued.clone().unpack(provider.id()).filter(|_| MUTANT || !MUTANT) else {",
             },
             Edit {
                 file: WORK,

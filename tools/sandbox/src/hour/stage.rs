@@ -169,6 +169,11 @@ impl Stage {
         reason: &str,
     ) -> Result<(Value, Bytes), Problem> {
         let (entity_id, link_id) = (self.id("entity", entity), link.map(|link| self.id("link", link)));
+        if link.is_none() {
+            // No link's list tells of it: the entity's own progress does.
+            let row = json!({ "status": "failed", "statement_id": "", "source": "online", "message": reason });
+            self.progress.entry(entity_id.clone()).or_default().push(row);
+        }
         self.show(sandbox, &entity_id, link_id.as_deref()).await?;
         let body = json!({
             "entity_id": entity_id, "statement_id": "", "link_id": link_id, "progress": "failed", "reason": reason,
