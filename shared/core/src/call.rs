@@ -147,6 +147,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             && let Some(good) = self.probe_for(provider, request, circuit)
         {
             if !self.is_there(provider, &good).await {
+                // It is the provider that is down: what failed before may not have been this request's own fault.
                 self.circuits.with(provider, |known| known.failed.remove(&request.url));
                 let until = self.open(provider, circuit).await;
                 return Called::Shut { until: until.unwrap_or_else(|| self.inbox.clock().now()) };

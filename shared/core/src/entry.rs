@@ -315,10 +315,14 @@ impl Refused {
         format!("{provider}#refused#{day}")
     }
 
+    /// The minute whose slots it may be kept under.
+    pub fn minute(&self) -> String {
+        self.at.to_string().chars().take("2026-11-22T10:15".len()).collect()
+    }
+
     /// The key of one of its slots.
     pub fn key_at(&self, slot: u8) -> ItemKey {
-        let minute: String = self.at.to_string().chars().take("2026-11-22T10:15".len()).collect();
-        let sk = format!("{minute}#{}{slot:02}", Shelf::of(&self.code).mark());
+        let sk = format!("{}#{}{slot:02}", self.minute(), Shelf::of(&self.code).mark());
         ItemKey { pk: Self::collection(self.provider, &self.at.day()), sk }
     }
 

@@ -45,7 +45,7 @@ impl Slots {
 
 impl DynamoLedger {
     pub(super) async fn quarantine(&self, refused: &Refused) -> Result<bool, StoreError> {
-        let minute: String = refused.at.to_string().chars().take("2026-11-22T10:15".len()).collect();
+        let minute = refused.minute();
         let shelf = Shelf::of(&refused.code);
         while let Some(slot) = self.slots.next(refused.provider, shelf, &minute, refused.slots()) {
             let key = refused.key_at(slot);
