@@ -27,8 +27,10 @@ pub(super) fn check(project: &Project) -> Result<()> {
     let mut command = project.command(Venv::Checkov.program(project, "checkov"));
     command.args(["--config-file", "tools/xtask/checkov.yaml"]);
     command.args(TEMPLATES.iter().flat_map(|template| ["--file", template]));
+    // From the project's root on: checkov puts a path that it is given into what it searches, and a whole one may be as long
+    // as a key of AWS is.
     for made in fs::read_dir(&folder)? {
-        command.arg("--file").arg(made?.path());
+        command.arg("--file").arg(made?.path().strip_prefix(&project.root)?);
     }
     Job::logged("checkov", LIMIT, project.log("checkov")).succeed(command)
 }
