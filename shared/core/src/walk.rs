@@ -196,9 +196,10 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         Ok(false)
     }
 
-    /// What a list still shows is not over, whatever the pushes say of their times: where the held status is said to be
-    /// later than the one that is shown, although it was here before, two clocks of the provider disagree. The event that
-    /// is shown was told when it came, so only the status moves.
+    /// What a list still shows is not over, whatever the pushes say of their times. The held status may be said to be later
+    /// than the one that is shown, although it was here before: two clocks of the provider disagree. Or it is earlier: a push
+    /// of a step further on came late and was taken for news, and the next push led back from it. The event that is shown
+    /// was told when it came, so only the status moves.
     async fn put_right(
         &self,
         row: &StatusRow,
@@ -206,7 +207,8 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         known: &Fact,
         held: Option<&Status>,
     ) -> Result<(), StoreError> {
-        let Some(held) = held.filter(|held| held.occurred_at > known.occurred_at) else { return Ok(()) };
+        // Without one, whoever wrote the fact is at work on it.
+        let Some(held) = held else { return Ok(()) };
         let (moved_at, version) = (self.inbox.clock().now(), held.version.saturating_add(1));
         let (status, occurred_at) = (known.status.clone(), known.occurred_at);
         let status = Status { status, rank, occurred_at, moved_at, version };
