@@ -5,8 +5,11 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
+use dynoxide::Database;
+use hookledger_aws::dynamo::schema;
 use hookledger_aws::sdk_http::http_client;
 use hookledger_aws::tls::Tls;
+use tokio::net::TcpListener;
 
 /// The retention that the ledgers of the tests are given, in days.
 pub const RETENTION_DAYS: u64 = 400;
@@ -47,6 +50,19 @@ impl Endpoint {
             .timeout_config(TimeoutConfig::disabled());
         Client::from_conf(config.build())
     }
+}
+
+/// The table of [`in_process`].
+pub const TABLE: &str = "ledger";
+
+/// A client of an engine of its own, in this process, with an empty table.
+pub async fn in_process() -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("the port's number"));
+    tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().expect("an empty database")));
+    let client = Endpoint::open(url).client();
+    schema::create_table(&client, TABLE).await.expect("a table");
+    client
 }
 
 /// Trusts whom everybody trusts.

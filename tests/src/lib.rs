@@ -4,6 +4,7 @@ pub use hookledger_simulation::memory;
 
 pub mod contract;
 pub mod dynamo;
+pub mod on_dynamo;
 pub mod town;
 pub mod samples;
 pub mod fuzz;

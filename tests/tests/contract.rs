@@ -13,20 +13,13 @@ mod memory {
 
 /// The ledger that ships, on dynoxide: DynamoDB's semantics over SQLite in memory, reached through the real SDK.
 mod dynoxide {
-    use dynoxide::Database;
-    use hookledger_aws::dynamo::{DynamoLedger, schema};
-    use hookledger_tests::dynamo::{Endpoint, RETENTION_DAYS, runtime};
-    use tokio::net::TcpListener;
+    use hookledger_aws::dynamo::DynamoLedger;
+    use hookledger_tests::dynamo::{RETENTION_DAYS, TABLE, in_process, runtime};
 
     fn engine(case: impl AsyncFnOnce(&DynamoLedger)) {
         runtime().block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-            let url = format!("http://{}", listener.local_addr().expect("the port's number"));
             // It ends with the runtime.
-            tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().expect("an empty database")));
-            let client = Endpoint::open(url).client();
-            schema::create_table(&client, "ledger").await.expect("a table");
-            case(&DynamoLedger::new(client, "ledger", RETENTION_DAYS)).await;
+            case(&DynamoLedger::new(in_process().await, TABLE, RETENTION_DAYS)).await;
         });
     }
 

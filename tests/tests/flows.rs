@@ -30,6 +30,8 @@ mod every_provider;
 mod finbox;
 #[path = "flows/fynapse.rs"]
 mod fynapse;
+#[path = "flows/ids.rs"]
+mod ids;
 #[path = "flows/operations.rs"]
 mod operations;
 #[path = "flows/rules.rs"]

@@ -16,7 +16,6 @@ use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemInput, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
-use dynoxide::Database;
 use hookledger_aws::dynamo::{DynamoLedger, Recent, schema};
 use hookledger_core::debt::{Expectation, ExpectationState};
 use hookledger_core::entry::{
@@ -25,8 +24,7 @@ use hookledger_core::entry::{
 use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject, digest_hex};
 use hookledger_core::ports::{Attempt, Ledger, Postponed, Settlement};
 use hookledger_core::time::UnixMs;
-use hookledger_tests::dynamo::{Endpoint, RETENTION_DAYS, runtime};
-use tokio::net::TcpListener;
+use hookledger_tests::dynamo::{RETENTION_DAYS, TABLE, in_process, runtime};
 
 const PROVIDER: ProviderId = ProviderId("runpayments");
 /// 2040, so that nothing is expired.
@@ -144,14 +142,9 @@ fn billed_listing(recent: Recent, case: impl AsyncFnOnce(&DynamoLedger, &mut dyn
     let bill = Bill::default();
     let mut steps = Vec::new();
     runtime().block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("the port's number"));
-        tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().expect("an empty database")));
-        let plain = Endpoint::open(url).client();
-        schema::create_table(&plain, "ledger").await.expect("a table");
-        let client = Client::from_conf(plain.config().to_builder().interceptor(bill.clone()).build());
+        let client = Client::from_conf(in_process().await.config().to_builder().interceptor(bill.clone()).build());
         let mut step = || steps.push(bill.take());
-        case(&DynamoLedger::new(client, "ledger", RETENTION_DAYS).listing(recent), &mut step).await;
+        case(&DynamoLedger::new(client, TABLE, RETENTION_DAYS).listing(recent), &mut step).await;
     });
     steps
 }

@@ -12,20 +12,16 @@ use aws_sdk_dynamodb::operation::get_item::GetItemInput;
 use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemInput;
 use aws_sdk_dynamodb::types::AttributeValue;
-use dynoxide::Database;
-use hookledger_aws::dynamo::{DynamoLedger, schema};
 use hookledger_core::delivery::Delivery;
 use hookledger_core::expect::{announce, close, look_up};
 use hookledger_core::identity::digest_hex;
-use hookledger_core::ports::Inbox;
 use hookledger_core::receive::receive;
-use hookledger_core::settings::Timing;
 use hookledger_core::submit::Submitter;
-use hookledger_tests::dynamo::{Endpoint, RETENTION_DAYS, runtime};
-use hookledger_tests::memory::{FixedClock, MemoryQueue, RecordingMeter, answer};
+use hookledger_tests::dynamo::{in_process, runtime};
+use hookledger_tests::memory::answer;
+use hookledger_tests::on_dynamo::OnDynamo;
 use hookledger_tests::samples;
 use hookledger_tests::town::Town;
-use tokio::net::TcpListener;
 
 use super::{PROVIDERS, block, of_type};
 
@@ -85,55 +81,26 @@ impl Intercept for Asked {
     }
 }
 
-/// The world of the flow tests, with the adapter that ships for a ledger.
-struct OnDynamo {
-    town: Town,
-    ledger: DynamoLedger,
+/// A world whose requests to the table are recorded.
+struct Recorded {
+    world: OnDynamo,
     asked: Asked,
 }
 
-impl Inbox for OnDynamo {
-    type Ledger = DynamoLedger;
-    type Queue = MemoryQueue;
-    type Clock = FixedClock;
-    type Meter = RecordingMeter;
-
-    fn ledger(&self) -> &DynamoLedger {
-        &self.ledger
-    }
-
-    fn queue(&self) -> &MemoryQueue {
-        &self.town.inbox.queue
-    }
-
-    fn clock(&self) -> &FixedClock {
-        &self.town.inbox.clock
-    }
-
-    fn meter(&self) -> &RecordingMeter {
-        &self.town.inbox.meter
-    }
-
-    fn timing(&self) -> &Timing {
-        &self.town.inbox.timing
-    }
-}
-
-impl OnDynamo {
+impl Recorded {
     async fn new() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("the port's number"));
-        tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().expect("an empty database")));
-        let plain = Endpoint::open(url).client();
-        schema::create_table(&plain, "ledger").await.expect("a table");
         let asked = Asked::default();
-        let client = Client::from_conf(plain.config().to_builder().interceptor(asked.clone()).build());
-        Self { town: Town::new(), ledger: DynamoLedger::new(client, "ledger", RETENTION_DAYS), asked }
+        let config = in_process().await.config().to_builder().interceptor(asked.clone()).build();
+        Self { world: OnDynamo::over(&Client::from_conf(config), Town::new()), asked }
+    }
+
+    fn town(&self) -> &Town {
+        &self.world.town
     }
 
     async fn deliver(&self, delivery: Delivery) -> u16 {
-        let provider = self.town.provider(delivery.provider.0);
-        receive(self, &self.town.inbox.secrets, provider, delivery).await.status
+        let provider = self.town().provider(delivery.provider.0);
+        receive(&self.world, &self.town().inbox.secrets, provider, delivery).await.status
     }
 
     /// What is not permitted of all that was asked for since the last look.
@@ -155,7 +122,7 @@ fn a_receiver_needs_no_key_but_its_own_providers() {
     let mut chunks = BTreeMap::new();
     for (name, provider) in PROVIDERS {
         runtime().block_on(async {
-            let world = OnDynamo::new().await;
+            let recorded = Recorded::new().await;
             let mut bodies: Vec<Vec<u8>> = samples::all()
                 .into_iter()
                 .filter(|sample| sample.provider == provider)
@@ -167,15 +134,15 @@ fn a_receiver_needs_no_key_but_its_own_providers() {
             bodies.extend([b"nonsense".to_vec(), br#"{"batch_id":"b9"}"#.to_vec()]);
             for body in &bodies {
                 for _ in 0..2 {
-                    world.deliver(world.town.delivery_of(provider, body)).await;
+                    recorded.deliver(recorded.town().delivery_of(provider, body)).await;
                 }
             }
-            let mut forged = world.town.delivery_of(provider, &bodies[0]);
+            let mut forged = recorded.town().delivery_of(provider, &bodies[0]);
             (forged.headers, forged.path_token) = (Vec::new(), None);
-            assert_eq!(world.deliver(forged).await, 403, "{provider}");
+            assert_eq!(recorded.deliver(forged).await, 403, "{provider}");
             let body = |(_, pk): &&(&str, String)| pk.contains("body#");
-            chunks.insert(provider, world.asked.0.lock().unwrap().iter().filter(body).count());
-            denied.extend(world.denied(&format!("{name}Function")));
+            chunks.insert(provider, recorded.asked.0.lock().unwrap().iter().filter(body).count());
+            denied.extend(recorded.denied(&format!("{name}Function")));
         });
     }
     assert!(denied.is_empty(), "{denied:#?}");
@@ -194,20 +161,21 @@ fn the_expectations_function_needs_what_is_expected_and_nothing_else() {
         ("finbox", "session:s1"),
     ];
     let denied = runtime().block_on(async {
-        let world = OnDynamo::new().await;
+        let recorded = Recorded::new().await;
+        let (world, town) = (&recorded.world, recorded.town());
         for (provider, reference) in references {
-            let provider = world.town.provider(provider);
-            announce(&world, provider, reference).await.unwrap();
-            announce(&world, provider, reference).await.unwrap();
-            assert!(look_up(&world, provider, reference).await.unwrap().is_some());
-            assert!(close(&world, provider, reference).await.unwrap());
+            let provider = town.provider(provider);
+            announce(world, provider, reference).await.unwrap();
+            announce(world, provider, reference).await.unwrap();
+            assert!(look_up(world, provider, reference).await.unwrap().is_some());
+            assert!(close(world, provider, reference).await.unwrap());
         }
-        world.town.inbox.api.answer_with(|_| answer(201, r#"{"batch_id":"b2"}"#));
-        let (api, secrets) = (&world.town.inbox.api, &world.town.inbox.secrets);
-        let submitter = Submitter { inbox: &world, api, secrets, webhook_base_url: "https://hooks.example" };
+        town.inbox.api.answer_with(|_| answer(201, r#"{"batch_id":"b2"}"#));
+        let (api, secrets) = (&town.inbox.api, &town.inbox.secrets);
+        let submitter = Submitter { inbox: world, api, secrets, webhook_base_url: "https://hooks.example" };
         let document = br#"{"authorizers":[{"authorizer_unique_id":"a1"}]}"#;
-        submitter.submit(world.town.provider("rightfoot"), document).await.unwrap();
-        world.denied("ExpectationsFunction")
+        submitter.submit(town.provider("rightfoot"), document).await.unwrap();
+        recorded.denied("ExpectationsFunction")
     });
     assert!(denied.is_empty(), "{denied:#?}");
 }

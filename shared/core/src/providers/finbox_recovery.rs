@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::super::json::shown_id;
 use super::super::{Expected, Found, Polled, Polls, Unexpectable, reference_id};
 use super::sessions::{POLLED, Progress};
 use super::{
@@ -165,7 +166,7 @@ struct Mapped<'a> {
 fn mapped(link: &str, entities: &mut Vec<String>, read: &mut Read, response: &ApiResponse) -> Option<bool> {
     let page: Mapping<'_> = object(&response.body).ok()?;
     for row in &page.results {
-        match (text(row.link_id), text(row.entity_id)) {
+        match (text(row.link_id), shown_id(row.entity_id)) {
             (Some(of), Some(id)) if of == link && !entities.contains(&id) => entities.push(id),
             (Some(_), Some(_)) => {}
             _ => read.unreadable += 1,
@@ -216,7 +217,7 @@ fn entity(entity_id: &str, response: &ApiResponse) -> Option<Polled> {
 /// The statements of an entity that are completed or failed, and whether that is all of them.
 fn statements(entity_id: &str, link_id: Option<&str>, response: &ApiResponse) -> Option<(Read, bool)> {
     let answer: Transactions<'_> = object(&response.body).ok()?;
-    let mut found = Vec::new();
+    let mut read = Read::default();
     let progress = answer.progress.unwrap_or_default();
     let mut complete = !progress.is_empty();
     for element in &progress {
@@ -236,11 +237,14 @@ fn statements(entity_id: &str, link_id: Option<&str>, response: &ApiResponse) ->
         let attempt: Attempt<'_> = serde_json::from_slice(&body).ok()?;
         // Without a statement id this element is an attempt that only its link's list can tell from others.
         if attempt.statement().is_some() {
-            let event = attempt.event(1).ok()?;
-            found.push(Found { event, body: body.clone() });
+            match attempt.event(1) {
+                Ok(event) => read.found.push(Found { event, body: body.clone() }),
+                // What can't be named can't be asked for either: it must not hold up the entity's other statements.
+                Err(_) => read.unreadable += 1,
+            }
         }
     }
-    Some((Read { found, unreadable: 0 }, complete))
+    Some((read, complete))
 }
 
 /// A session that is completed. Its webhook names accounts that this answer does not, so the two can't be one event:

@@ -18,7 +18,7 @@ mod setup;
 
 use serde::Deserialize;
 
-use super::json::{Field, content_mark, known_name, object, raw, text};
+use super::json::{Field, content_mark, known_name, object, raw, shown_id, text};
 use super::{
     Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step,
     Submits, Unreadable,
@@ -146,7 +146,7 @@ impl Provider for Fynapse {
             return Err(Unreadable::Field { field: "data", rule: "present" });
         }
         // The body is signed and the Idempotency-Key header is not, so identity comes from the body alone.
-        let event_id = text(body.event_id);
+        let event_id = shown_id(body.event_id);
         let (subject, identity) = match &event_id {
             Some(id) => place(id),
             None => {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::super::json::{Field, count, instant, object, raw, text};
+use super::super::json::{Field, count, instant, object, raw, shown_id, text};
 use super::super::{Audit, AuditedDelivery, Fate, Listed, ListedRow, Lists, Offer};
 use super::{Api, ID, place};
 use crate::api::{ApiRequest, ApiResponse, Trouble, encode, trouble, unreadable};
@@ -117,7 +117,7 @@ impl Shape {
 
     /// Reads a row; `None` if it lacks its id or its state.
     fn row(&self, row: &RawValue) -> Option<AuditedDelivery> {
-        let id = text(field(row, self.name("id")))?;
+        let id = shown_id(field(row, self.name("id")))?;
         let status = text(field(row, self.name("status")))?;
         let fate = if self.says("delivered", &status) {
             Fate::Delivered
@@ -127,7 +127,7 @@ impl Shape {
             // A state that nobody has told us of is not taken for a loss.
             Fate::Pending
         };
-        let event_id = text(field(row, self.name("event")));
+        let event_id = shown_id(field(row, self.name("event")));
         let (subject, entry) = match &event_id {
             Some(event_id) => {
                 let (subject, identity) = place(event_id);

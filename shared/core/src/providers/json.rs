@@ -161,6 +161,11 @@ fn checked(field: &'static str, id: String) -> Result<String, Unreadable> {
     if is_id(&id) { Ok(id) } else { Err(Unreadable::Field { field, rule: ID_RULE }) }
 }
 
+/// The id that a row of an answer shows, if that is one.
+pub(super) fn shown_id(field: Field<'_>) -> Option<String> {
+    text(field).filter(|id| is_id(id))
+}
+
 /// The longest id, in bytes.
 const MAX_ID_BYTES: usize = 4_000;
 /// What [`is_id`] asks, in words.

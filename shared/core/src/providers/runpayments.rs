@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::json::{
     Field, Part, content_mark, flag, id, instant, known_name, object, object_text, optional_id, plain_name, raw,
-    required, text,
+    required, shown_id, text,
 };
 use super::lists::listed_n;
 use super::{
@@ -365,7 +365,7 @@ impl Lists for RunPayments {
 /// A merchant and its status, known or not.
 fn merchant_row(document: &RawValue) -> Option<StatusRow> {
     let merchant: Merchant<'_> = serde_json::from_str(document.get()).ok()?;
-    let id = text(merchant.merchant_id)?;
+    let id = shown_id(merchant.merchant_id)?;
     let said = text(merchant.merchant_status)?;
     let status = status_named(&said).map_or_else(|| plain_name(&said), Into::into);
     Some(StatusRow {

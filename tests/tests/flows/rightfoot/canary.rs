@@ -5,14 +5,11 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use dynoxide::Database;
-use hookledger_aws::dynamo::{DynamoLedger, schema};
 use hookledger_core::api::ApiError;
-use hookledger_core::ports::Inbox;
-use hookledger_core::settings::Timing;
 use hookledger_core::submit::{Receipt, SubmitError, Submitter};
-use hookledger_tests::dynamo::{Endpoint, RETENTION_DAYS, runtime};
-use hookledger_tests::memory::{FixedClock, MemoryQueue, RecordingMeter, Side, answer};
+use hookledger_tests::dynamo::{TABLE, in_process, runtime};
+use hookledger_tests::memory::{Side, answer};
+use hookledger_tests::on_dynamo::OnDynamo;
 use hookledger_tests::town::Town;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -21,39 +18,6 @@ use tracing::{Event, Metadata, Subscriber};
 const SSN: &str = "000-86-7530";
 const ACCOUNT: &str = "4929000867530";
 const DOCUMENT: &str = r#"{"authorizers":[{"authorizer_unique_id":"a1","first_name":"Canary","ssn":"000-86-7530","account_number":"4929000867530","routing_number":"000000000"}]}"#;
-
-/// The memory world with the ledger that ships in it.
-struct Stored<'a> {
-    ledger: DynamoLedger,
-    town: &'a Town,
-}
-
-impl Inbox for Stored<'_> {
-    type Ledger = DynamoLedger;
-    type Queue = MemoryQueue;
-    type Clock = FixedClock;
-    type Meter = RecordingMeter;
-
-    fn ledger(&self) -> &DynamoLedger {
-        &self.ledger
-    }
-
-    fn queue(&self) -> &MemoryQueue {
-        &self.town.inbox.queue
-    }
-
-    fn clock(&self) -> &FixedClock {
-        &self.town.inbox.clock
-    }
-
-    fn meter(&self) -> &RecordingMeter {
-        &self.town.inbox.meter
-    }
-
-    fn timing(&self) -> &Timing {
-        &self.town.inbox.timing
-    }
-}
 
 /// Keeps every line that is logged, fields and all, at every level.
 #[derive(Clone, Default)]
@@ -119,16 +83,12 @@ fn nothing_of_a_submission_is_kept_or_told() {
 /// Happy, refused with the canary in the refusal, down, unreachable, lost; with the table failing after the sending.
 /// Returns everything that was told.
 async fn submit_in_every_way() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
-    let client = Endpoint::open(url).client();
-    schema::create_table(&client, "ledger").await.unwrap();
+    let client = in_process().await;
     let mut told = String::new();
     for way in 0..5 {
         let town = Town::new();
-        let ledger = DynamoLedger::new(client.clone(), "ledger", RETENTION_DAYS);
-        let inbox = Stored { ledger, town: &town };
+        let inbox = OnDynamo::over(&client, town);
+        let town = &inbox.town;
         town.inbox.api.answer_with(move |_| match way {
             0 => answer(200, r#"{"batch_id":"b1"}"#),
             1 => answer(400, DOCUMENT),
@@ -153,7 +113,7 @@ async fn submit_in_every_way() -> String {
         }
         assert_eq!(town.inbox.api.requests().len(), 1, "the document was sent, or there is nothing to look for");
     }
-    let items = client.scan().table_name("ledger").send().await.unwrap().items.unwrap_or_default();
+    let items = client.scan().table_name(TABLE).send().await.unwrap().items.unwrap_or_default();
     assert_eq!(items.len(), 2, "the submission and the batch");
     for (name, value) in items.iter().flatten() {
         clean(&format!("attribute {name}"), &format!("{name} {}", text(value)));
