@@ -252,6 +252,26 @@ pub struct Status {
     pub moved_at: UnixMs,
     /// Counts the moves: each is conditional on the one it saw.
     pub version: u64,
+    /// The latest push that could not be told to be later than this status, which a list has shown.
+    pub held_back: Option<HeldBack>,
+}
+
+/// A status that was pushed, and did not move the current one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The status.
+    pub status: String,
+    /// Its place in the provider's order.
+    pub rank: u8,
+    /// When it happened.
+    pub occurred_at: UnixMs,
+}
+
+impl HeldBack {
+    /// Where it stands in time, and at equal times in the provider's order.
+    pub fn place(&self) -> (UnixMs, u8) {
+        (self.occurred_at, self.rank)
+    }
 }
 
 impl Status {

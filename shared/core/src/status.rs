@@ -5,7 +5,7 @@
 //! owns the effect and publishes it; the other finds it there and settles as known. The current status is folded from
 //! the facts: it only ever moves forward in event time, and at equal times to the later status of the provider's order.
 
-use crate::debt::{Fact, Status};
+use crate::debt::{Fact, HeldBack, Status};
 use crate::entry::{Entry, Origin};
 use crate::ports::{Clock, Inbox, Ledger, StoreError};
 use crate::providers::{Once, Outcome, StatusMove};
@@ -165,17 +165,24 @@ async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, Sto
         let order = order(inbox, moved, current.as_ref()).await?;
         let held = current.as_ref().map(|current| current.version);
         let version = held.map_or(1, |version| version.saturating_add(1));
+        let this = HeldBack { status: moved.status.clone(), rank: moved.rank, occurred_at: moved.occurred_at };
         let next = match (order, current) {
             (Order::Before, _) => return Ok(false),
             // As it is, but for its version: a push that was weighed before this one was known has to be weighed again.
-            (Order::Weighed, Some(current)) => Status { version, ..current },
-            (Order::After | Order::Weighed, _) => {
-                let (status, rank, occurred_at) = (moved.status.clone(), moved.rank, moved.occurred_at);
-                Status { status, rank, occurred_at, moved_at: inbox.clock().now(), version }
+            (Order::Weighed, Some(current)) => {
+                let held_back = current.held_back.clone().into_iter().chain([this]).max_by_key(HeldBack::place);
+                Status { version, held_back, ..current }
+            }
+            (Order::After | Order::Weighed, current) => {
+                // What is later than a push that has moved the status is later than the list was, too.
+                let held_back = current.and_then(|current| current.held_back).filter(|_| moved.n.is_none());
+                let HeldBack { status, rank, occurred_at } =
+                    held_back.filter(|held_back| held_back.place() > this.place()).unwrap_or(this);
+                Status { status, rank, occurred_at, moved_at: inbox.clock().now(), version, held_back: None }
             }
         };
         if ledger.move_status(&moved.subject, held, &next).await? {
-            return Ok(order == Order::After);
+            return Ok(order == Order::After && next.status == moved.status);
         }
     }
     Err(StoreError::Unavailable("too many entries move the same subject's status at once"))
@@ -306,6 +313,7 @@ mod tests {
             occurred_at: UnixMs(at),
             moved_at: UnixMs(at),
             version: 1,
+            held_back: None,
         };
         let rows = [
             ("first", None, true),

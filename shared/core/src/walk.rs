@@ -211,7 +211,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         let Some(held) = held else { return Ok(()) };
         let (moved_at, version) = (self.inbox.clock().now(), held.version.saturating_add(1));
         let (status, occurred_at) = (known.status.clone(), known.occurred_at);
-        let status = Status { status, rank, occurred_at, moved_at, version };
+        let status = Status { status, rank, occurred_at, moved_at, version, held_back: None };
         self.inbox.ledger().move_status(&row.subject, Some(held.version), &status).await?;
         Ok(())
     }

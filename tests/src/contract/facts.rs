@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::debt::{Fact, Status};
+use hookledger_core::debt::{Fact, HeldBack, Status};
 use hookledger_core::entry::Origin;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::Ledger;
@@ -103,7 +103,7 @@ pub async fn what_is_not_there_is_not_matched<L: Ledger>(ledger: &L) {
 }
 
 fn status(status: &str, version: u64) -> Status {
-    Status { status: status.into(), rank: 7, occurred_at: at(1), moved_at: at(2), version }
+    Status { status: status.into(), rank: 7, occurred_at: at(1), moved_at: at(2), version, held_back: None }
 }
 
 pub async fn there_is_no_status_at_first<L: Ledger>(ledger: &L) {
@@ -114,8 +114,9 @@ pub async fn there_is_no_status_at_first<L: Ledger>(ledger: &L) {
 
 pub async fn a_status_moves_from_the_version_seen<L: Ledger>(ledger: &L) {
     let merchant = subject("m1");
-    let (first, second) =
-        (status("SUBMITTED", 1), Status { rank: 255, occurred_at: at(8), ..status("ÄNDERUNG #2", 2) });
+    let held_back = Some(HeldBack { status: "BACK".into(), rank: 0, occurred_at: at(3) });
+    let first = Status { held_back, ..status("SUBMITTED", 1) };
+    let second = Status { rank: 255, occurred_at: at(8), ..status("ÄNDERUNG #2", 2) };
     assert_eq!(ledger.move_status(&merchant, None, &first).await, Ok(true));
     assert_eq!(ledger.status(&merchant).await, Ok(Some(first)));
     assert_eq!(ledger.move_status(&merchant, None, &second).await, Ok(false));

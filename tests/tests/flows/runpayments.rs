@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use hookledger_core::api::{ApiError, ApiResponse};
 use hookledger_core::entry::{Entry, Origin, State};
-use hookledger_core::ports::{Ledger, Metric};
+use hookledger_core::ports::{Clock, Ledger, Metric};
+use hookledger_core::time::UnixMs;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 use serde_json::Value;
@@ -215,6 +216,27 @@ fn a_list_brings_back_a_status_that_was_left_by_a_matched_push() {
     town.pass_minutes(20);
     assert_eq!((status_of(&town, 7), town.effects().len()), ("declined".into(), 3));
     assert_eq!(facts(&town), ["declined#1", "declined#2", "new#1"]);
+}
+
+#[test]
+fn a_push_too_close_to_the_list_counts_once_another_one_shows_which_was_later() {
+    // The list is looked at; four seconds later, by another clock, the merchant is boarded, and at once set back.
+    let close = |status: &str, at: &str| merchant(status, "00:00").replace("2039-12-31T00:00:00.000Z", at);
+    let (boarded, back) = (close("boarded", "2040-01-01T00:01:04.479Z"), close("new", "2040-01-01T00:01:04.480Z"));
+    for pushes in [[&boarded, &back], [&back, &boarded]] {
+        let town = Town::new();
+        listing(&town, &[(7, "in_underwriting")]);
+        town.pass_minutes(1);
+        let looked_at = town.inbox.clock.now();
+        let pushed_at = UnixMs::parse_rfc3339("2040-01-01T00:01:04.480Z").unwrap();
+        assert!(looked_at < pushed_at && pushed_at < looked_at.plus_secs(5), "{looked_at}");
+        town.inbox.clock.advance_secs(60);
+        for push in pushes {
+            town.deliver("runpayments", push);
+            town.work();
+        }
+        assert_eq!((status_of(&town, 7), town.effects().len()), ("new".into(), 3), "{pushes:?}");
+    }
 }
 
 #[test]

@@ -141,6 +141,7 @@ pub(super) fn samples() -> Vec<Vec<u8>> {
         json!({
             "status": s("live"), "n": n(2), "owner_pk": s("p"), "owner_sk": s("q"), "origin": s("poll"), "occurred_at": n(5),
             "matched_pk": s("p"), "matched_sk": s("r"), "rank": n(6), "moved_at": n(6), "version": n(9),
+            "held_back": s("new"), "held_back_rank": n(1), "held_back_at": n(5),
         }),
         json!({
             "columns": { "M": { "balance": s("10.10") } }, "document": { "B": "S0wEAA==" }, "document_encoding": s("deflate"),

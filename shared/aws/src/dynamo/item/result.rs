@@ -1,7 +1,7 @@
 //! Result rows, status facts, the current status, and what was refused.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use hookledger_core::debt::{Fact, Status};
+use hookledger_core::debt::{Fact, HeldBack, Status};
 use hookledger_core::entry::{QUARANTINE_SECS, Refused, Row};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::StoreError;
@@ -81,18 +81,28 @@ pub(crate) fn status_item(subject: &Subject, status: &Status) -> Item {
     put(&mut item, "occurred_at", ms(status.occurred_at));
     put(&mut item, "moved_at", ms(status.moved_at));
     put(&mut item, "version", n(status.version));
+    if let Some(held_back) = &status.held_back {
+        put(&mut item, "held_back", s(&held_back.status));
+        put(&mut item, "held_back_rank", n(held_back.rank));
+        put(&mut item, "held_back_at", ms(held_back.occurred_at));
+    }
     item
 }
 
 /// Reads the current status.
 pub(crate) fn status_from(item: &Item, key: &ItemKey) -> Result<Status, StoreError> {
     let reader = Reader::new(item, key);
+    let held_back = reader.optional_text("held_back").map(|status| {
+        let (rank, occurred_at) = (reader.number("held_back_rank")?, reader.instant("held_back_at")?);
+        Ok(HeldBack { status, rank, occurred_at })
+    });
     Ok(Status {
         status: reader.text("status")?,
         rank: reader.number("rank")?,
         occurred_at: reader.instant("occurred_at")?,
         moved_at: reader.instant("moved_at")?,
         version: reader.number("version")?,
+        held_back: held_back.transpose()?,
     })
 }
 
@@ -177,9 +187,12 @@ mod tests {
 
     #[test]
     fn the_status_comes_back_as_it_was() {
-        let status = Status { status: "live".into(), rank: 4, occurred_at: UnixMs(5), moved_at: UnixMs(6), version: 9 };
-        let item = status_item(&subject(), &status);
-        assert_eq!(status_from(&item, &subject().item("state")), Ok(status));
+        for held_back in [None, Some(HeldBack { status: "new".into(), rank: 1, occurred_at: UnixMs(7) })] {
+            let (occurred_at, moved_at) = (UnixMs(5), UnixMs(6));
+            let status = Status { status: "live".into(), rank: 4, occurred_at, moved_at, version: 9, held_back };
+            let item = status_item(&subject(), &status);
+            assert_eq!(status_from(&item, &subject().item("state")), Ok(status));
+        }
     }
 
     #[test]
