@@ -5,6 +5,7 @@
 //! seed ─ truth      what really happens at the four providers, and what their APIs say about it
 //!      ├ send       how they send it: signatures, rotations, retry schedules
 //!      ├ chaos      which port call fails, on which side of its effect
+//!      ├ stopped    when one provider is stopped by a setting of its own
 //!      ├ engine     many invocations in flight on one thread, killed anywhere; time that jumps
 //!      └ check      when all is quiet: the ledger and the bus against the truth
 //! ```
@@ -21,6 +22,7 @@ mod finbox;
 mod runpayments;
 mod attacker;
 mod send;
+mod stopped;
 mod world;
 mod engine;
 mod check;

@@ -55,6 +55,42 @@ async fn whole_table(local: &Local) -> String {
     panic!("the table does not end");
 }
 
+/// A minute's room for forgeries is full. What comes with the live token and can't be read is refused, as Rightfoot
+/// expects it; it is kept all the same, and its batch is asked for.
+#[tokio::test]
+async fn forgeries_crowd_out_nothing_that_is_proved() {
+    let (_guard, scene) = scene("crowded").await;
+    let local = &scene.local;
+    let url = local.stack.webhook("rightfoot").unwrap();
+    let (base, _) = url.rsplit_once('/').unwrap();
+    let (before, forged) = (local.refusals("rightfoot").await.unwrap(), format!("{base}/no-token-of-ours"));
+    let post = async |url: &str, body: &Value| {
+        let headers = [("content-type", "application/json")];
+        local.http.send("POST", url, &headers, body.to_string().into_bytes()).await.unwrap().status
+    };
+    for n in 0..30 {
+        let body =
+            json!({ "event_uuid": scene.id(&n.to_string()), "type": "BALANCE_BATCH_COMPLETED", "batch_id": "b" });
+        assert_eq!(post(&forged, &body).await, 403);
+    }
+    let kept = local.refusals("rightfoot").await.unwrap();
+    assert!(kept < before + 30, "the room has an end: {before}, {kept}");
+    let batches = ["first", "second", "third"].map(|name| scene.id(name));
+    for batch in &batches {
+        let balances = json!([{ "authorizer_unique_id": "a1", "balance": 12.5, "balance_status_code": 0 }]);
+        local.sandbox.batch(batch, "complete", balances).await.unwrap();
+        let nameless = json!({ "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch });
+        assert_eq!(post(url, &nameless).await, 400, "as its page shows it");
+    }
+    assert_eq!(local.refusals("rightfoot").await.unwrap(), kept + batches.len(), "each is kept");
+    for batch in &batches {
+        expectation_is(local, batch, ExpectationState::Met).await;
+        let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch }).to_string();
+        let found = local.until_state(&event_of("rightfoot", &body).key(), State::Done).await.unwrap();
+        assert_eq!(found.origin, Origin::Poll, "{batch}");
+    }
+}
+
 #[tokio::test]
 async fn a_balance_request_through_us_is_heard_to_its_end() {
     let (_guard, scene) = scene("submit").await;

@@ -94,8 +94,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "The identity is taken from a header that nobody signs, so a replay under another key is a new event.",
         edits: &[Edit {
             file: "shared/core/src/providers/fynapse.rs",
-            find: "let event_id = text(body.event_id);",
-            replace: "let event_id = text(body.event_id);
+            find: "let event_id = shown_id(body.event_id);",
+            replace: "let event_id = shown_id(body.event_id);
         let unsigned = verified.delivery().header(\"idempotency-key\").filter(|_| MUTANT);
         let event_id = unsigned.map(str::to_string).or(event_id);",
         }],

@@ -21,6 +21,7 @@ use hookledger_core::time::UnixMs;
 
 use super::dice::Dice;
 use super::send::PROVIDERS;
+use super::stopped::Stopped;
 use super::world::{Glass, World};
 use crate::memory::Message;
 pub(super) use attacked::Awaited;
@@ -172,7 +173,8 @@ impl<'w, L: Glass> Engine<'w, L> {
             .start
             .plus_secs(span_secs + dice.between(600, 1200))
             .max(world.truth.well_from())
-            .max(world.chaos.table_back_at());
+            .max(world.chaos.table_back_at())
+            .max(world.stopped.as_ref().map_or(world.start, Stopped::until));
         let mut engine = Self {
             world,
             dice,

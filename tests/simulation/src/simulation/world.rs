@@ -18,6 +18,7 @@ use super::attacker::Mood;
 use super::chaos::Chaos;
 use super::dice::Dice;
 use super::send::{Keys, NETWORKS, STATIC_HEADER};
+use super::stopped::Stopped;
 use super::truth::{TrueEvent, Truth, Twin};
 use crate::memory::{
     FixedClock, MemoryLedger, MemoryQueue, MemorySecrets, Message, RecordingMeter, RecordingPublisher, ScriptedApi,
@@ -52,6 +53,8 @@ pub(super) struct World<L> {
     pub(super) api: ScriptedApi,
     pub(super) timing: Timing,
     pub(super) providers: Providers,
+    /// A time in which one of them is stopped by a setting of its own.
+    pub(super) stopped: Option<Stopped>,
     pub(super) chaos: Rc<Chaos>,
     pub(super) truth: Rc<Truth>,
     pub(super) keys: Keys,
@@ -105,6 +108,8 @@ impl<L: Glass> World<L> {
             api: ScriptedApi::default(),
             timing: Timing::read(&lookup).unwrap(),
             providers: Providers::read(&lookup),
+            // Where an attacker alone is to be seen, nothing else goes wrong.
+            stopped: if mood.gentle { None } else { Stopped::of(seed, clock.now(), span_secs, &lookup) },
             keys: Keys::new(&dice, clock.now(), span_secs),
             dead_letters: RefCell::default(),
             // Of a dice of its own, so that the rest of a seed is the same with and without.
@@ -171,6 +176,17 @@ impl<L: Glass> World<L> {
     pub(super) fn on_the_first_day(&self, key: &ItemKey) -> ItemKey {
         let Some((provider, _)) = key.pk.split_once(UNREADABLE) else { return key.clone() };
         ItemKey { pk: format!("{provider}{UNREADABLE}{}", self.start.day()), sk: key.sk.clone() }
+    }
+
+    /// The providers as whoever starts now has them.
+    pub(super) fn deployed(&self) -> &Providers {
+        self.stopped.as_ref().and_then(|stopped| stopped.at(self.clock.now())).unwrap_or(&self.providers)
+    }
+
+    /// Whether a provider was stopped at this time.
+    pub(super) fn was_stopped(&self, provider: &str, at: UnixMs) -> bool {
+        let there = self.stopped.as_ref().and_then(|stopped| stopped.at(at));
+        there.is_some_and(|providers| providers.stopped(provider).is_some())
     }
 
     /// The lists that nobody has begun to walk.

@@ -73,7 +73,8 @@ impl<L: Glass> Engine<'_, L> {
     /// Whether nothing was in the way of a delivery: no fault, and a secret that could be read.
     fn was_well(&self, past: Past, provider: &str) -> bool {
         let stubborn = past.started_at <= self.stubborn_until;
-        let set_up = self.world.keys.set_up(provider, past.started_at);
+        let set_up =
+            self.world.keys.set_up(provider, past.started_at) && !self.world.was_stopped(provider, past.started_at);
         self.calm() && !self.world.mood.gentle || !self.world.chaos.struck(past.id) && !stubborn && set_up
     }
 

@@ -7,7 +7,8 @@ use hookledger_core::delivery::Delivery;
 use hookledger_core::expect::{Asker, announce, close};
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
-use hookledger_core::receive::receive;
+use hookledger_core::providers::definition;
+use hookledger_core::receive::{receive, stopped};
 use hookledger_core::reconcile::Run;
 use hookledger_core::work::Worker;
 
@@ -101,31 +102,34 @@ impl<'w, L: Glass> Engine<'w, L> {
     }
 
     pub(super) fn receive(&mut self, name: String, role: Role, delivery: Delivery, sight: Sight<'w, L>) {
-        let world = self.world;
+        let (world, providers) = (self.world, self.world.deployed());
         self.start(name, role, RECEIVER_LIMIT_MS, async move {
-            let provider = world.providers.get(delivery.provider.0).unwrap();
-            Ending::Answered(receive(&sight, &world.secrets, provider, delivery).await)
+            let answer = match providers.get(delivery.provider.0) {
+                Some(provider) => receive(&sight, &world.secrets, provider, delivery).await,
+                None => stopped(&sight, definition(delivery.provider.0).unwrap(), &delivery).await,
+            };
+            Ending::Answered(answer)
         });
     }
 
     pub(super) fn announce(&mut self, index: usize) {
-        let (world, sight) = (self.world, self.sight());
+        let (world, sight, providers) = (self.world, self.sight(), self.world.deployed());
         let announced = &world.truth.plot.announced[index];
         let name = format!("the application announces {} {}", announced.provider, announced.reference);
         self.start(name, Role::Announcer(index), RECEIVER_LIMIT_MS, async move {
-            let provider = world.providers.get(announced.provider).unwrap();
+            let Some(provider) = providers.get(announced.provider) else { return Ending::Announced(false) };
             Ending::Announced(announce(&sight, provider, &announced.reference).await.is_ok())
         });
     }
 
     /// The application thinks better of what it announced.
     pub(super) fn close(&mut self, index: usize) {
-        let (world, sight) = (self.world, self.sight());
+        let (world, sight, providers) = (self.world, self.sight(), self.world.deployed());
         let announced = &world.truth.plot.announced[index];
         self.seen.closed.insert(announced.reference.clone());
         let name = format!("the application closes {} {}", announced.provider, announced.reference);
         self.start(name, Role::Closer, RECEIVER_LIMIT_MS, async move {
-            let provider = world.providers.get(announced.provider).unwrap();
+            let Some(provider) = providers.get(announced.provider) else { return Ending::Closed(false) };
             Ending::Closed(close(&sight, provider, &announced.reference).await.is_ok())
         });
     }
@@ -168,9 +172,10 @@ impl<'w, L: Glass> Engine<'w, L> {
         let jobs: Vec<_> = batch.iter().map(|message| message.job().unwrap()).collect();
         let bodies: Vec<&str> = batch.iter().map(|message| message.body.as_str()).collect();
         let name = format!("worker on {}", bodies.join(" "));
+        let providers = world.deployed();
         self.start(name, Role::Worker(batch), WORKER_LIMIT_MS, async move {
             let work = async |circuits: &Circuits| {
-                let asker = Asker { inbox: &sight, providers: &world.providers, api: &world.api, circuits };
+                let asker = Asker { inbox: &sight, providers, api: &world.api, circuits };
                 let worker = Worker { asker, publisher: &world.publisher, secrets: &world.secrets };
                 join_all(jobs.into_iter().map(|job| worker.work(job))).await
             };
@@ -199,7 +204,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             if !found || (!self.calm() && self.dice.percent(missed)) {
                 continue;
             }
-            let (world, sight) = (self.world, self.sight());
+            let (world, sight, providers) = (self.world, self.sight(), self.world.deployed());
             let deadline = sight.clock.now().plus_ms(RECONCILER_LIMIT_MS - MARGIN_MS);
             let run = Run { shards, deadline };
             self.start(
@@ -208,7 +213,7 @@ impl<'w, L: Glass> Engine<'w, L> {
                 RECONCILER_LIMIT_MS,
                 async move {
                     let reconcile = async |circuits: &Circuits| {
-                        let asker = Asker { inbox: &sight, providers: &world.providers, api: &world.api, circuits };
+                        let asker = Asker { inbox: &sight, providers, api: &world.api, circuits };
                         asker.reconcile(&run).await
                     };
                     let _ = world.in_a_process(reconcile).await;
