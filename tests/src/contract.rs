@@ -98,6 +98,7 @@ macro_rules! ledger_contract {
             parking: [
                 a_parked_entry_is_no_debt_of_the_reconciler,
                 parked_entries_are_listed_for_a_person,
+                parked_entries_are_counted_in_their_shard,
                 reopening_owes_again_from_the_start,
                 a_delivery_reopens_what_it_saw,
                 a_duplicate_tells_how_often_it_was_reopened,

@@ -5,6 +5,8 @@
 mod canaries;
 #[path = "e2e/crashes.rs"]
 mod crashes;
+#[path = "e2e/drills.rs"]
+mod drills;
 #[path = "e2e/each_provider.rs"]
 mod each_provider;
 #[path = "e2e/finbox.rs"]

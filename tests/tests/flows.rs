@@ -294,6 +294,11 @@ fn what_is_not_handled_is_counted_and_kept() {
     assert_eq!(town.inbox.ledger.entries_in(State::Parked).len(), 2, "its own copy does not open it");
     assert_eq!(town.inbox.meter.total(Metric::DeliveriesUnreadable), 3);
     assert_eq!(town.inbox.meter.total(Metric::EntriesParked), 2);
+    // What came is told once, what waits at each run.
+    for _ in 0..3 {
+        town.pass_minutes(1);
+        assert_eq!(town.inbox.meter.last(Metric::EntriesWaiting), Some(2));
+    }
 }
 
 #[test]

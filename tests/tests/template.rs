@@ -118,7 +118,6 @@ fn what_should_never_happen_is_alarmed_on_at_any_rate() {
         ("ConflictingAlarm", Metric::DeliveriesConflicting),
         ("RowsUnreadableAlarm", Metric::RowsUnreadable),
         ("UnconfiguredAlarm", Metric::Unconfigured),
-        ("ParkedAlarm", Metric::EntriesParked),
         ("LostAlarm", Metric::DeliveriesLost),
         ("ExpiredAlarm", Metric::ExpectationsExpired),
         ("StoreUnavailableAlarm", Metric::StoreUnavailable),
@@ -128,6 +127,16 @@ fn what_should_never_happen_is_alarmed_on_at_any_rate() {
         for (name, expected) in [("Statistic", "Sum"), ("Threshold", "1"), ("EvaluationPeriods", "1")] {
             assert_eq!(value(&block, name), Some(expected), "{alarm}");
         }
+    }
+}
+
+/// An alarm on what came is over when nothing more comes. What waits for a person is told for as long as it waits.
+#[test]
+fn what_waits_for_a_person_is_told_while_it_waits() {
+    let block = block("ParkedAlarm");
+    assert_eq!(value(&block, "MetricName"), Some(Metric::EntriesWaiting.name()));
+    for (name, expected) in [("Statistic", "Maximum"), ("Threshold", "1"), ("EvaluationPeriods", "1")] {
+        assert_eq!(value(&block, name), Some(expected));
     }
 }
 

@@ -90,6 +90,9 @@ pub struct Settlement {
     pub expires_at: UnixMs,
 }
 
+/// How far the entries of a shard that wait for a person are counted: as many are read for the price of a handful.
+pub const MAX_PARKED_COUNTED: u32 = 200;
+
 /// The single table.
 pub trait Ledger {
     /// Writes a new entry unless its key is taken, in one conditional put.
@@ -165,6 +168,8 @@ pub trait Ledger {
 
     /// The debts of one shard that are due, oldest first, as far as they are wanted.
     async fn due(&self, shard: u8, now: UnixMs, wanted: &Wanted<'_>) -> Result<Due, StoreError>;
+    /// How many entries of one shard wait for a person, counted as far as [`MAX_PARKED_COUNTED`].
+    async fn count_parked(&self, shard: u8) -> Result<u64, StoreError>;
     /// Reads a row that owes.
     async fn debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError>;
     /// Takes a debt by moving its due time, if that is still the one seen; counts an attempt (or a poll). False:
@@ -274,6 +279,8 @@ pub enum Metric {
     EntriesSettled,
     /// Given to a person.
     EntriesParked,
+    /// Entries that wait for a person now.
+    EntriesWaiting,
     /// An attempt failed and will be made again.
     WorkFailed,
     /// A completion never came, in time, by any way.
@@ -313,6 +320,7 @@ impl Metric {
             Self::Unconfigured => "Unconfigured",
             Self::EntriesSettled => "EntriesSettled",
             Self::EntriesParked => "EntriesParked",
+            Self::EntriesWaiting => "EntriesWaiting",
             Self::WorkFailed => "WorkFailed",
             Self::ExpectationsExpired => "ExpectationsExpired",
             Self::OldestDebtSecs => "OldestDebtSecs",

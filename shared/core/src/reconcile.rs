@@ -16,9 +16,9 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::admit::enqueue;
 use crate::circuit::MAX_SPARED_SECS;
@@ -198,9 +198,22 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         }
         inbox.meter().count(Metric::DebtsDue, None, report.due as u64);
         inbox.meter().count(Metric::OldestDebtSecs, None, report.oldest_secs);
+        self.count_waiting(run).await;
         inbox.meter().count(Metric::CircuitsOpen, None, self.open_circuits().await);
         inbox.meter().count(Metric::ReconcilerRuns, None, 1);
         Ok(report)
+    }
+
+    /// Says how many entries wait for a person. Where nobody can say, nothing is said, rather than that there are none.
+    async fn count_waiting(&self, run: &Run) {
+        let ledger = self.inbox.ledger();
+        let shards =
+            stream::iter(run.shards.clone()).map(|shard| ledger.count_parked(shard)).buffer_unordered(IN_FLIGHT);
+        let counted: Result<Vec<u64>, StoreError> = shards.try_collect().await;
+        match counted {
+            Ok(counted) => self.inbox.meter().count(Metric::EntriesWaiting, None, counted.iter().sum()),
+            Err(error) => tracing::error!(%error, "what waits for a person could not be counted"),
+        }
     }
 
     /// How far behind the work for each provider is. Where nobody can say, it counts as none.

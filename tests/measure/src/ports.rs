@@ -176,6 +176,9 @@ impl Ledger for Ports {
     async fn due(&self, _: u8, _: UnixMs, _: &Wanted<'_>) -> Result<Due, StoreError> {
         Err(NOT_RECEIVING)
     }
+    async fn count_parked(&self, _: u8) -> Result<u64, StoreError> {
+        Err(NOT_RECEIVING)
+    }
     async fn debt(&self, _: &ItemKey) -> Result<Option<Debt>, StoreError> {
         Err(NOT_RECEIVING)
     }

@@ -238,6 +238,10 @@ impl Ledger for Meddler {
         self.ledger.due(shard, now, wanted).await
     }
 
+    async fn count_parked(&self, shard: u8) -> Result<u64, StoreError> {
+        self.ledger.count_parked(shard).await
+    }
+
     async fn debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {
         self.ledger.debt(key).await
     }

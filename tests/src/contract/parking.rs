@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::debt::DueKey;
+use hookledger_core::debt::{DUE_SHARDS, DueKey};
 use hookledger_core::entry::{Admitted, State};
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::{Attempt, Ledger, Postponed, ReopenedBy};
@@ -31,6 +31,20 @@ pub async fn parked_entries_are_listed_for_a_person<L: Inspect>(ledger: &L) {
     assert_eq!(ledger.reopen(&early, at(400), ReopenedBy::Person).await, Ok(true));
     settle(ledger, &early).await;
     assert_eq!(ledger.parked().await, [parked(&from_the_start, 0), parked(&late, 300)]);
+}
+
+pub async fn parked_entries_are_counted_in_their_shard<L: Ledger>(ledger: &L) {
+    let counted = async || join_all((0..DUE_SHARDS).map(|shard| ledger.count_parked(shard))).await;
+    assert!(counted().await.iter().all(|count| *count == Ok(0)));
+    let keys = [admit_parked(ledger, "b1").await, admit_parked(ledger, "b2").await, admit_parked(ledger, "b3").await];
+    admit(ledger, &new_entry("open")).await;
+    let expected = |of: &[ItemKey]| {
+        let in_shard = |shard| of.iter().filter(|key| key.shard(DUE_SHARDS) == shard).count() as u64;
+        (0..DUE_SHARDS).map(|shard| Ok(in_shard(shard))).collect::<Vec<_>>()
+    };
+    assert_eq!(counted().await, expected(&keys));
+    assert_eq!(ledger.reopen(&keys[0], at(400), ReopenedBy::Person).await, Ok(true));
+    assert_eq!(counted().await, expected(&keys[1..]));
 }
 
 pub async fn reopening_owes_again_from_the_start<L: Ledger>(ledger: &L) {

@@ -184,6 +184,10 @@ impl Ledger for DynamoLedger {
         self.due_keys(shard, now, wanted).await
     }
 
+    async fn count_parked(&self, shard: u8) -> Result<u64, StoreError> {
+        self.parked_of(shard).await
+    }
+
     async fn debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {
         self.read_debt(key).await
     }

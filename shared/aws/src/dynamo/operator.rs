@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use hookledger_core::debt::{DUE_SHARDS, DueKey, shard_name};
+use hookledger_core::debt::{DUE_SHARDS, DueKey};
 use hookledger_core::identity::{ItemKey, Subject};
 use hookledger_core::ports::StoreError;
 use hookledger_core::time::UnixMs;
@@ -10,8 +10,8 @@ use hookledger_core::time::UnixMs;
 use super::DynamoLedger;
 use super::item::{Item, RECENT_SHARDS, Reader, key_of, recent_shard_name, row_from, s};
 use super::owed::due_key;
-use super::read::{collection, query, walk};
-use super::schema::{DUE_INDEX, RECENT_INDEX};
+use super::read::{collection, parked, query, walk};
+use super::schema::RECENT_INDEX;
 
 /// Partitions asked at the same time.
 const CONCURRENT_QUERIES: usize = 8;
@@ -58,18 +58,13 @@ impl std::fmt::Debug for StoredRow {
 impl DynamoLedger {
     /// Entries that wait for a person, the longest waiting first. `due_at` is when they were parked.
     pub async fn list_parked(&self, limit: usize) -> Result<Vec<DueKey>, StoreError> {
-        let of_shard = |shard| async move {
-            let query = query(&self.table, "#due_shard = :shard")
-                .index_name(DUE_INDEX)
-                .expression_attribute_values(":shard", s(format!("parked#{}", shard_name(shard))));
-            walk(query, limit).await
-        };
+        let of_shard = |shard| walk(parked(&self.table, shard), limit);
         let shards = stream::iter(0..DUE_SHARDS).map(of_shard).buffered(CONCURRENT_QUERIES);
         let items: Vec<Vec<Item>> = shards.try_collect().await?;
-        let mut parked = items.iter().flatten().map(due_key).collect::<Result<Vec<_>, _>>()?;
-        parked.sort_by(|a, b| (a.due_at, &a.key).cmp(&(b.due_at, &b.key)));
-        parked.truncate(limit);
-        Ok(parked)
+        let mut found = items.iter().flatten().map(due_key).collect::<Result<Vec<_>, _>>()?;
+        found.sort_by(|a, b| (a.due_at, &a.key).cmp(&(b.due_at, &b.key)));
+        found.truncate(limit);
+        Ok(found)
     }
 
     /// Entries that came in on a UTC day (`2026-11-22`), the latest first.

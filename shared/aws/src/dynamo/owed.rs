@@ -1,19 +1,20 @@
 //! Expectations, listings, circuits, and the index over everything that owes.
 
+use aws_sdk_dynamodb::types::Select;
 use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{
     Debt, Due, DueKey, Expectation, ExpectationState, Listing, Wanted, parked_shard, shard_name,
 };
 use hookledger_core::entry::State;
 use hookledger_core::identity::{ItemKey, ProviderId};
-use hookledger_core::ports::StoreError;
+use hookledger_core::ports::{MAX_PARKED_COUNTED, StoreError};
 use hookledger_core::time::UnixMs;
 
 use super::item::{
     Item, circuit_from, circuit_item, expectation_from, expectation_item, key_of, listing_from, listing_item, ms, n, s,
     ttl,
 };
-use super::read::{get, query};
+use super::read::{get, parked, query};
 use super::schema::DUE_INDEX;
 use super::write::{Update, put_if};
 use super::{DynamoLedger, item, store_error};
@@ -163,6 +164,13 @@ impl DynamoLedger {
             }
         }
         Ok(due)
+    }
+
+    /// One page, and of no row anything but that it is there.
+    pub(super) async fn parked_of(&self, shard: u8) -> Result<u64, StoreError> {
+        let limit = i32::try_from(MAX_PARKED_COUNTED).unwrap_or(i32::MAX);
+        let page = parked(&self.table, shard).select(Select::Count).limit(limit).send().await;
+        Ok(u64::try_from(page.map_err(|error| store_error(&error))?.count).unwrap_or_default())
     }
 
     pub(super) async fn read_debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {

@@ -2,10 +2,12 @@
 //! be, so nothing is decided by what an index says.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use hookledger_core::debt::shard_name;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::StoreError;
 
 use super::item::{Item, key_attributes, s};
+use super::schema::DUE_INDEX;
 use super::write::names;
 use super::{Table, store_error};
 
@@ -42,6 +44,13 @@ pub(crate) fn query(table: &Table, condition: &str) -> QueryFluentBuilder {
         request = request.expression_attribute_names(format!("#{name}"), name);
     }
     request
+}
+
+/// The query of a shard's entries that wait for a person, the longest waiting first.
+pub(crate) fn parked(table: &Table, shard: u8) -> QueryFluentBuilder {
+    query(table, "#due_shard = :shard")
+        .index_name(DUE_INDEX)
+        .expression_attribute_values(":shard", s(format!("parked#{}", shard_name(shard))))
 }
 
 /// Walks a query until `limit` items or its end.

@@ -8,7 +8,9 @@ use hookledger_core::circuit::Circuit;
 use hookledger_core::debt::{DUE_SHARDS, Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
 use hookledger_core::entry::{Admitted, Entry, Known, MAX_ALIKE_ROWS, NewEntry, Refused, Row, Snapshot, State, nth_sk};
 use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::ports::{Attempt, Ledger, Postponed, Quarantine, ReopenedBy, Settlement, StoreError};
+use hookledger_core::ports::{
+    Attempt, Ledger, MAX_PARKED_COUNTED, Postponed, Quarantine, ReopenedBy, Settlement, StoreError,
+};
 use hookledger_core::reverify::Kept;
 use hookledger_core::time::UnixMs;
 
@@ -321,6 +323,15 @@ impl Ledger for MemoryLedger {
                 due.see(key, wanted);
             }
             Ok(due)
+        })
+        .await
+    }
+
+    async fn count_parked(&self, shard: u8) -> Result<u64, StoreError> {
+        self.call("count_parked", |table| {
+            let parked = |item: &&Item| matches!(item, Item::Entry(stored) if stored.parked_at.is_some());
+            let of_shard = table.iter().filter(|(key, item)| parked(item) && key.shard(DUE_SHARDS) == shard);
+            Ok(of_shard.take(MAX_PARKED_COUNTED as usize).count() as u64)
         })
         .await
     }
