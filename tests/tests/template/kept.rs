@@ -85,3 +85,49 @@ fn the_key_of_an_existing_table_is_for_those_who_may_use_the_table() {
     assert_eq!(value(&rule, "RuleCondition"), Some("!Not [!Equals [!Ref ExistingTableKeyArn, \"\"]]"));
     assert_eq!(value(&rule, "- Assert"), Some("!Not [!Equals [!Ref ExistingTableName, \"\"]]"));
 }
+
+/// What may be the only copy of something outlives the stack, in an update too, and a creation that fails takes it back.
+/// Everything else goes with the stack.
+#[test]
+fn what_may_be_the_only_copy_outlives_the_stack() {
+    let stays = ["Ledger", "LedgerKey", "RescueQueue", "DeadLetterQueue"].map(String::from);
+    let secrets = of_type("AWS::SecretsManager::Secret").into_iter().map(|(name, _)| name);
+    let stays: Vec<String> = stays.into_iter().chain(secrets).collect();
+    for (name, block) in blocks() {
+        let policies = (value(&block, "DeletionPolicy"), value(&block, "UpdateReplacePolicy"));
+        let expected = match stays.contains(&name) {
+            true => (Some("RetainExceptOnCreate"), Some("Retain")),
+            false => (None, None),
+        };
+        assert_eq!(policies, expected, "{name}");
+    }
+}
+
+/// A name that is taken by what an earlier stack left behind fails the next stack.
+#[test]
+fn what_outlives_the_stack_has_no_name_that_the_next_one_would_have() {
+    let mut looked = 0;
+    for (name, block) in blocks().into_iter().filter(|(_, block)| value(block, "DeletionPolicy").is_some()) {
+        for property in ["TableName", "QueueName", "Name", "AliasName"] {
+            let named = block.split(&format!("\n      {property}:")).nth(1).map(|rest| rest.split("\n      S").next());
+            let unique = named.flatten().is_none_or(|named| named.contains("!Ref AWS::StackId"));
+            assert!(unique, "{name}: {named:?}");
+        }
+        looked += 1;
+    }
+    assert_eq!(looked, 8);
+}
+
+/// Off at first: a first deployment that fails has to take its table back.
+#[test]
+fn the_table_is_protected_once_somebody_says_so() {
+    let parameter = block("TableDeletionProtection");
+    assert_eq!((value(&parameter, "Default"), value(&parameter, "AllowedValues")), (Some("\"off\""), Some("[\"on\", \"off\"]")));
+    assert_eq!(value(&block("Ledger"), "DeletionProtectionEnabled"), Some("!If [ProtectsTable, true, false]"));
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
+    assert!(text.contains("  ProtectsTable: !Equals [!Ref TableDeletionProtection, \"on\"]\n"));
+    // A stack can't protect what it does not own, and must not seem to.
+    let rule = block("ProtectionHasItsTable");
+    assert_eq!(value(&rule, "RuleCondition"), Some("!Equals [!Ref TableDeletionProtection, \"on\"]"));
+    assert_eq!(value(&rule, "- Assert"), Some("!Equals [!Ref ExistingTableName, \"\"]"));
+}
