@@ -5,6 +5,7 @@ mod http;
 mod observe;
 mod role;
 mod sandbox;
+mod second;
 mod stack;
 mod table;
 
@@ -60,7 +61,10 @@ pub struct Local {
 impl Local {
     /// Finds the running stack and starts listening on its event bus.
     pub async fn attach() -> Outcome<Self> {
-        let stack = Stack::load()?;
+        Self::attach_to(Stack::load()?).await
+    }
+
+    async fn attach_to(stack: Stack) -> Outcome<Self> {
         let http = Http::new(&stack);
         let aws = AwsEnv {
             region: stack.region.clone(),

@@ -24,7 +24,9 @@ fn a_stack_takes_over_a_table_that_is_there() {
     for (name, block) in blocks() {
         for line in block.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
             let named = line.contains("Ref Ledger") || line.contains("GetAtt Ledger.") || line.contains("${Ledger.");
-            let chosen = line.contains(either) || line.starts_with("- !GetAtt Ledger.Arn") || line.starts_with("- !Sub ${Ledger.Arn}/index/");
+            let chosen = line.contains(either)
+                || line.starts_with("- !GetAtt Ledger.Arn")
+                || line.starts_with("- !Sub ${Ledger.Arn}/index/");
             assert!(!named || chosen, "{name}: {line}");
         }
     }
@@ -122,7 +124,10 @@ fn what_outlives_the_stack_has_no_name_that_the_next_one_would_have() {
 #[test]
 fn the_table_is_protected_once_somebody_says_so() {
     let parameter = block("TableDeletionProtection");
-    assert_eq!((value(&parameter, "Default"), value(&parameter, "AllowedValues")), (Some("\"off\""), Some("[\"on\", \"off\"]")));
+    assert_eq!(
+        (value(&parameter, "Default"), value(&parameter, "AllowedValues")),
+        (Some("\"off\""), Some("[\"on\", \"off\"]"))
+    );
     assert_eq!(value(&block("Ledger"), "DeletionProtectionEnabled"), Some("!If [ProtectsTable, true, false]"));
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap();
     assert!(text.contains("  ProtectsTable: !Equals [!Ref TableDeletionProtection, \"on\"]\n"));

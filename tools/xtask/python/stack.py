@@ -1,6 +1,6 @@
 """Asks the local stack's emulator what the Rust side would need an AWS SDK for.
 
-`stack.py describe`, `put-secrets` and `slash-routes`: a JSON question on standard input, a JSON answer on standard output.
+`stack.py describe`, `delete`, `put-secrets` and `slash-routes`: a JSON question on standard input, a JSON answer on standard output.
 """
 
 import json
@@ -14,6 +14,14 @@ def describe(question):
     answer = boto3.client("cloudformation").describe_stacks(StackName=question["stack_name"])
     outputs = answer["Stacks"][0].get("Outputs", [])
     return {"outputs": {output["OutputKey"]: output["OutputValue"] for output in outputs}}
+
+
+def delete(question):
+    """Deletes a stack, and waits until it is gone. What the template keeps stays."""
+    client = boto3.client("cloudformation")
+    client.delete_stack(StackName=question["stack_name"])
+    client.get_waiter("stack_delete_complete").wait(StackName=question["stack_name"], WaiterConfig={"Delay": 1})
+    return {"deleted": question["stack_name"]}
 
 
 def put_secrets(values):
@@ -42,5 +50,10 @@ def slash_routes(question):
 
 
 if __name__ == "__main__":
-    answers = {"describe": describe, "put-secrets": put_secrets, "slash-routes": slash_routes}
+    answers = {
+        "describe": describe,
+        "delete": delete,
+        "put-secrets": put_secrets,
+        "slash-routes": slash_routes,
+    }
     json.dump(answers[sys.argv[1]](json.load(sys.stdin)), sys.stdout)
