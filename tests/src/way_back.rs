@@ -278,7 +278,7 @@ async fn pay(first: &Local, new: &Local, owed: &[String]) -> Outcome<usize> {
     }
     let mut paid = BTreeMap::new();
     for batch in owed {
-        let key = event_of("rightfoot", &body_of(batch)).key();
+        let key = event_of("rightfoot", body_of(batch)).key();
         new.until_state(&key, State::Done).await?;
         let published = until("it to be published", async || {
             let published = new.observer.published(&key.pk).await?.len();

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -100,6 +101,11 @@ pub(crate) fn deploy(project: &Project, port: u16, wanted: &Wanted<'_>) -> Resul
 /// Deletes a stack, and waits until it is gone. What outlives it stays.
 pub(crate) fn delete(project: &Project, port: u16, stack: &str) -> Result<()> {
     ask(project, port, "delete", &json!({ "stack_name": stack })).map(|_| ())
+}
+
+/// Puts the functions' code where the emulator finds it, under a version's name.
+pub(crate) fn stage_code(project: &Project, port: u16, version: &str, folder: &Path) -> Result<()> {
+    ask(project, port, "stage-code", &json!({ "version": version, "folder": folder })).map(|_| ())
 }
 
 /// Puts the value of each secret, by ARN.

@@ -32,6 +32,7 @@ mod http;
 mod job;
 mod measure;
 mod ministack;
+mod previous;
 mod proc_table;
 mod processes;
 mod progress;
