@@ -10,6 +10,7 @@
 pub mod declared;
 pub mod held;
 pub mod judge;
+pub mod mixed;
 mod table;
 pub mod truth;
 pub mod wanted;

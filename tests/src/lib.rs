@@ -13,4 +13,5 @@ pub mod local;
 pub mod story;
 pub mod hour;
 pub mod crash;
+pub mod way_back;
 pub mod canary;

@@ -5,6 +5,7 @@ mod http;
 mod observe;
 mod role;
 mod sandbox;
+mod second;
 mod stack;
 mod table;
 
@@ -60,7 +61,10 @@ pub struct Local {
 impl Local {
     /// Finds the running stack and starts listening on its event bus.
     pub async fn attach() -> Outcome<Self> {
-        let stack = Stack::load()?;
+        Self::attach_to(Stack::load()?).await
+    }
+
+    async fn attach_to(stack: Stack) -> Outcome<Self> {
         let http = Http::new(&stack);
         let aws = AwsEnv {
             region: stack.region.clone(),
@@ -121,8 +125,12 @@ impl Local {
 
     /// Everything that a function has logged so far, its counts too.
     pub async fn log_of(&self, function: &str) -> Outcome<Vec<String>> {
+        self.log_since(function, 0).await
+    }
+
+    async fn log_since(&self, function: &str, since_ms: u64) -> Outcome<Vec<String>> {
         let group = self.log_group_of(function).await?;
-        let question = json!({ "logGroupName": group, "limit": MAX_LOG_LINES });
+        let question = json!({ "logGroupName": group, "limit": MAX_LOG_LINES, "startTime": since_ms });
         let action = "Logs_20140328.FilterLogEvents";
         let answer = self.http.action("logs", action, "application/x-amz-json-1.1", question).await?;
         let lines = answer["events"].as_array().ok_or("no list of log lines")?;
@@ -135,8 +143,18 @@ impl Local {
     /// What a function has counted so far, by provider (empty: by none). Counts are log lines in CloudWatch's embedded
     /// metric format, of which the emulator makes no metrics.
     pub async fn counted(&self, function: &str, metric: Metric) -> Outcome<BTreeMap<String, u64>> {
+        self.counted_since(function, metric, 0).await
+    }
+
+    /// The same, from a time in Unix milliseconds on.
+    pub(crate) async fn counted_since(
+        &self,
+        function: &str,
+        metric: Metric,
+        since_ms: u64,
+    ) -> Outcome<BTreeMap<String, u64>> {
         let mut counted = BTreeMap::new();
-        for line in self.log_of(function).await?.iter().filter(|line| line.contains("\"_aws\"")) {
+        for line in self.log_since(function, since_ms).await?.iter().filter(|line| line.contains("\"_aws\"")) {
             let line: Value = serde_json::from_str(line).map_err(|_| "a count is no JSON")?;
             let provider = line["Provider"].as_str().unwrap_or_default().to_string();
             *counted.entry(provider).or_default() += line[metric.name()].as_u64().unwrap_or_default();

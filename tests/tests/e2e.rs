@@ -23,6 +23,8 @@ mod runpayments;
 mod rightfoot;
 #[path = "e2e/security.rs"]
 mod security;
+#[path = "e2e/way_back.rs"]
+mod way_back;
 #[path = "e2e/random_hour.rs"]
 mod random_hour;
 #[path = "e2e/malformed.rs"]

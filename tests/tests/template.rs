@@ -10,6 +10,10 @@ mod leading_keys;
 #[path = "template/rescue.rs"]
 mod rescue;
 
+/// What outlives a stack, and how the next one takes it over.
+#[path = "template/kept.rs"]
+mod kept;
+
 /// What an AWS account asks of it.
 #[path = "template/account.rs"]
 mod account;
@@ -421,6 +425,9 @@ fn statements(block: &str) -> Vec<String> {
     // The policies are the last of a function's properties, and a resource's text ends at a blank line.
     let lines = policies.lines().skip(1).map(str::trim).take_while(|line| !line.is_empty());
     let text = lines.filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    // The stack's table, or the one that was there; anything else shows as it stands.
+    let text = text.replace(&kept::table(""), "!GetAtt Ledger.Arn");
+    let text = text.replace(&kept::table("/index/due"), "!Sub ${Ledger.Arn}/index/due");
     let statement = |text: &str| {
         let (effect, rest) = text.split_once("\nAction: ").expect("an effect, then actions");
         let (actions, resources) = rest.split_once("\nResource:").expect("actions, then resources");

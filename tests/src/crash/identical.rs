@@ -116,8 +116,8 @@ async fn one_round(local: &Local, id: &str, provider: u32, seen: &mut Identical)
     }
 }
 
-/// An event that came true, and what its webhook says.
-async fn event(local: &Local, id: &str, provider: u32) -> Outcome<(Told, String)> {
+/// An event that came true, and what its webhook says. The providers are numbered.
+pub(crate) async fn event(local: &Local, id: &str, provider: u32) -> Outcome<(Told, String)> {
     let (provider, fact, body) = match provider {
         0 => {
             let (kind, key) = ("transaction.entered", format!("key-{id}"));

@@ -1,7 +1,6 @@
 //! One trouble for each round, dealt from the seed.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -120,15 +119,9 @@ impl<'a> Trouble<'a> {
 
     /// The stack's own way to do it. It outlives this moment, so it is waited for without blocking the load.
     async fn restart(&mut self) -> Outcome<()> {
-        let mut command = Command::new(&self.local.stack.xtask);
-        command.arg("restart").env_remove("CARGO_MANIFEST_DIR").stdin(Stdio::null());
-        let ended = tokio::task::spawn_blocking(move || command.output()).await.map_err(|error| error.to_string())?;
-        let ended = ended.map_err(|error| format!("xtask could not be started: {error}"))?;
+        let restarted = self.local.xtask(&["restart"]).await;
         self.done.restarts += 1;
-        match ended.status.success() {
-            true => Ok(()),
-            false => Err(format!("the emulator did not restart: {}", String::from_utf8_lossy(&ended.stderr))),
-        }
+        restarted.map_err(|error| format!("the emulator did not restart: {error}"))
     }
 
     async fn refuse(&mut self, action: &str) -> Outcome<()> {

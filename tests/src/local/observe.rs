@@ -9,9 +9,6 @@ use serde_json::Value;
 
 use super::{Outcome, Stack};
 
-/// The name of the rule and of its queue.
-const NAME: &str = "hookledger-observer";
-
 /// Collects what is published.
 pub struct Observer {
     sqs: aws_sdk_sqs::Client,
@@ -39,17 +36,21 @@ impl Seen {
 impl Observer {
     pub(super) async fn attach(clients: &Clients, stack: &Stack) -> Outcome<Self> {
         let sqs = clients.sqs.clone();
-        let queue = sqs.create_queue().queue_name(NAME).send().await.map_err(|error| format!("{error:?}"))?;
+        // Of the rule and of its queue.
+        let name = format!("{}-observer", stack.bus);
+        let queue = sqs.create_queue().queue_name(&name).send().await.map_err(|error| format!("{error:?}"))?;
         let queue_url = queue.queue_url().ok_or("the observer's queue has no URL")?.to_string();
-        let name = aws_sdk_sqs::types::QueueAttributeName::QueueArn;
-        let attributes = sqs.get_queue_attributes().queue_url(&queue_url).attribute_names(name.clone()).send().await;
+        let attribute = aws_sdk_sqs::types::QueueAttributeName::QueueArn;
+        let attributes = sqs.get_queue_attributes().queue_url(&queue_url).attribute_names(attribute.clone());
+        let attributes = attributes.send().await;
         let attributes = attributes.map_err(|error| format!("{error:?}"))?;
-        let arn = attributes.attributes().and_then(|all| all.get(&name)).ok_or("the observer's queue has no ARN")?;
+        let arn =
+            attributes.attributes().and_then(|all| all.get(&attribute)).ok_or("the observer's queue has no ARN")?;
         let pattern = r#"{"source":[{"prefix":"hookledger."}]}"#;
-        let rule = clients.events().put_rule().name(NAME).event_bus_name(&stack.bus).event_pattern(pattern);
+        let rule = clients.events().put_rule().name(&name).event_bus_name(&stack.bus).event_pattern(pattern);
         rule.send().await.map_err(|error| format!("{error:?}"))?;
         let target = Target::builder().id("queue").arn(arn).build().map_err(|error| error.to_string())?;
-        let targets = clients.events().put_targets().rule(NAME).event_bus_name(&stack.bus).targets(target);
+        let targets = clients.events().put_targets().rule(&name).event_bus_name(&stack.bus).targets(target);
         targets.send().await.map_err(|error| format!("{error:?}"))?;
         Ok(Self { sqs, queue_url, seen: Mutex::default() })
     }

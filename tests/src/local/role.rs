@@ -37,7 +37,7 @@ impl Local {
     }
 
     /// What Lambda says about a function.
-    pub(super) async fn configuration_of(&self, function: &str) -> Outcome<Value> {
+    pub(crate) async fn configuration_of(&self, function: &str) -> Outcome<Value> {
         let path = format!("/2015-03-31/functions/{}", self.stack.function(function)?);
         let mut described = self.http.aws("lambda", "GET", &path, &[], Vec::new()).await?.json()?;
         Ok(described["Configuration"].take())

@@ -1,7 +1,7 @@
 //! `target/local/stack.json`: what `cargo xtask up` wrote down.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -38,11 +38,21 @@ pub struct Stack {
 impl Stack {
     /// Reads the description of the running stack; its absence is an error, never a reason to skip.
     pub fn load() -> Outcome<Self> {
-        let path = std::env::var_os("HOOKLEDGER_STACK_JSON").map_or_else(
-            || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/local/stack.json"),
-            PathBuf::from,
-        );
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        Self::read(&Self::path())
+    }
+
+    /// Reads the description of the second stack, as `cargo xtask second up` left it.
+    pub fn load_second() -> Outcome<Self> {
+        Self::read(&Self::path().with_file_name("second.json"))
+    }
+
+    fn path() -> PathBuf {
+        std::env::var_os("HOOKLEDGER_STACK_JSON")
+            .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/local/stack.json"), PathBuf::from)
+    }
+
+    fn read(path: &Path) -> Outcome<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
             format!("no local stack is running ({}: {error}). Start it with `cargo xtask up`.", path.display())
         })?;
         serde_json::from_str(&text).map_err(|error| format!("{} cannot be read: {error}", path.display()))

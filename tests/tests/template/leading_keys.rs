@@ -28,7 +28,7 @@ use super::{PROVIDERS, block, of_type};
 /// The partition keys that a function is permitted, as its statement about the table lists them.
 fn permitted(function: &str) -> Vec<String> {
     let block = block(function);
-    let table = block.split("Resource: !GetAtt Ledger.Arn\n").nth(1).expect("a statement about the table");
+    let table = block.split("table/${ExistingTableName}\n").nth(1).expect("a statement about the table");
     let statement = table.split("            - Effect:").next().unwrap();
     let Some((_, list)) = statement.split_once("ForAllValues:StringLike:\n") else { return Vec::new() };
     let list = list.trim_start().strip_prefix("dynamodb:LeadingKeys:").expect("the condition is about leading keys");

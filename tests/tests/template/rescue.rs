@@ -28,8 +28,11 @@ fn a_rescued_delivery_is_tried_for_three_days_and_then_kept_for_a_person() {
     ] {
         assert!(queue.contains(needed), "{needed}");
     }
-    assert_eq!(value(&queue, "QueueName"), Some("!Sub ${AWS::StackName}-rescue"));
-    assert!(block("DeadLetterQueue").contains("${AWS::StackName}-rescue\n"), "it may send its dead letters there");
+    // By its name it may send its dead letters there.
+    let id = "- Id: !Select [4, !Split [\"-\", !Select [2, !Split [\"/\", !Ref AWS::StackId]]]]\n";
+    assert!(queue.contains(&format!("        - ${{AWS::StackName}}-rescue-${{Id}}\n        {id}")));
+    let named = format!(":${{AWS::AccountId}}:${{AWS::StackName}}-rescue-${{Id}}\n            {id}");
+    assert!(block("DeadLetterQueue").contains(&named));
     let source = block("RescueSource");
     assert_eq!(value(&source, "EventSourceArn"), Some("!GetAtt RescueQueue.Arn"));
     assert_eq!(value(&source, "FunctionName"), Some("!Ref WorkerFunction"));

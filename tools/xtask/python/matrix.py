@@ -22,6 +22,7 @@ KEY = "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d-0000-1111-2222-3333444455
 BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:on-call"
 OWN_DOMAIN = {"WebhookBaseUrl": "https://hooks.example.com", "DisableExecuteApiEndpoint": "true"}
+KEPT_TABLE = {"ExistingTableName": "hookledger-Ledger-1A2B3C4D5E6F"}
 
 # Every parameter that a condition asks for is on in one set and off in another; `main` looks.
 SETS = {
@@ -47,6 +48,9 @@ SETS = {
     "bounded": {"PermissionsBoundaryArn": BOUNDARY, "ReconcilerShards": 4},
     "own-key": {"SecretsKeyArn": KEY, "Tracing": "Active"},
     "own-domain": OWN_DOMAIN,
+    "protected": {"TableDeletionProtection": "on", "AlarmTopicArn": TOPIC},
+    "kept-table": KEPT_TABLE,
+    "restored-table": {**KEPT_TABLE, "ExistingTableKeyArn": KEY, "AlarmTopicArn": TOPIC, "ReconcilerShards": 2},
     "own-topic": {"AlarmTopicArn": TOPIC, "ShutOutAlarmCount": 0},
     "emulator": {"Architecture": "x86_64", "ReconcilerAlarm": "off", "ShutOutAlarmCount": 0},
     "everything": {
@@ -67,6 +71,10 @@ REFUSED = {
     "no address left": {"DisableExecuteApiEndpoint": "true"},
     "an alias for a key": {"SecretsKeyArn": "alias/aws/secretsmanager"},
     "a role for a boundary": {"PermissionsBoundaryArn": "arn:aws:iam::123456789012:role/boundary"},
+    "an ARN for a table": {"ExistingTableName": "arn:aws:dynamodb:eu-west-1:123456789012:table/ledger"},
+    "protection of somebody else's table": {**KEPT_TABLE, "TableDeletionProtection": "on"},
+    "a key without its table": {"ExistingTableKeyArn": KEY},
+    "an alias for the table's key": {**KEPT_TABLE, "ExistingTableKeyArn": "alias/ledger"},
     "a rate without a row": {"WebhookRatePerSecond": 150},
     "more workers than SQS starts": {"WorkerConcurrency": 2000},
 }

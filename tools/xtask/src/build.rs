@@ -6,6 +6,7 @@ use crate::venv::Venv;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// From nothing, the AWS SDK takes minutes on two cores, and other builds may hold cargo's lock.
@@ -13,7 +14,11 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// The functions are the folders under `functions/`.
 pub(crate) fn functions(project: &Project) -> Result<Vec<String>> {
-    let folder = project.root.join("functions");
+    functions_of(&project.root)
+}
+
+fn functions_of(root: &Path) -> Result<Vec<String>> {
+    let folder = root.join("functions");
     let entries = fs::read_dir(&folder).with_context(|| format!("{} can't be read", folder.display()))?;
     let folders = entries.flatten().filter(|entry| entry.path().join("Cargo.toml").is_file());
     let mut names: Vec<String> = folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -27,24 +32,33 @@ pub(crate) fn functions(project: &Project) -> Result<Vec<String>> {
 /// settle on fewer features of what they share, and `cargo test` would compile the AWS SDK once more for the
 /// difference.
 pub(crate) fn everything(project: &Project) -> Result<()> {
-    functions_into_lambda(project)?;
+    let here = Workspace { root: project.root.clone(), target_dir: project.target_dir.clone() };
+    functions_into(project, &here, &project.root.join("target/lambda"), "build-functions")?;
     let mut command = project.cargo_local("build");
     command.args(["--workspace", "--bin", "sandbox", "--bin", "story", "--bin", "hour", "--bin", "crash"]);
     Job::logged("building the sandbox and what drives the stack", LIMIT, project.log("build-tools")).succeed(command)
 }
 
-fn functions_into_lambda(project: &Project) -> Result<()> {
+/// A revision's files, and where cargo puts what it makes of them.
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) target_dir: PathBuf,
+}
+
+/// Builds a workspace's functions into a folder.
+pub(crate) fn functions_into(project: &Project, workspace: &Workspace, into: &Path, step: &str) -> Result<()> {
     let mut command = project.command(Venv::Sam.program(project, "cargo-lambda"));
+    command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target_dir);
     // The plain cargo as compiler builds for this machine and needs no cross toolchain; the check it skips would ask
     // rustup for one.
     command.args(["lambda", "build", "--compiler", "cargo", "--skip-target-check", "--output-format", "binary"]);
     command.args(["--profile", PROFILE, "--target", &project.triple]);
-    command.arg("--lambda-dir").arg(project.root.join("target/lambda"));
+    command.arg("--lambda-dir").arg(into);
     command.arg("--workspace");
-    for function in functions(project)? {
+    for function in functions_of(&workspace.root)? {
         command.args(["--bin", &function]);
     }
-    Job::logged("building the functions", LIMIT, project.log("build-functions")).succeed(command)
+    Job::logged("building the functions", LIMIT, project.log(step)).succeed(command)
 }
 
 /// A digest of what a deploy would carry: the functions and the template.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -63,20 +64,48 @@ fn parameters(triple: &str, endpoint: &str, sandbox_url: &str) -> Vec<String> {
     own.into_iter().chain(times).chain(urls).chain(turned).collect()
 }
 
+/// What to deploy beside the template itself.
+pub(crate) struct Wanted<'a> {
+    pub(crate) stack: &'a str,
+    /// Where the providers' APIs are.
+    pub(crate) sandbox_url: &'a str,
+    /// `Parameter=value`, beside those that every local stack sets.
+    pub(crate) parameters: &'a [String],
+}
+
 /// Deploys, and returns the stack's outputs.
-pub(crate) fn deploy(project: &Project, port: u16, sandbox_url: &str) -> Result<Deployed> {
+pub(crate) fn deploy(project: &Project, port: u16, wanted: &Wanted<'_>) -> Result<Deployed> {
     let mut command = sam(project, "deploy")?;
     command.env("AWS_ENDPOINT_URL", ministack::endpoint(port));
-    command.args(["--template-file", "template.yaml", "--stack-name", STACK, "--region", REGION, "--resolve-s3"]);
+    command.args([
+        "--template-file",
+        "template.yaml",
+        "--stack-name",
+        wanted.stack,
+        "--region",
+        REGION,
+        "--resolve-s3",
+    ]);
     command.args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]);
     command.args(["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--parameter-overrides"]);
-    command.args(parameters(&project.triple, &ministack::endpoint(port), sandbox_url));
+    command.args(parameters(&project.triple, &ministack::endpoint(port), wanted.sandbox_url));
+    command.args(wanted.parameters);
     Job::logged("deploying the template", LIMIT, project.log("deploy")).succeed(command)?;
-    let answer = ask(project, port, "describe", &json!({ "stack_name": STACK }))?;
+    let answer = ask(project, port, "describe", &json!({ "stack_name": wanted.stack }))?;
     let deployed: Deployed = serde_json::from_value(answer).context("the stack's description is not as expected")?;
     // Where the emulator's routes match less than AWS's do.
     ask(project, port, "slash-routes", &json!({ "api_id": deployed.output("ApiId")? }))?;
     Ok(deployed)
+}
+
+/// Deletes a stack, and waits until it is gone. What outlives it stays.
+pub(crate) fn delete(project: &Project, port: u16, stack: &str) -> Result<()> {
+    ask(project, port, "delete", &json!({ "stack_name": stack })).map(|_| ())
+}
+
+/// Puts the functions' code where the emulator finds it, under a version's name.
+pub(crate) fn stage_code(project: &Project, port: u16, version: &str, folder: &Path) -> Result<()> {
+    ask(project, port, "stage-code", &json!({ "version": version, "folder": folder })).map(|_| ())
 }
 
 /// Puts the value of each secret, by ARN.

@@ -4,7 +4,8 @@ use crate::job::{self, Job};
 use crate::processes::Record;
 use crate::progress::Timings;
 use crate::project::Project;
-use crate::{ministack, setup};
+use crate::venv::Venv;
+use crate::{ministack, previous, setup};
 use anyhow::Result;
 use std::time::Duration;
 
@@ -26,13 +27,25 @@ pub(crate) struct Hours {
     /// Announce nothing, so that nobody asks for what was lost, to see the comparison fail
     #[arg(long)]
     no_expectations: bool,
+    /// Let an earlier revision's functions work on the same table and queues: those of the latest tag before this commit, or
+    /// else of the commit before it, or of the revision that is named. Odd seeds go over from the earlier functions to the
+    /// present ones, even seeds go back
+    #[arg(long, value_name = "REVISION", num_args = 0..=1, default_missing_value = "")]
+    mixed: Option<String>,
 }
 
 /// Plays them on the stack that is up, or on one of its own. The exit code is 1 if anything is missing or extra.
 pub(crate) fn run(project: &Project, hours: &Hours) -> Result<u8> {
     let mut timings = Timings::default();
+    Venv::Sam.ensure(project)?;
+    let previous = hours.mixed.as_deref().map(|revision| previous::build(project, revision)).transpose()?;
     setup::prepare(project, &mut timings)?;
-    setup::with_stack(project, &mut timings, |record| play(project, record, hours))
+    setup::with_stack(project, &mut timings, |record| {
+        if let Some(previous) = &previous {
+            previous.stage(project, record)?;
+        }
+        play(project, record, hours)
+    })
 }
 
 fn play(project: &Project, record: &Record, hours: &Hours) -> Result<u8> {
@@ -42,6 +55,9 @@ fn play(project: &Project, record: &Record, hours: &Hours) -> Result<u8> {
     }
     if hours.no_expectations {
         command.arg("--no-expectations");
+    }
+    if hours.mixed.is_some() {
+        command.arg("--mixed");
     }
     let mut guard = ministack::guard(project, record);
     let job = Job { watch: Some(&mut guard), ..Job::on_terminal("the hours", RUN_LIMIT) };

@@ -6,6 +6,7 @@
 //!      ├ hour            (brings the stack up for random hours)
 //!      ├ crash           (brings the stack up to break it under load)
 //!      ├ restart         (stops the emulator and starts it again)
+//!      ├ second          (deploys a second stack beside the one that is up, or deletes it)
 //!      ├ simulate        (builds and runs the simulation)
 //!      ├ catch-up        (builds and runs the measurement)
 //!      ├ bench-core      (builds the core path as it ships, and measures it)
@@ -31,6 +32,7 @@ mod http;
 mod job;
 mod measure;
 mod ministack;
+mod previous;
 mod proc_table;
 mod processes;
 mod progress;
@@ -38,6 +40,7 @@ mod project;
 mod providers;
 mod run;
 mod sandbox;
+mod second;
 mod secrets;
 mod setup;
 mod simulate;
@@ -77,6 +80,11 @@ enum Command {
     Status,
     /// Stop the emulator of the stack that is up, and start it again with what it saved
     Restart,
+    /// A second stack on the emulator of the stack that is up, to delete and to make again
+    Second {
+        #[command(subcommand)]
+        act: second::Act,
+    },
     /// Run the tests
     Test {
         #[arg(value_enum, default_value_t = test::Suite::All)]
@@ -127,6 +135,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Down => stack::down(&project),
         Command::Status => stack::status(&project),
         Command::Restart => ministack::restart(&project),
+        Command::Second { act } => second::run(&project, &act),
         Command::Test { suite } => test::run(&project, suite),
         Command::Hour(hours) => hour::run(&project, &hours),
         Command::Crash(crashes) => crash::run(&project, &crashes),

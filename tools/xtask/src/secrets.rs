@@ -1,9 +1,10 @@
 //! The proofs that this stack's deliveries carry. Made anew for every stack, so that none is worth anything elsewhere.
 
 use crate::providers::{ALL, Proof};
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// 256 bits, as the URL tokens of a real deployment have.
@@ -28,9 +29,21 @@ pub(crate) fn of_kind(proofs: &Proofs, kind: Proof) -> BTreeMap<&'static str, &s
     matching.filter_map(|provider| Some((provider.name, proofs.get(provider.name)?.as_str()))).collect()
 }
 
+/// The proofs that the stack in this `stack.json` goes by.
+pub(crate) fn of_stack(stack: &Value) -> Result<Proofs> {
+    let of = |provider: &crate::providers::Local| {
+        let lists = ["signing_secrets", "url_tokens"].iter().filter_map(|list| stack.get(list)?.get(provider.name));
+        let proof = lists.filter_map(Value::as_str).next();
+        let proof = proof.with_context(|| format!("stack.json has no proof of {}", provider.name))?;
+        Ok((provider.name, proof.to_owned()))
+    };
+    ALL.iter().map(of).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn every_provider_gets_a_proof_of_its_own_that_fits_a_url() {
@@ -39,6 +52,12 @@ mod tests {
             assert!(proof.len() >= 43 && proof.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)));
             assert_ne!(Some(proof), second.get(provider));
         }
+        let stack = json!({
+            "signing_secrets": of_kind(&first, Proof::Signature),
+            "url_tokens": of_kind(&first, Proof::UrlToken),
+        });
+        assert_eq!(of_stack(&stack).unwrap(), first);
+        assert!(of_stack(&json!({})).is_err());
         assert_eq!(of_kind(&first, Proof::Signature).into_keys().collect::<Vec<_>>(), ["fynapse", "runpayments"]);
         assert_eq!(of_kind(&first, Proof::UrlToken).into_keys().collect::<Vec<_>>(), ["finbox", "rightfoot"]);
     }

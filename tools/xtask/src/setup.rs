@@ -1,6 +1,6 @@
 //! Brings the local stack up, from nothing to a deployed template, and writes down where everything is.
 
-use crate::deploy::{self, Deployed, STACK, TIME_SCALE};
+use crate::deploy::{self, Deployed, STACK, TIME_SCALE, Wanted};
 use crate::job;
 use crate::ministack::{self, ADMINISTRATOR, REGION};
 use crate::processes::Record;
@@ -88,14 +88,14 @@ fn start_all(project: &Project, record: &mut Record, timings: &mut Timings) -> R
     let (emulator_port, sandbox_port) = timings.measure("start", || start_services(project, record, &proofs))?;
     let guard_record = record.clone();
     let sandbox_url = ministack::endpoint(sandbox_port);
-    let deployed =
-        timings.measure("deploy", || deploy::deploy(project, emulator_port, &sandbox_url)).or_else(|error| {
-            // A deploy that failed because the emulator died should say so first.
-            ministack::guard(project, &guard_record)().map_err(|death| death.context(format!("{error:#}")))?;
-            Err(error)
-        })?;
+    let wanted = Wanted { stack: STACK, sandbox_url: &sandbox_url, parameters: &[] };
+    let deployed = timings.measure("deploy", || deploy::deploy(project, emulator_port, &wanted)).or_else(|error| {
+        // A deploy that failed because the emulator died should say so first.
+        ministack::guard(project, &guard_record)().map_err(|death| death.context(format!("{error:#}")))?;
+        Err(error)
+    })?;
     timings.measure("secrets", || {
-        let file = stack_file(project, record, &deployed, &proofs)?;
+        let file = stack_file(project, record, STACK, &deployed, &proofs)?;
         deploy::put_secrets(project, emulator_port, &secret_values(&file, &proofs)?)?;
         sandbox::set_targets(sandbox_port, file.get("webhooks").unwrap_or(&Value::Null))?;
         write_private(&project.local().join("stack.json"), &file)
@@ -115,7 +115,13 @@ fn start_services(project: &Project, record: &mut Record, proofs: &Proofs) -> Re
 }
 
 /// What clients read to find the stack.
-fn stack_file(project: &Project, record: &Record, deployed: &Deployed, proofs: &Proofs) -> Result<Value> {
+pub(crate) fn stack_file(
+    project: &Project,
+    record: &Record,
+    stack: &str,
+    deployed: &Deployed,
+    proofs: &Proofs,
+) -> Result<Value> {
     let port_of = |name| record.service(name).map_or(0, |service| service.port);
     let endpoint = ministack::endpoint(port_of("ministack"));
     let api = deployed.output("ApiId")?;
@@ -139,7 +145,7 @@ fn stack_file(project: &Project, record: &Record, deployed: &Deployed, proofs: &
         "region": REGION,
         "access_key_id": ADMINISTRATOR.0,
         "secret_access_key": ADMINISTRATOR.1,
-        "stack_name": STACK,
+        "stack_name": stack,
         "api_url": api_url,
         "webhooks": webhooks,
         "signing_secrets": secrets::of_kind(proofs, Proof::Signature),

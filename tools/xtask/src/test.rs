@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// From nothing this compiles everything, on machines of two cores.
 const UNIT_LIMIT: Duration = Duration::from_secs(60 * 60);
-const E2E_LIMIT: Duration = Duration::from_secs(30 * 60);
+const E2E_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 const CONTRACT: [&str; 1] = ["contract"];
 const END_TO_END: [&str; 2] = ["e2e", "contract_ministack"];
