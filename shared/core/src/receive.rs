@@ -159,9 +159,9 @@ pub(crate) async fn store(
     let event = match provider.parse(&verified).and_then(bounded) {
         Ok(event) => event,
         Err(why) => match unreadable(inbox, provider, &verified, &why).await {
-            Ok(Ok(event)) => event,
-            Ok(Err(answer)) => return Ok(answer),
-            Err(_) => return Err(Box::new(verified.into_parts().0)),
+            Unread::Event(event) => event,
+            Unread::Answered(answer) => return Ok(answer),
+            Unread::NotKept => return Err(Box::new(verified.into_parts().0)),
         },
     };
     let (mut delivery, proof) = verified.into_parts();
@@ -206,21 +206,26 @@ pub(crate) fn bounded(mut event: Event) -> Result<Event, Unreadable> {
 /// The event type under which unreadable deliveries are listed.
 pub const UNREADABLE: &str = "unreadable";
 
+/// What becomes of a delivery that is verified and can't be read.
+enum Unread {
+    /// It is an event of its own, for a person.
+    Event(Event),
+    /// It was answered for.
+    Answered(Answer),
+    /// The store did not take what must not be lost.
+    NotKept,
+}
+
 /// What is verified but can't be read becomes an entry under its digest, parked for a person; or it is quarantined, within
-/// the cap, and answered with the status that the provider needs. An error: the store did not take what must not be lost.
-async fn unreadable(
-    inbox: &impl Inbox,
-    provider: &dyn Provider,
-    verified: &Verified,
-    why: &Unreadable,
-) -> Result<Result<Event, Answer>, StoreError> {
+/// the cap, and answered with the status that the provider needs.
+async fn unreadable(inbox: &impl Inbox, provider: &dyn Provider, verified: &Verified, why: &Unreadable) -> Unread {
     let id = provider.id();
     inbox.meter().count(Metric::DeliveriesUnreadable, Some(id), 1);
     match provider.answers().unreadable {
         OnUnreadable::Quarantine(status) => {
             let kept = quarantine(inbox, provider, verified.delivery(), UNREADABLE, &why.to_string()).await;
             let is_success = (200..300).contains(&status);
-            Ok(Err(match kept {
+            Unread::Answered(match kept {
                 // Only for what is kept: so that asking is bounded as the keeping is.
                 Ok(true) => {
                     expect_named(inbox, provider, verified).await;
@@ -228,11 +233,11 @@ async fn unreadable(
                 }
                 // Nobody is told that something was taken which is not there.
                 Ok(false) if is_success => Answer::unavailable(),
-                Err(error) if is_success => return Err(error),
+                Err(_) if is_success => return Unread::NotKept,
                 Ok(false) | Err(_) => Answer::unreadable(status, why),
-            }))
+            })
         }
-        OnUnreadable::Park => Ok(Ok(Event {
+        OnUnreadable::Park => Unread::Event(Event {
             event_type: UNREADABLE.into(),
             subject: Subject::unreadable(id, &verified.delivery().received_at.day()),
             identity: Identity::new(&["sha256", &verified.delivery().digest()]),
@@ -240,7 +245,7 @@ async fn unreadable(
             known: false,
             on_duplicate: OnDuplicate::Same,
             notes: vec![("why", why.to_string())],
-        })),
+        }),
     }
 }
 
