@@ -1,15 +1,48 @@
 //! Compiles what the local stack runs: the seven functions, the sandbox, the story, the hour and the crashes.
 
 use crate::job::Job;
+use crate::package;
 use crate::project::{PROFILE, Project};
+use crate::ship::Arch;
 use crate::venv::Venv;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// From nothing, the AWS SDK takes minutes on two cores, and other builds may hold cargo's lock.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// The functions that a local stack runs, and the template that it is deployed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// Built for this machine, quickly, in the profile of the tests.
+    Local,
+    /// What `cargo xtask package` makes for this machine's processor.
+    Packaged,
+}
+
+impl Code {
+    pub(crate) fn of(packaged: bool) -> Self {
+        if packaged { Self::Packaged } else { Self::Local }
+    }
+
+    pub(crate) fn template(self, project: &Project) -> PathBuf {
+        match self {
+            Self::Local => project.root.join("template.yaml"),
+            Self::Packaged => package::folder(project, Arch::of(&project.triple)).join("template.yaml"),
+        }
+    }
+
+    /// A digest of what a deploy would carry: the functions and the template.
+    pub(crate) fn digest(self, project: &Project) -> Result<String> {
+        match self {
+            Self::Local => digest(project),
+            Self::Packaged => package::digest(project, Arch::of(&project.triple)),
+        }
+    }
+}
 
 /// The functions are the folders under `functions/`.
 pub(crate) fn functions(project: &Project) -> Result<Vec<String>> {
@@ -21,18 +54,25 @@ pub(crate) fn functions(project: &Project) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds every function into `target/lambda/<function>/bootstrap`, and the binaries that drive the stack.
+/// Builds every function, and the binaries that drive the stack.
 ///
 /// Both builds select the whole workspace and then only some of its binaries: with fewer packages selected, cargo would
 /// settle on fewer features of what they share, and `cargo test` would compile the AWS SDK once more for the
 /// difference.
-pub(crate) fn everything(project: &Project) -> Result<()> {
-    functions_into_lambda(project)?;
+pub(crate) fn everything(project: &Project, code: Code) -> Result<()> {
+    match code {
+        Code::Local => functions_into_lambda(project)?,
+        Code::Packaged => {
+            ensure!(cfg!(target_os = "linux"), "a package holds programs for Linux, and this machine runs none");
+            package::make(project, Arch::of(&project.triple))?;
+        }
+    }
     let mut command = project.cargo_local("build");
     command.args(["--workspace", "--bin", "sandbox", "--bin", "story", "--bin", "hour", "--bin", "crash"]);
     Job::logged("building the sandbox and what drives the stack", LIMIT, project.log("build-tools")).succeed(command)
 }
 
+/// Builds every function into `target/lambda/<function>/bootstrap`.
 fn functions_into_lambda(project: &Project) -> Result<()> {
     let mut command = project.command(Venv::Sam.program(project, "cargo-lambda"));
     // The plain cargo as compiler builds for this machine and needs no cross toolchain; the check it skips would ask
@@ -47,8 +87,7 @@ fn functions_into_lambda(project: &Project) -> Result<()> {
     Job::logged("building the functions", LIMIT, project.log("build-functions")).succeed(command)
 }
 
-/// A digest of what a deploy would carry: the functions and the template.
-pub(crate) fn digest(project: &Project) -> Result<String> {
+fn digest(project: &Project) -> Result<String> {
     let mut files = vec![project.root.join("template.yaml")];
     files
         .extend(functions(project)?.iter().map(|name| project.root.join("target/lambda").join(name).join("bootstrap")));

@@ -1,16 +1,18 @@
-//! Deploys `template.yaml` to the emulator with the real SAM CLI, with times scaled down and provider URLs that lead to
+//! Deploys a template to the emulator with the real SAM CLI, with times scaled down and provider URLs that lead to
 //! the sandbox.
 
 use crate::job::{Job, Sink};
 use crate::ministack::{self, ADMINISTRATOR, REGION};
 use crate::project::Project;
 use crate::providers::ALL;
+use crate::ship::Arch;
 use crate::venv::Venv;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -47,7 +49,7 @@ const TURNED_OFF: [&str; 2] = ["ShutOutAlarmCount=0", "ReconcilerAlarm=off"];
 
 /// Every `Parameter=value` that the local stack sets.
 fn parameters(triple: &str, endpoint: &str, sandbox_url: &str) -> Vec<String> {
-    let architecture = if triple.starts_with("aarch64") { "arm64" } else { "x86_64" };
+    let architecture = Arch::of(triple).name();
     let times = TIMES.iter().map(|(name, production, local)| {
         let seconds = local.unwrap_or_else(|| (production / TIME_SCALE).max(1));
         format!("{name}={seconds}")
@@ -64,10 +66,11 @@ fn parameters(triple: &str, endpoint: &str, sandbox_url: &str) -> Vec<String> {
 }
 
 /// Deploys, and returns the stack's outputs.
-pub(crate) fn deploy(project: &Project, port: u16, sandbox_url: &str) -> Result<Deployed> {
+pub(crate) fn deploy(project: &Project, template: &Path, port: u16, sandbox_url: &str) -> Result<Deployed> {
     let mut command = sam(project, "deploy")?;
     command.env("AWS_ENDPOINT_URL", ministack::endpoint(port));
-    command.args(["--template-file", "template.yaml", "--stack-name", STACK, "--region", REGION, "--resolve-s3"]);
+    command.arg("--template-file").arg(template);
+    command.args(["--stack-name", STACK, "--region", REGION, "--resolve-s3"]);
     command.args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]);
     command.args(["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--parameter-overrides"]);
     command.args(parameters(&project.triple, &ministack::endpoint(port), sandbox_url));

@@ -1,5 +1,6 @@
 //! `hour`: random hours of all four providers on the local stack, each compared with what happened.
 
+use crate::build::Code;
 use crate::job::{self, Job};
 use crate::processes::Record;
 use crate::progress::Timings;
@@ -31,7 +32,7 @@ pub(crate) struct Hours {
 /// Plays them on the stack that is up, or on one of its own. The exit code is 1 if anything is missing or extra.
 pub(crate) fn run(project: &Project, hours: &Hours) -> Result<u8> {
     let mut timings = Timings::default();
-    setup::prepare(project, &mut timings)?;
+    setup::prepare(project, Code::Local, &mut timings)?;
     setup::with_stack(project, &mut timings, |record| play(project, record, hours))
 }
 
