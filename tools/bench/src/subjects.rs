@@ -40,7 +40,7 @@ pub(crate) struct Subject {
 
 /// Where everything that was built and installed lies.
 pub(crate) struct Places {
-    /// The release binaries.
+    /// What cargo-lambda built: `<function>/bootstrap`.
     pub(crate) release: PathBuf,
     /// The bench's own folder, with the peers' environments and the logs.
     pub(crate) bench: PathBuf,
@@ -58,7 +58,7 @@ impl Places {
     /// Every subject.
     pub(crate) fn subjects(&self) -> Vec<Subject> {
         let native = |name: &'static str, work, whole| {
-            let program = self.release.join(name);
+            let program = self.release.join(name).join("bootstrap");
             Subject {
                 name,
                 work,

@@ -9,6 +9,7 @@
 
 use crate::job::{self, Job};
 use crate::project::Project;
+use crate::ship::{self, Arch};
 use crate::{build, simulate};
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
@@ -16,8 +17,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Link-time optimisation over the AWS SDK takes minutes for each of nine binaries.
-const BUILD_LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 /// The peers' packages come from their registries.
 const INSTALL_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// Three times as long as a full run may take.
@@ -42,11 +41,11 @@ pub(crate) struct Wanted {
 pub(crate) fn run(project: &Project, wanted: &Wanted) -> Result<u8> {
     let folder = folder(project);
     fs::create_dir_all(&folder).with_context(|| format!("{} can't be made", folder.display()))?;
-    release(project)?;
+    let release = release(project)?;
     python(project, &folder)?;
     node(project, &folder)?;
     let mut command = project.command(simulate::built(project, "bench", "bench")?);
-    command.arg("run").arg("--release").arg(project.target_dir.join("release"));
+    command.arg("run").arg("--release").arg(release);
     command.arg("--folder").arg(&folder);
     if wanted.quick {
         command.arg("--quick");
@@ -75,20 +74,16 @@ fn peers(project: &Project) -> PathBuf {
     project.root.join("tools/bench/peers")
 }
 
-/// The functions and the floors, in the profile that ships.
+/// The functions and the floors, built as they ship; returns the folder with their binaries.
 ///
 /// Each floor is built alone: it asks for more of what it shares with the functions (HTTP/2, for the SDK's own client),
 /// and in one build they would get it too, and not be the binaries that are deployed.
-fn release(project: &Project) -> Result<()> {
-    let floor = |name: &str| (name.to_string(), vec![name.to_string()]);
-    let builds = [("functions".to_string(), build::functions(project)?), floor("floor-sdk"), floor("floor-bare")];
-    for (what, packages) in builds {
-        let mut command = project.cargo("build");
-        command.arg("--release").args(packages.iter().flat_map(|package| ["--package", package.as_str()]));
-        let log = project.log(&format!("build-release-{what}"));
-        Job::logged(&format!("building {what} in the profile that ships"), BUILD_LIMIT, log).succeed(command)?;
+fn release(project: &Project) -> Result<PathBuf> {
+    let arch = Arch::of(&project.triple);
+    for floor in ["floor-sdk", "floor-bare"] {
+        ship::build(project, arch, floor, &[floor.to_owned()])?;
     }
-    Ok(())
+    ship::build(project, arch, "functions", &build::functions(project)?)
 }
 
 /// The Python peers' environment: every package pinned, with its hash.

@@ -1,9 +1,11 @@
 //! Compiles what the local stack runs: the seven functions, the sandbox, the story, the hour and the crashes.
 
 use crate::job::Job;
+use crate::package;
 use crate::project::{PROFILE, Project};
+use crate::ship::Arch;
 use crate::venv::Venv;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,36 @@ use std::time::Duration;
 
 /// From nothing, the AWS SDK takes minutes on two cores, and other builds may hold cargo's lock.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
+
+/// The functions that a local stack runs, and the template that it is deployed from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// Built for this machine, quickly, in the profile of the tests.
+    Local,
+    /// What `cargo xtask package` makes for this machine's processor.
+    Packaged,
+}
+
+impl Code {
+    pub(crate) fn of(packaged: bool) -> Self {
+        if packaged { Self::Packaged } else { Self::Local }
+    }
+
+    pub(crate) fn template(self, project: &Project) -> PathBuf {
+        match self {
+            Self::Local => project.root.join("template.yaml"),
+            Self::Packaged => package::folder(project, Arch::of(&project.triple)).join("template.yaml"),
+        }
+    }
+
+    /// A digest of what a deploy would carry: the functions and the template.
+    pub(crate) fn digest(self, project: &Project) -> Result<String> {
+        match self {
+            Self::Local => digest(project),
+            Self::Packaged => package::digest(project, Arch::of(&project.triple)),
+        }
+    }
+}
 
 /// The functions are the folders under `functions/`.
 pub(crate) fn functions(project: &Project) -> Result<Vec<String>> {
@@ -26,14 +58,22 @@ fn functions_of(root: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Builds every function into `target/lambda/<function>/bootstrap`, and the binaries that drive the stack.
+/// Builds every function, and the binaries that drive the stack.
 ///
 /// Both builds select the whole workspace and then only some of its binaries: with fewer packages selected, cargo would
 /// settle on fewer features of what they share, and `cargo test` would compile the AWS SDK once more for the
 /// difference.
-pub(crate) fn everything(project: &Project) -> Result<()> {
-    let here = Workspace { root: project.root.clone(), target_dir: project.target_dir.clone() };
-    functions_into(project, &here, &project.root.join("target/lambda"), "build-functions")?;
+pub(crate) fn everything(project: &Project, code: Code) -> Result<()> {
+    match code {
+        Code::Local => {
+            let here = Workspace { root: project.root.clone(), target_dir: project.target_dir.clone() };
+            functions_into(project, &here, &project.root.join("target/lambda"), "build-functions")?;
+        }
+        Code::Packaged => {
+            ensure!(cfg!(target_os = "linux"), "a package holds programs for Linux, and this machine runs none");
+            package::make(project, Arch::of(&project.triple))?;
+        }
+    }
     let mut command = project.cargo_local("build");
     command.args(["--workspace", "--bin", "sandbox", "--bin", "story", "--bin", "hour", "--bin", "crash"]);
     Job::logged("building the sandbox and what drives the stack", LIMIT, project.log("build-tools")).succeed(command)
@@ -61,8 +101,7 @@ pub(crate) fn functions_into(project: &Project, workspace: &Workspace, into: &Pa
     Job::logged("building the functions", LIMIT, project.log(step)).succeed(command)
 }
 
-/// A digest of what a deploy would carry: the functions and the template.
-pub(crate) fn digest(project: &Project) -> Result<String> {
+fn digest(project: &Project) -> Result<String> {
     let mut files = vec![project.root.join("template.yaml")];
     files
         .extend(functions(project)?.iter().map(|name| project.root.join("target/lambda").join(name).join("bootstrap")));

@@ -1,5 +1,6 @@
 //! `crash`: kills, restarts and refusals under load on the local stack, and a hundred of the same at once.
 
+use crate::build::Code;
 use crate::job::{self, Job};
 use crate::processes::Record;
 use crate::progress::Timings;
@@ -28,7 +29,7 @@ pub(crate) struct Crashes {
 /// Crashes the stack that is up, or one of its own. The exit code is 1 if anything is lost or doubled.
 pub(crate) fn run(project: &Project, crashes: &Crashes) -> Result<u8> {
     let mut timings = Timings::default();
-    setup::prepare(project, &mut timings)?;
+    setup::prepare(project, Code::Local, &mut timings)?;
     setup::with_stack(project, &mut timings, |record| play(project, record, crashes))
 }
 

@@ -1,10 +1,11 @@
-//! Deploys `template.yaml` to the emulator with the real SAM CLI, with times scaled down and provider URLs that lead to
+//! Deploys a template to the emulator with the real SAM CLI, with times scaled down and provider URLs that lead to
 //! the sandbox.
 
 use crate::job::{Job, Sink};
 use crate::ministack::{self, ADMINISTRATOR, REGION};
 use crate::project::Project;
 use crate::providers::ALL;
+use crate::ship::Arch;
 use crate::venv::Venv;
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -48,7 +49,7 @@ const TURNED_OFF: [&str; 2] = ["ShutOutAlarmCount=0", "ReconcilerAlarm=off"];
 
 /// Every `Parameter=value` that the local stack sets.
 fn parameters(triple: &str, endpoint: &str, sandbox_url: &str) -> Vec<String> {
-    let architecture = if triple.starts_with("aarch64") { "arm64" } else { "x86_64" };
+    let architecture = Arch::of(triple).name();
     let times = TIMES.iter().map(|(name, production, local)| {
         let seconds = local.unwrap_or_else(|| (production / TIME_SCALE).max(1));
         format!("{name}={seconds}")
@@ -64,9 +65,10 @@ fn parameters(triple: &str, endpoint: &str, sandbox_url: &str) -> Vec<String> {
     own.into_iter().chain(times).chain(urls).chain(turned).collect()
 }
 
-/// What to deploy beside the template itself.
+/// What to deploy.
 pub(crate) struct Wanted<'a> {
     pub(crate) stack: &'a str,
+    pub(crate) template: &'a Path,
     /// Where the providers' APIs are.
     pub(crate) sandbox_url: &'a str,
     /// `Parameter=value`, beside those that every local stack sets.
@@ -77,15 +79,8 @@ pub(crate) struct Wanted<'a> {
 pub(crate) fn deploy(project: &Project, port: u16, wanted: &Wanted<'_>) -> Result<Deployed> {
     let mut command = sam(project, "deploy")?;
     command.env("AWS_ENDPOINT_URL", ministack::endpoint(port));
-    command.args([
-        "--template-file",
-        "template.yaml",
-        "--stack-name",
-        wanted.stack,
-        "--region",
-        REGION,
-        "--resolve-s3",
-    ]);
+    command.arg("--template-file").arg(wanted.template);
+    command.args(["--stack-name", wanted.stack, "--region", REGION, "--resolve-s3"]);
     command.args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]);
     command.args(["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--parameter-overrides"]);
     command.args(parameters(&project.triple, &ministack::endpoint(port), wanted.sandbox_url));

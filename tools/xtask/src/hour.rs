@@ -1,5 +1,6 @@
 //! `hour`: random hours of all four providers on the local stack, each compared with what happened.
 
+use crate::build::Code;
 use crate::job::{self, Job};
 use crate::processes::Record;
 use crate::progress::Timings;
@@ -39,7 +40,7 @@ pub(crate) fn run(project: &Project, hours: &Hours) -> Result<u8> {
     let mut timings = Timings::default();
     Venv::Sam.ensure(project)?;
     let previous = hours.mixed.as_deref().map(|revision| previous::build(project, revision)).transpose()?;
-    setup::prepare(project, &mut timings)?;
+    setup::prepare(project, Code::Local, &mut timings)?;
     setup::with_stack(project, &mut timings, |record| {
         if let Some(previous) = &previous {
             previous.stage(project, record)?;

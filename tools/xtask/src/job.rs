@@ -45,6 +45,8 @@ pub(crate) enum Sink {
     Terminal,
     /// To a log, with a progress line on the terminal.
     Log(PathBuf),
+    /// To a log and nothing else, for what is over at once.
+    Silent(PathBuf),
     /// Standard output to a file that is read afterwards, the rest to a log.
     Answer { file: PathBuf, log: PathBuf },
 }
@@ -80,7 +82,7 @@ impl<'a> Job<'a> {
         let what = self.what;
         let log = match &self.sink {
             Sink::Terminal => None,
-            Sink::Log(log) | Sink::Answer { log, .. } => Some(log.clone()),
+            Sink::Log(log) | Sink::Silent(log) | Sink::Answer { log, .. } => Some(log.clone()),
         };
         let failure = match self.run(command) {
             Ok(status) if status.success() => return Ok(()),
@@ -101,7 +103,7 @@ impl<'a> Job<'a> {
         if let (Some(input), Some(mut pipe)) = (self.input.take(), child.stdin.take()) {
             pipe.write_all(input.as_bytes()).context("the child closed its input")?;
         }
-        let mut progress = (!matches!(self.sink, Sink::Terminal)).then(|| Progress::start(self.what));
+        let mut progress = (!matches!(self.sink, Sink::Terminal | Sink::Silent(_))).then(|| Progress::start(self.what));
         let outcome = self.wait(&mut child, &mut progress);
         if let Some(progress) = progress {
             progress.finish(match &outcome {
@@ -115,7 +117,7 @@ impl<'a> Job<'a> {
     fn direct_output(&self, command: &mut Command) -> Result<()> {
         match &self.sink {
             Sink::Terminal => {}
-            Sink::Log(log) => {
+            Sink::Log(log) | Sink::Silent(log) => {
                 let file = create(log)?;
                 command.stdout(file.try_clone()?).stderr(file);
             }

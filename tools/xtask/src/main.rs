@@ -3,6 +3,7 @@
 //! ```text
 //! main ─ run ───┐
 //!      ├ stack ─┴ setup: venv ─ build ─ sandbox ─ ministack ─ deploy ─ secrets
+//!      ├ package         (ship: builds the functions as they ship; then checks them and packs them with the template)
 //!      ├ hour            (brings the stack up for random hours)
 //!      ├ crash           (brings the stack up to break it under load)
 //!      ├ restart         (stops the emulator and starts it again)
@@ -12,7 +13,7 @@
 //!      ├ bench-core      (builds the core path as it ships, and measures it)
 //!      ├ skew            (builds and runs the count of events on partitions)
 //!      ├ fuzz            (builds and runs the fuzz targets)
-//!      ├ bench, cost     (builds the functions as they ship, and measures them; what a million events cost)
+//!      ├ bench, cost     (ship: builds the functions as they ship; measures them; what a million events cost)
 //!      ├ test            (brings the stack up for the end-to-end suite)
 //!      └ check           fmt clippy doc layering inventory abilities profile template supply-chain
 //! ```
@@ -32,6 +33,7 @@ mod http;
 mod job;
 mod measure;
 mod ministack;
+mod package;
 mod previous;
 mod proc_table;
 mod processes;
@@ -43,11 +45,13 @@ mod sandbox;
 mod second;
 mod secrets;
 mod setup;
+mod ship;
 mod simulate;
 mod stack;
 mod test;
 mod venv;
 
+use build::Code;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -68,18 +72,31 @@ enum Command {
         /// Stop as soon as the story has been played; the exit code is the story's
         #[arg(long)]
         once: bool,
+        /// Run what `package` makes for this machine's processor, deployed from its own template
+        #[arg(long)]
+        packaged: bool,
         /// Have the sandbox send its forged deliveries as genuine ones, to see the story fail
         #[arg(long)]
         no_forging: bool,
     },
     /// Bring the local stack up in the background
-    Up,
+    Up {
+        /// Run what `package` makes for this machine's processor, deployed from its own template
+        #[arg(long)]
+        packaged: bool,
+    },
     /// End the local stack that `up` started
     Down,
     /// Say whether the local stack is up and healthy (exit code 0 only then)
     Status,
     /// Stop the emulator of the stack that is up, and start it again with what it saved
     Restart,
+    /// Make a folder that the SAM CLI alone can deploy: the functions as they ship, checked, and their template
+    Package {
+        /// The processor that the functions will run on
+        #[arg(long, value_enum, default_value_t = ship::Arch::Arm64)]
+        arch: ship::Arch,
+    },
     /// A second stack on the emulator of the stack that is up, to delete and to make again
     Second {
         #[command(subcommand)]
@@ -130,12 +147,13 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<u8> {
     let project = project::Project::find()?;
     match command {
-        Command::Run { once, no_forging } => run::run(&project, once, no_forging),
-        Command::Up => stack::up(&project),
+        Command::Run { once, packaged, no_forging } => run::run(&project, Code::of(packaged), once, no_forging),
+        Command::Up { packaged } => stack::up(&project, Code::of(packaged)),
         Command::Down => stack::down(&project),
         Command::Status => stack::status(&project),
         Command::Restart => ministack::restart(&project),
         Command::Second { act } => second::run(&project, &act),
+        Command::Package { arch } => package::run(&project, arch),
         Command::Test { suite } => test::run(&project, suite),
         Command::Hour(hours) => hour::run(&project, &hours),
         Command::Crash(crashes) => crash::run(&project, &crashes),

@@ -1,5 +1,6 @@
 //! `run`: the whole of it in one command, for someone who has just cloned the repository.
 
+use crate::build::Code;
 use crate::deploy::TIME_SCALE;
 use crate::job::{self, Job};
 use crate::processes::Record;
@@ -12,14 +13,14 @@ use std::time::Duration;
 
 const STORY_LIMIT: Duration = Duration::from_secs(20 * 60);
 
-pub(crate) fn run(project: &Project, once: bool, no_forging: bool) -> Result<u8> {
+pub(crate) fn run(project: &Project, code: Code, once: bool, no_forging: bool) -> Result<u8> {
     if stack::health(project)? == stack::Health::Healthy {
         bail!("a local stack is up already; `run` starts one of its own, so end that one first: cargo xtask down");
     }
     let _lock = Lock::take(project)?;
     let mut timings = Timings::default();
-    setup::prepare(project, &mut timings)?;
-    let record = setup::bring_up(project, &mut timings)?;
+    setup::prepare(project, code, &mut timings)?;
+    let record = setup::bring_up(project, code, &mut timings)?;
     let outcome = play_and_stay(project, &record, once, no_forging, &mut timings);
     // Before the outcome is looked at, whatever it is.
     let down = setup::take_down(project, &record);

@@ -1,6 +1,7 @@
 //! `second`: another stack on the emulator of the stack that is up, with the same simulated providers. It is there to be
 //! deleted and made again, over the table that it leaves behind: the end-to-end suite does so.
 
+use crate::build::Code;
 use crate::deploy::{self, Wanted};
 use crate::processes::Record;
 use crate::project::Project;
@@ -38,7 +39,8 @@ pub(crate) fn run(project: &Project, act: &Act) -> Result<u8> {
     match act {
         Act::Up { parameters } => {
             let sandbox_url = ministack::endpoint(sandbox);
-            let wanted = Wanted { stack: STACK, sandbox_url: &sandbox_url, parameters };
+            let template = Code::Local.template(project);
+            let wanted = Wanted { stack: STACK, template: &template, sandbox_url: &sandbox_url, parameters };
             let deployed = deploy::deploy(project, emulator, &wanted)?;
             let first = fs::read(project.local().join("stack.json")).context("stack.json can't be read")?;
             let first: Value = serde_json::from_slice(&first).context("stack.json is not JSON")?;

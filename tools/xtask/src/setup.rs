@@ -1,5 +1,6 @@
 //! Brings the local stack up, from nothing to a deployed template, and writes down where everything is.
 
+use crate::build::{self, Code};
 use crate::deploy::{self, Deployed, STACK, TIME_SCALE, Wanted};
 use crate::job;
 use crate::ministack::{self, ADMINISTRATOR, REGION};
@@ -7,10 +8,10 @@ use crate::processes::Record;
 use crate::progress::Timings;
 use crate::project::Project;
 use crate::providers::{ALL, Proof};
+use crate::sandbox;
 use crate::secrets::{self, Proofs};
 use crate::stack::{self, Health};
 use crate::venv::Venv;
-use crate::{build, sandbox};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 use std::fs::{self, File, TryLockError};
@@ -39,17 +40,17 @@ impl Lock {
 }
 
 /// Installs the tools and compiles. Changes nothing that runs.
-pub(crate) fn prepare(project: &Project, timings: &mut Timings) -> Result<()> {
+pub(crate) fn prepare(project: &Project, code: Code, timings: &mut Timings) -> Result<()> {
     timings.measure("tools", || Venv::Ministack.ensure(project).and_then(|()| Venv::Sam.ensure(project)))?;
-    timings.measure("build", || build::everything(project))
+    timings.measure("build", || build::everything(project, code))
 }
 
 /// Starts a fresh stack out of what `prepare` made. Whatever goes wrong, nothing of it is left running.
-pub(crate) fn bring_up(project: &Project, timings: &mut Timings) -> Result<Record> {
+pub(crate) fn bring_up(project: &Project, code: Code, timings: &mut Timings) -> Result<Record> {
     // What an xtask that was killed has left behind.
     Record::load(project)?.end(project)?;
     let mut record = Record::default();
-    match start_all(project, &mut record, timings) {
+    match start_all(project, code, &mut record, timings) {
         Ok(()) => Ok(record),
         Err(error) => match record.end(project) {
             Ok(_) => Err(error),
@@ -66,13 +67,13 @@ pub(crate) fn with_stack<T>(
 ) -> Result<T> {
     if stack::health(project)? == Health::Healthy {
         let record = Record::load(project)?;
-        if record.deployed != build::digest(project)? {
+        if record.deployed != Code::Local.digest(project)? {
             bail!("the stack that is up runs other code than the one here; end it first: cargo xtask down");
         }
         return play(&record);
     }
     let _lock = Lock::take(project)?;
-    let record = bring_up(project, timings)?;
+    let record = bring_up(project, Code::Local, timings)?;
     let outcome = play(&record);
     if outcome.is_err() && !job::interrupted() {
         eprintln!("what each part of the stack wrote is under {}", project.shown(&project.local().join("logs")));
@@ -83,12 +84,13 @@ pub(crate) fn with_stack<T>(
     down.map(|_| played)
 }
 
-fn start_all(project: &Project, record: &mut Record, timings: &mut Timings) -> Result<()> {
+fn start_all(project: &Project, code: Code, record: &mut Record, timings: &mut Timings) -> Result<()> {
     let proofs = secrets::make()?;
     let (emulator_port, sandbox_port) = timings.measure("start", || start_services(project, record, &proofs))?;
     let guard_record = record.clone();
     let sandbox_url = ministack::endpoint(sandbox_port);
-    let wanted = Wanted { stack: STACK, sandbox_url: &sandbox_url, parameters: &[] };
+    let template = code.template(project);
+    let wanted = Wanted { stack: STACK, template: &template, sandbox_url: &sandbox_url, parameters: &[] };
     let deployed = timings.measure("deploy", || deploy::deploy(project, emulator_port, &wanted)).or_else(|error| {
         // A deploy that failed because the emulator died should say so first.
         ministack::guard(project, &guard_record)().map_err(|death| death.context(format!("{error:#}")))?;
@@ -100,7 +102,7 @@ fn start_all(project: &Project, record: &mut Record, timings: &mut Timings) -> R
         sandbox::set_targets(sandbox_port, file.get("webhooks").unwrap_or(&Value::Null))?;
         write_private(&project.local().join("stack.json"), &file)
     })?;
-    record.deployed = build::digest(project)?;
+    record.deployed = code.digest(project)?;
     record.save(project)
 }
 

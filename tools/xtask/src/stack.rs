@@ -1,5 +1,6 @@
 //! `up`, `down` and `status`: the local stack in the background.
 
+use crate::build::Code;
 use crate::ministack;
 use crate::processes::Record;
 use crate::progress::Timings;
@@ -38,15 +39,15 @@ pub(crate) fn health(project: &Project) -> Result<Health> {
     })
 }
 
-pub(crate) fn up(project: &Project) -> Result<u8> {
+pub(crate) fn up(project: &Project, code: Code) -> Result<u8> {
     if health(project)? == Health::Healthy {
         println!("The local stack is up already (`cargo xtask down` ends it).\n\n{}", urls(project)?);
         return Ok(0);
     }
     let _lock = Lock::take(project)?;
     let mut timings = Timings::default();
-    setup::prepare(project, &mut timings)?;
-    setup::bring_up(project, &mut timings)?;
+    setup::prepare(project, code, &mut timings)?;
+    setup::bring_up(project, code, &mut timings)?;
     println!("\nThe local stack is up; `cargo xtask down` ends it.\n\n{}", urls(project)?);
     println!("Where the time went:\n{}", timings.table());
     Ok(0)

@@ -1,5 +1,6 @@
 //! `test`: the unit tests, the ledger's contract, and the end-to-end suite on a local stack.
 
+use crate::build::Code;
 use crate::job::{Job, Watch};
 use crate::processes::Record;
 use crate::progress::Timings;
@@ -57,7 +58,7 @@ fn unit(project: &Project) -> Result<()> {
 
 fn end_to_end(project: &Project) -> Result<()> {
     let mut timings = Timings::default();
-    setup::prepare(project, &mut timings)?;
+    setup::prepare(project, Code::Local, &mut timings)?;
     // Compiled before anything is started, so that a stack never waits for a compiler.
     targets(project, &END_TO_END, &["--no-run"], UNIT_LIMIT, None)?;
     // The tests run the operator's command as a person does, and cargo builds no other package's binaries for them.

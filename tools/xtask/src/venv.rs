@@ -1,5 +1,5 @@
-//! The Python environments: the emulator's, the deployer's and the template check's. They stay apart because each pins a
-//! botocore of its own.
+//! The Python environments: the emulator's, the deployer's and the template check's, which stay apart because each pins a
+//! botocore of its own; and the compiler of what ships, which is large and needed by few.
 
 use crate::job::{self, Job};
 use crate::project::Project;
@@ -24,6 +24,8 @@ pub(crate) enum Venv {
     Sam,
     /// What searches the templates for insecure settings.
     Checkov,
+    /// Zig, by which cargo-lambda compiles C and links.
+    Zig,
 }
 
 impl Venv {
@@ -32,6 +34,7 @@ impl Venv {
             Self::Ministack => "ministack",
             Self::Sam => "sam",
             Self::Checkov => "checkov",
+            Self::Zig => "zig",
         }
     }
 
@@ -101,7 +104,7 @@ fn advice(tail: &str) -> &'static str {
     ]) {
         "pip did not reach its package index, or the index lacks a pinned version; check the network and `pip config list`"
     } else if any(&["no space left"]) {
-        "the disk is full; the environments need about 900 MB"
+        "the disk is full; the environments need about 1.4 GB"
     } else {
         "pip failed"
     }
