@@ -104,7 +104,9 @@ impl<L: Glass> Engine<'_, L> {
         let wanted = matches!(happens.effect, Effect::Own | Effect::Status(_) | Effect::Alike(_));
         let before = |parked_at: UnixMs| parked_at.plus_secs(2 * CLOCKS_APART_SECS) < past.started_at;
         let left_so = stored.parked_at.is_some_and(before);
-        if wanted && left_so && !self.world.chaos.struck(past.id) {
+        // One whose provider is stopped waits on the rescue queue.
+        let waits = self.world.was_stopped(happens.provider, past.started_at);
+        if wanted && left_so && !waits && !self.world.chaos.struck(past.id) {
             let what = format!("event {event} was delivered, and {} stays parked", happens.key);
             self.violated("a genuine delivery reopens", what);
         }
