@@ -99,7 +99,14 @@ impl Local {
         self.role_policy(function, "PutRolePolicy", Some(&document)).await
     }
 
-    /// Takes back what [`Local::deny`] did.
+    /// Lets a function's role do more, until [`Local::allow`].
+    pub async fn grant(&self, function: &str, actions: &[&str]) -> Outcome<()> {
+        let statement = json!({ "Effect": "Allow", "Action": actions, "Resource": "*" });
+        let document = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+        self.role_policy(function, "PutRolePolicy", Some(&document)).await
+    }
+
+    /// Takes back what [`Local::deny`] or [`Local::grant`] did.
     pub async fn allow(&self, function: &str) -> Outcome<()> {
         self.role_policy(function, "DeleteRolePolicy", None).await
     }

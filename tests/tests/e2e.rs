@@ -17,6 +17,8 @@ mod flood;
 mod fynapse;
 #[path = "e2e/operator.rs"]
 mod operator;
+#[path = "e2e/preflight.rs"]
+mod preflight;
 #[path = "e2e/runpayments.rs"]
 mod runpayments;
 #[path = "e2e/rightfoot.rs"]

@@ -16,6 +16,11 @@ impl Local {
     /// A function's role trusts the Lambda service alone, so for the moment of taking it on it trusts the stack's
     /// administrator, too.
     pub async fn clients_as(&self, function: &str) -> Outcome<Clients> {
+        Ok(Clients::new(&self.credentials_as(function).await?, &tls()))
+    }
+
+    /// The credentials that such clients have.
+    pub async fn credentials_as(&self, function: &str) -> Outcome<AwsEnv> {
         let arn = self.role_arn(function).await?;
         let trusting = |principals| {
             let statement = json!({ "Effect": "Allow", "Principal": principals, "Action": "sts:AssumeRole" });
@@ -52,21 +57,20 @@ impl Local {
         self.http.aws("iam", "POST", "/", &FORM, form.into_bytes()).await?.expect(200).map(drop)
     }
 
-    async fn assume(&self, arn: &str) -> Outcome<Clients> {
+    async fn assume(&self, arn: &str) -> Outcome<AwsEnv> {
         let form = format!("Action=AssumeRole&Version=2011-06-15&RoleSessionName=a-test&RoleArn={}", encoded(arn));
         let answered = self.http.aws("sts", "POST", "/", &FORM, form.into_bytes()).await?.expect(200)?.text();
         let field = |name: &str| {
             let value = answered.split(&format!("<{name}>")).nth(1).and_then(|rest| rest.split('<').next());
             value.map(str::to_string).ok_or_else(|| format!("the credentials lack {name}"))
         };
-        let aws = AwsEnv {
+        Ok(AwsEnv {
             region: self.stack.region.clone(),
             access_key_id: field("AccessKeyId")?,
             secret_access_key: Secret::new(field("SecretAccessKey")?),
             session_token: Some(Secret::new(field("SessionToken")?)),
             endpoint_url: Some(self.stack.endpoint.clone()),
-        };
-        Ok(Clients::new(&aws, &tls()))
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! main ─ run ───┐
 //!      ├ stack ─┴ setup: venv ─ build ─ sandbox ─ ministack ─ deploy ─ secrets
+//!      ├ preflight       (asks an AWS account what is in the way of a first deployment)
 //!      ├ package         (ship: builds the functions as they ship; then checks them and packs them with the template)
 //!      ├ hour            (brings the stack up for random hours)
 //!      ├ crash           (brings the stack up to break it under load)
@@ -34,6 +35,7 @@ mod job;
 mod measure;
 mod ministack;
 mod package;
+mod preflight;
 mod previous;
 mod proc_table;
 mod processes;
@@ -97,6 +99,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t = ship::Arch::Arm64)]
         arch: ship::Arch,
     },
+    /// Look at an AWS account before the first deployment: limits, rights, what is in the way. Changes nothing
+    Preflight(preflight::Account),
     /// A second stack on the emulator of the stack that is up, to delete and to make again
     Second {
         #[command(subcommand)]
@@ -152,6 +156,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Down => stack::down(&project),
         Command::Status => stack::status(&project),
         Command::Restart => ministack::restart(&project),
+        Command::Preflight(account) => preflight::run(&project, &account),
         Command::Second { act } => second::run(&project, &act),
         Command::Package { arch } => package::run(&project, arch),
         Command::Test { suite } => test::run(&project, suite),
