@@ -9,7 +9,10 @@ use super::Outcome;
 
 /// Everything an outside client needs to drive the local stack.
 #[derive(Clone, Debug, Deserialize)]
-#[expect(missing_docs, reason = "each field is the key of the same name in stack.json, which the README lists")]
+#[expect(
+    missing_docs,
+    reason = "each field is the key of the same name in stack.json, which docs/local-stack.md lists"
+)]
 pub struct Stack {
     pub endpoint: String,
     pub region: String,

@@ -28,7 +28,7 @@ impl Document {
     /// Reads a document that the functions can read too. No error quotes it.
     pub(crate) fn parse(document: &Secret) -> anyhow::Result<Self> {
         ProviderSecrets::parse(document.reveal())?;
-        let unusable = "the secret document is not usable: see the README for its shape";
+        let unusable = "the secret document is not usable: see docs/deploy.md for its shape";
         let mut fields: Fields = serde_json::from_str(document.reveal()).ok().context(unusable)?;
         let signing_secrets = match fields.remove(SIGNING_SECRETS) {
             Some(list) => serde_json::from_str(list.get()).ok().context(unusable)?,

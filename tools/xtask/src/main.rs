@@ -16,7 +16,7 @@
 //!      ├ fuzz            (builds and runs the fuzz targets)
 //!      ├ bench, cost     (ship: builds the functions as they ship; measures them; what a million events cost)
 //!      ├ test            (brings the stack up for the end-to-end suite)
-//!      └ check           fmt clippy doc layering inventory abilities profile template supply-chain
+//!      └ check           fmt clippy doc layering inventory abilities threats links profile template supply-chain
 //! ```
 //!
 //! Every child runs in a process group of its own, under a time limit, so that nothing hangs and nothing is left

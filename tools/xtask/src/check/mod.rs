@@ -4,6 +4,7 @@ mod abilities;
 mod advisories;
 mod inventory;
 mod layering;
+mod links;
 mod profile;
 mod source;
 mod supply_chain;
@@ -29,6 +30,8 @@ pub(crate) enum Part {
     Abilities,
     /// Every test that SECURITY.md names exists
     Threats,
+    /// Every link of a document leads somewhere
+    Links,
     /// What ships unwinds when it panics, as what is tested does
     Profile,
     /// Dependencies come from where they should, under licences we accept; advisories; the actions of CI
@@ -73,6 +76,7 @@ fn one(project: &Project, part: Part) -> Result<()> {
         Part::Inventory => inventory::check(&project.root),
         Part::Abilities => abilities::check(&project.root),
         Part::Threats => threats::check(&project.root),
+        Part::Links => links::check(project),
         Part::Profile => profile::check(&project.root),
         Part::Template => template::check(project),
         Part::SupplyChain => supply_chain::check(project),
