@@ -295,9 +295,10 @@ fn what_is_not_handled_is_counted_and_kept() {
     assert_eq!(town.inbox.meter.total(Metric::DeliveriesUnreadable), 3);
     assert_eq!(town.inbox.meter.total(Metric::EntriesParked), 2);
     // What came is told once, what waits at each run.
-    for _ in 0..3 {
-        town.pass_minutes(1);
+    for counted in 1..4 {
+        town.pass_minutes(5);
         assert_eq!(town.inbox.meter.last(Metric::EntriesWaiting), Some(2));
+        assert_eq!(town.inbox.meter.total(Metric::EntriesWaiting), 2 * counted, "once in five minutes");
     }
 }
 

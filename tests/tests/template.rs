@@ -139,7 +139,9 @@ fn what_should_never_happen_is_alarmed_on_at_any_rate() {
 fn what_waits_for_a_person_is_told_while_it_waits() {
     let block = block("ParkedAlarm");
     assert_eq!(value(&block, "MetricName"), Some(Metric::EntriesWaiting.name()));
-    for (name, expected) in [("Statistic", "Maximum"), ("Threshold", "1"), ("EvaluationPeriods", "1")] {
+    for (name, expected) in
+        [("Statistic", "Maximum"), ("Period", "600"), ("Threshold", "1"), ("EvaluationPeriods", "1")]
+    {
         assert_eq!(value(&block, name), Some(expected));
     }
 }

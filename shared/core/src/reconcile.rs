@@ -31,6 +31,8 @@ use crate::settings::Timing;
 use crate::time::UnixMs;
 use crate::work::{MAX_ATTEMPTS, park, stopped};
 
+/// How often what waits for a person is counted. It is a read for each shard, also when nothing waits.
+const COUNT_EVERY_MINUTES: i64 = 5;
 /// Debts of each provider taken up in one run, evenly from its shards: 500 from each of all 64, more from each where
 /// several runs share them out. What is more comes next minute.
 pub const MAX_DEBTS_PER_RUN: usize = 32_000;
@@ -198,7 +200,9 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         }
         inbox.meter().count(Metric::DebtsDue, None, report.due as u64);
         inbox.meter().count(Metric::OldestDebtSecs, None, report.oldest_secs);
-        self.count_waiting(run).await;
+        if started.secs() / 60 % COUNT_EVERY_MINUTES == 0 {
+            self.count_waiting(run).await;
+        }
         inbox.meter().count(Metric::CircuitsOpen, None, self.open_circuits().await);
         inbox.meter().count(Metric::ReconcilerRuns, None, 1);
         Ok(report)
