@@ -57,7 +57,7 @@ fn links(text: &str) -> Vec<&str> {
 fn fault(documents: &BTreeMap<PathBuf, String>, from: &Path, folder: &Path, link: &str) -> Option<String> {
     let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
     let path = if file.is_empty() { from.to_path_buf() } else { plain(&folder.join(file)) };
-    if !path.exists() {
+    if !documents.contains_key(&path) && !path.exists() {
         return Some("there is no such file".into());
     }
     let (heading, text) = (heading?, documents.get(&path)?);
