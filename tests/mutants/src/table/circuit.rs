@@ -47,45 +47,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
-        name: "one-bad-id-opens-it",
-        story: "Requests that bring no answer open the circuit, although another one of the same endpoint is answered.",
-        edits: &[Edit {
-            file: CALL,
-            find: "if is_there {
-                let endpoint",
-            replace: "if is_there && !MUTANT {
-                let endpoint",
-        }],
-    },
-    Mutant {
-        name: "stopped-spends-attempts",
-        story: "What is owed to a provider that a setting stops is tried in vain until it is given to a person.",
-        edits: &[Edit {
-            file: "shared/core/src/work.rs",
-            find: "let postponed = Postponed { due_at, reason, attempt: Attempt::NotMade(made), progress };
-    inbox.ledger().postpone(&entry.key",
-            replace: "let attempt = if MUTANT { Attempt::NotMade(made + 1) } else { Attempt::NotMade(made) };
-    let postponed = Postponed { due_at, reason, attempt, progress };
-    inbox.ledger().postpone(&entry.key",
-        }],
-    },
-    Mutant {
-        name: "stopped-expires",
-        story: "What is waited for of a provider that a setting stops is taken for never come.",
-        edits: &[Edit {
-            file: "shared/core/src/expect.rs",
-            find: "return self.delay(id, expectation, seen_due_at, due_at, expectation.polls).await;
-        }
-        let Some(provider)",
-            replace: "if MUTANT && now >= expectation.deadline {
-                return self.give_up(id, expectation, expectation.found).await;
-            }
-            return self.delay(id, expectation, seen_due_at, due_at, expectation.polls).await;
-        }
-        let Some(provider)",
-        }],
-    },
-    Mutant {
         name: "outage-counts-as-failure",
         story: "Work that could not be asked for counts as a failed attempt, so that an outage parks what waits for its end.",
         edits: &[Edit {
