@@ -207,7 +207,12 @@ pub fn due_shard(key: &ItemKey) -> String {
 
 /// The partition of the `due` index for rows that wait for a person.
 pub fn parked_shard(key: &ItemKey) -> String {
-    format!("parked#{}", due_shard(key))
+    parked_shard_name(key.shard(DUE_SHARDS))
+}
+
+/// A shard's part of the index for what waits for a person.
+pub fn parked_shard_name(shard: u8) -> String {
+    format!("parked#{}", shard_name(shard))
 }
 
 /// The name of a shard of the `due` index.

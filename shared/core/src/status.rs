@@ -182,7 +182,8 @@ async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, Sto
             }
         };
         if ledger.move_status(&moved.subject, held, &next).await? {
-            return Ok(order == Order::After && next.status == moved.status);
+            let is_current = next.status == moved.status && next.occurred_at == moved.occurred_at;
+            return Ok(order == Order::After && is_current);
         }
     }
     Err(StoreError::Unavailable("too many entries move the same subject's status at once"))

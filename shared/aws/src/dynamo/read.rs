@@ -2,7 +2,7 @@
 //! be, so nothing is decided by what an index says.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use hookledger_core::debt::shard_name;
+use hookledger_core::debt::parked_shard_name;
 use hookledger_core::identity::ItemKey;
 use hookledger_core::ports::StoreError;
 
@@ -50,7 +50,7 @@ pub(crate) fn query(table: &Table, condition: &str) -> QueryFluentBuilder {
 pub(crate) fn parked(table: &Table, shard: u8) -> QueryFluentBuilder {
     query(table, "#due_shard = :shard")
         .index_name(DUE_INDEX)
-        .expression_attribute_values(":shard", s(format!("parked#{}", shard_name(shard))))
+        .expression_attribute_values(":shard", s(parked_shard_name(shard)))
 }
 
 /// Walks a query until `limit` items or its end.
