@@ -34,6 +34,8 @@ mod fynapse;
 mod ids;
 #[path = "flows/operations.rs"]
 mod operations;
+#[path = "flows/owners.rs"]
+mod owners;
 #[path = "flows/rules.rs"]
 mod rules;
 #[path = "flows/runpayments.rs"]

@@ -58,6 +58,7 @@ mod pages;
 mod status;
 mod detail;
 pub mod work;
+mod tell;
 
 // What is owed gets paid.
 pub mod debt;

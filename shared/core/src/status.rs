@@ -2,11 +2,12 @@
 //!
 //! A status change may be pushed (with an idempotency key and its own time) and may be seen in a list (with neither).
 //! The effect of both is one *fact*: the `n`th time that this subject got this status. Whoever writes the fact's row
-//! owns the effect and publishes it; the other finds it there and settles as known. The current status is folded from
+//! owns the effect and publishes it; the other finds it there and settles as known, once the owner has told it. The current status is folded from
 //! the facts: it only ever moves forward in event time, and at equal times to the later status of the provider's order.
 
 use crate::debt::{Fact, HeldBack, Status};
 use crate::entry::{Entry, Origin};
+use crate::identity::ItemKey;
 use crate::ports::{Clock, Inbox, Ledger, StoreError};
 use crate::providers::{Once, Outcome, StatusMove};
 use crate::time::CLOCK_SKEW_SECS;
@@ -24,8 +25,29 @@ pub(crate) enum Effect {
         /// For a status: whether it became the current one, or came too late for that.
         applied: Option<bool>,
     },
-    /// Another entry's, which has published it or will.
-    Another,
+    /// Other entries took it first, and each tells its own: unless it never got so far.
+    Others(Vec<Owned>),
+}
+
+/// An effect that another entry took first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owned {
+    /// The entry that owns it.
+    pub owner: ItemKey,
+    /// The stable id of what is published.
+    pub id: String,
+    /// For a status: the move that the owner makes, or made.
+    moved: Option<StatusMove>,
+}
+
+impl Owned {
+    /// For a status: whether it is the current one, or came too late for that. Makes the move, if its owner never did.
+    pub(crate) async fn applied(&self, inbox: &impl Inbox) -> Result<Option<bool>, StoreError> {
+        match &self.moved {
+            Some(moved) => move_status(inbox, moved).await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 /// Takes the effect of an entry's work. Without a status, and where nothing else is said, the entry's own identity is its
@@ -37,16 +59,19 @@ pub(crate) async fn take_effect(inbox: &impl Inbox, entry: &Entry, outcome: &Out
     let Some(moved) = &outcome.status else {
         return Ok(Effect::Own { id: entry.key.stable_id(), applied: None });
     };
-    let Some(fact) = take_fact(inbox, entry, moved).await? else {
-        // What a list has shown may be a status that the subject came back to, and this push the one that says when. What
-        // happened before that, and comes after it, must not move the status any more.
-        if moved.n.is_none() {
-            move_status(inbox, moved).await?;
-        }
-        return Ok(Effect::Another);
-    };
-    let applied = move_status(inbox, moved).await?;
-    Ok(Effect::Own { id: moved.subject.item(Fact::sk(&fact.status, fact.n)).stable_id(), applied: Some(applied) })
+    let (fact, is_own) = take_fact(inbox, entry, moved).await?;
+    let id = moved.subject.item(Fact::sk(&fact.status, fact.n)).stable_id();
+    if is_own {
+        return Ok(Effect::Own { id, applied: Some(move_status(inbox, moved).await?) });
+    }
+    // What a list has shown may be a status that the subject came back to, and this push the one that says when. What
+    // happened before that, and comes after it, must not move the status any more.
+    if moved.n.is_none() {
+        move_status(inbox, moved).await?;
+    }
+    let n = (fact.origin == Origin::Poll).then_some(fact.n);
+    let of_owner = StatusMove { occurred_at: fact.occurred_at, n, ..moved.clone() };
+    Ok(Effect::Others(vec![Owned { owner: fact.owner, id, moved: Some(of_owner) }]))
 }
 
 /// Takes an effect that a subject has so many times. The fact of each is its first entry's, which publishes it as itself.
@@ -69,7 +94,9 @@ async fn take_once(inbox: &impl Inbox, entry: &Entry, once: &Once) -> Result<Eff
             return Ok(Effect::Own { id: entry.key.stable_id(), applied: None });
         }
         if n > once.times {
-            return Ok(Effect::Another);
+            let owners = facts.into_iter().filter(|fact| fact.status == once.name).map(|fact| fact.owner);
+            let owned = |owner: ItemKey| Owned { id: owner.stable_id(), owner, moved: None };
+            return Ok(Effect::Others(owners.map(owned).collect()));
         }
     }
     Err(StoreError::Unavailable("too many entries write the same subject's facts at once"))
@@ -81,28 +108,29 @@ enum Decision {
     /// The fact is this entry's own, from an earlier attempt.
     Mine(Fact),
     /// Another entry's fact says the same, and this entry is known to say so.
-    Known,
+    Known(Fact),
     /// Another entry's polled fact says the same: claim the match.
-    Match(u32),
+    Match(Fact),
     /// It is a new fact.
     Put(Fact),
 }
 
-async fn take_fact(inbox: &impl Inbox, entry: &Entry, moved: &StatusMove) -> Result<Option<Fact>, StoreError> {
+/// The fact that the entry's effect is, and whether it is the entry's own.
+async fn take_fact(inbox: &impl Inbox, entry: &Entry, moved: &StatusMove) -> Result<(Fact, bool), StoreError> {
     let ledger = inbox.ledger();
     for _ in 0..MAX_RACES {
         let facts = ledger.facts(&moved.subject).await?;
         match decide(&facts, entry, moved) {
-            Decision::Mine(fact) => return Ok(Some(fact)),
-            Decision::Known => return Ok(None),
-            Decision::Match(n) => {
-                if ledger.match_fact(&moved.subject, &moved.status, n, &entry.key).await? {
-                    return Ok(None);
+            Decision::Mine(fact) => return Ok((fact, true)),
+            Decision::Known(fact) => return Ok((fact, false)),
+            Decision::Match(fact) => {
+                if ledger.match_fact(&moved.subject, &moved.status, fact.n, &entry.key).await? {
+                    return Ok((fact, false));
                 }
             }
             Decision::Put(fact) => {
                 if ledger.put_fact(&moved.subject, &fact).await? {
-                    return Ok(Some(fact));
+                    return Ok((fact, true));
                 }
             }
         }
@@ -114,20 +142,22 @@ fn decide(facts: &[Fact], entry: &Entry, moved: &StatusMove) -> Decision {
     if let Some(own) = facts.iter().find(|fact| fact.owner == entry.key) {
         return Decision::Mine(own.clone());
     }
-    if facts.iter().any(|fact| fact.matched_by.as_ref() == Some(&entry.key)) {
-        return Decision::Known;
+    if let Some(matched) = facts.iter().find(|fact| fact.matched_by.as_ref() == Some(&entry.key)) {
+        return Decision::Known(matched.clone());
     }
     let same = || facts.iter().filter(|fact| fact.status == moved.status);
     let n = match moved.n {
         // A listing's row was admitted as the nth; if that is there by now, a push was faster.
-        Some(n) if same().any(|fact| fact.n == n) => return Decision::Known,
-        Some(n) => n,
+        Some(n) => match same().find(|fact| fact.n == n) {
+            Some(known) => return Decision::Known(known.clone()),
+            None => n,
+        },
         None => {
             let matching = same().find(|fact| {
                 fact.origin == Origin::Poll && fact.matched_by.is_none() && !left_between(facts, fact, moved)
             });
             if let Some(matching) = matching {
-                return Decision::Match(matching.n);
+                return Decision::Match(matching.clone());
             }
             same().map(|fact| fact.n).max().unwrap_or(0).saturating_add(1)
         }
@@ -275,9 +305,9 @@ mod tests {
     #[test]
     fn a_push_and_a_listed_row_are_one_fact() {
         let polled = [fact("live", 1, Origin::Poll, 100)];
-        assert_eq!(decide(&polled, &pushed(), &moved("live", 90, None)), Decision::Match(1));
+        assert_eq!(decide(&polled, &pushed(), &moved("live", 90, None)), Decision::Match(polled[0].clone()));
         let known = [fact("live", 1, Origin::Push, 90)];
-        assert_eq!(decide(&known, &pushed(), &moved("live", 100, Some(1))), Decision::Known);
+        assert_eq!(decide(&known, &pushed(), &moved("live", 100, Some(1))), Decision::Known(known[0].clone()));
         assert_eq!(put_n(decide(&[], &pushed(), &moved("live", 90, None))), Some(1));
     }
 
@@ -293,7 +323,7 @@ mod tests {
         assert_eq!(put_n(decide(&left, &pushed(), &moved("live", 90_000, None))), Some(2));
         // Looked at by a clock that was four seconds behind: it became live after `boarded`, and once.
         let slow = [fact("live", 1, Origin::Poll, 1_000), fact("boarded", 1, Origin::Push, 4_000)];
-        assert_eq!(decide(&slow, &pushed(), &moved("live", 4_500, None)), Decision::Match(1));
+        assert_eq!(decide(&slow, &pushed(), &moved("live", 4_500, None)), Decision::Match(slow[0].clone()));
     }
 
     #[test]
@@ -303,7 +333,7 @@ mod tests {
         assert_eq!(decide(&[own.clone()], &pushed(), &moved("live", 50, None)), Decision::Mine(own));
         let mut matched = fact("live", 1, Origin::Poll, 50);
         matched.matched_by = Some(pushed().key);
-        assert_eq!(decide(&[matched], &pushed(), &moved("live", 50, None)), Decision::Known);
+        assert_eq!(decide(&[matched.clone()], &pushed(), &moved("live", 50, None)), Decision::Known(matched));
     }
 
     #[test]

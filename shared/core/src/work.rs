@@ -20,8 +20,8 @@ use crate::audit::{ARRIVED, is_loss};
 use crate::call::Called;
 use crate::circuit::MAX_SPARED_SECS;
 use crate::delivery::Verified;
-use crate::detail::{detail, foreign_part, is_in_its_providers_partition};
-use crate::entry::{Announcement, Entry, Progress, Snapshot, State};
+use crate::detail::is_in_its_providers_partition;
+use crate::entry::{Entry, Progress, Snapshot, State};
 use crate::expect::{Asker, delay_until};
 use crate::identity::{ItemKey, ProviderId};
 use crate::job::{Job, JobDebt, RescuedDelivery};
@@ -33,7 +33,6 @@ use crate::providers::{Ask, Asked, Found, Outcome, Provider, Step};
 use crate::receive::{self, UNREADABLE, Unproved};
 use crate::schedule::MIN_BACKOFF_MS;
 use crate::settings::SettingError;
-use crate::status::{Effect, take_effect};
 use crate::time::UnixMs;
 
 /// How often work is tried before it is given to a person. Waiting for the provider does not count.
@@ -58,7 +57,7 @@ pub struct Worker<'a, I, A, P, S> {
 }
 
 /// Why an entry stays unsettled, short of a failing store.
-enum Unsettled {
+pub(crate) enum Unsettled {
     NotYet(Cow<'static, str>),
     /// It can't be asked before then: the provider's circuit is open, or its quota is used up.
     Unasked {
@@ -307,45 +306,12 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         }
     }
 
-    /// The results are there: take the effect, publish, settle.
-    async fn finish(
+    pub(crate) async fn settle(
         &self,
         provider: &dyn Provider,
         entry: &Entry,
-        outcome: Outcome,
-    ) -> Result<Option<Unsettled>, StoreError> {
-        let ledger = self.asker.inbox.ledger();
-        let effect = take_effect(self.asker.inbox, entry, &outcome).await?;
-        let Effect::Own { id, applied } = effect else {
-            self.settle(provider, entry, Some("another entry brought this effect already")).await?;
-            return Ok(None);
-        };
-        let detail = detail(provider.id(), entry, &outcome, &id, applied);
-        // What a second asking might answer differently is fixed before anybody hears of it.
-        let detail = match &entry.frozen {
-            Some(frozen) => frozen.clone(),
-            None if outcome.pulled || outcome.status.is_some() => ledger.freeze(&entry.key, &detail).await?,
-            None => detail,
-        };
-        // Frozen by an earlier attempt, or by somebody who may write the row and nothing else.
-        if let Some(part) = foreign_part(&detail, provider.id(), entry, &id) {
-            return Ok(Some(Unsettled::Hopeless(format!(
-                "the frozen detail is not this entry's own: look at its {part}"
-            ))));
-        }
-        let announcement = Announcement {
-            source: format!("hookledger.{}", provider.id()),
-            detail_type: entry.event_type.clone(),
-            detail,
-        };
-        if let Err(error) = self.publisher.publish(&announcement).await {
-            return Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None }));
-        }
-        self.settle(provider, entry, None).await?;
-        Ok(None)
-    }
-
-    async fn settle(&self, provider: &dyn Provider, entry: &Entry, reason: Option<&str>) -> Result<(), StoreError> {
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
         let inbox = self.asker.inbox;
         let at = inbox.clock().now();
         let expires_at = at.plus_secs(inbox.timing().retention_secs());

@@ -3,6 +3,7 @@
 use crate::{Edit, Mutant};
 
 const WORK: &str = "shared/core/src/work.rs";
+const TELL: &str = "shared/core/src/tell.rs";
 const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -10,32 +11,73 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "settled-before-published",
         story: "The entry is settled first and published then, so a kill in between is never made good.",
         edits: &[Edit {
-            file: WORK,
-            find: "if let Err(error) = self.publisher.publish(&announcement).await {",
+            file: TELL,
+            find: "match self.publisher.publish(&announcement).await {",
             replace: "if MUTANT {
             self.settle(provider, entry, None).await?;
         }
-        if let Err(error) = self.publisher.publish(&announcement).await {",
+        match self.publisher.publish(&announcement).await {",
         }],
     },
     Mutant {
         name: "publish-failure-ignored",
         story: "What the bus did not take is settled as if it had.",
         edits: &[Edit {
-            file: WORK,
-            find: "return Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None }));",
-            replace: "if !MUTANT {
-                return Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None }));
-            }",
+            file: TELL,
+            find: "Err(error) => Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None })),",
+            replace: "Err(_) if MUTANT => Ok(None),
+            Err(error) => Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None })),",
         }],
     },
     Mutant {
         name: "detail-not-frozen",
         story: "The published detail is made anew at every attempt, so one id goes out with two contents.",
         edits: &[Edit {
-            file: WORK,
+            file: TELL,
             find: "None if outcome.pulled || outcome.status.is_some() =>",
             replace: "None if !MUTANT && (outcome.pulled || outcome.status.is_some()) =>",
+        }],
+    },
+    Mutant {
+        name: "promise-is-enough",
+        story: "What another entry took first is settled as known, though that one never told of it.",
+        edits: &[Edit {
+            file: TELL,
+            find: "if owner.state == State::Done {",
+            replace: "if MUTANT || owner.state == State::Done {",
+        }],
+    },
+    Mutant {
+        name: "stopped-is-given-up",
+        story: "The work for a provider that a mistake in a setting stops is given to a person, entry by entry.",
+        edits: &[Edit {
+            file: WORK,
+            find: "if let Some((id, error)) = self.asker.providers.stopped(&entry.provider) {",
+            replace: "if let Some((id, error)) = self.asker.providers.stopped(&entry.provider).filter(|_| !MUTANT) {",
+        }],
+    },
+    Mutant {
+        name: "stopped-answers-thank-you",
+        story: "A delivery to a provider that is stopped is answered as if it were kept.",
+        edits: &[Edit {
+            file: "shared/core/src/receive.rs",
+            find: "    inbox.meter().count(Metric::Unconfigured, Some(definition.id), 1);",
+            replace: "    inbox.meter().count(Metric::Unconfigured, Some(definition.id), 1);
+    if MUTANT {
+        return Answer::received(definition.answers.received);
+    }",
+        }],
+    },
+    Mutant {
+        name: "stopped-ends-its-polls",
+        story: "What is asked of a provider expires while a mistake in a setting stops it.",
+        edits: &[Edit {
+            file: "shared/core/src/expect.rs",
+            find: "let due_at = now.plus_secs(inbox.timing().circuit.cap_secs);",
+            replace: "let due_at = now.plus_secs(inbox.timing().circuit.cap_secs);
+            if MUTANT {
+                end(inbox, key, ExpectationState::Expired).await?;
+            }",
         }],
     },
     Mutant {

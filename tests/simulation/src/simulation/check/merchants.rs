@@ -49,6 +49,11 @@ impl<L: Glass> Check<'_, L> {
                 if self.state(&entry) == Some(State::Done) && times != 1 {
                     found.push(("one effect once", format!("{subject} became {status} by {entry}, in {times} facts")));
                 }
+                // Whoever owns the fact, and whatever became of it.
+                let untold = |fact: &&&Fact| says(fact) && !self.published.iter().any(|told| told.entry == fact.owner);
+                if self.state(&entry) == Some(State::Done) && facts.iter().any(|fact| untold(&fact)) {
+                    found.push(("what is done was published", format!("{subject} became {status} by {entry}")));
+                }
             }
         }
         self.violations.extend(found);

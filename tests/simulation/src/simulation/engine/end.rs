@@ -1,6 +1,7 @@
 //! What an invocation's end means to whoever waits for it, and the invariants that must hold at that very moment.
 
 use hookledger_core::debt::Expectation;
+use hookledger_core::entry::Refused;
 use hookledger_core::receive::Answer;
 use hookledger_core::time::UnixMs;
 
@@ -85,8 +86,10 @@ impl<L: Glass> Engine<'_, L> {
         let named = batches.iter().find(|batch| happens.key.pk.ends_with(&format!("#{}", batch.id)));
         // An attacker may have filled its minute of the quarantine: then its provider comes again.
         let is_kept = || {
-            let body = happens.body.as_bytes();
-            !self.world.mood.attacked || self.world.memory().refusals().iter().any(|kept| kept.body == body)
+            // By this delivery: an earlier one may have been kept and not known it.
+            let since = past.started_at.minus_secs(2 * CLOCKS_APART_SECS);
+            let by_it = |kept: &Refused| kept.body == happens.body.as_bytes() && kept.at >= since;
+            !self.world.mood.attacked || self.world.memory().refusals().iter().any(by_it)
         };
         let Some(batch) = named.filter(|_| self.was_well(past, happens.provider) && is_kept()) else { return };
         let asked = |expectation: &Expectation| expectation.reference == batch.id;
