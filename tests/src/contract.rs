@@ -21,11 +21,11 @@ mod inspect;
 
 use std::collections::BTreeMap;
 
-use hookledger_core::debt::DueKey;
-use hookledger_core::entry::Refused;
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::debt::DueKey;
+use hookledger_core::model::entry::Refused;
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Ledger, Quarantine};
-use hookledger_core::time::UnixMs;
 
 /// A ledger that shows what no flow reads, so no port offers it: what people and applications see, and what expires.
 pub trait Inspect: Ledger + Quarantine {

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::identity::ItemKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

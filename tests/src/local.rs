@@ -16,12 +16,12 @@ use std::time::{Duration, Instant};
 use hookledger_aws::clients::Clients;
 use hookledger_aws::dynamo::DynamoLedger;
 use hookledger_aws::env::AwsEnv;
-use hookledger_core::debt::{Expectation, Status};
-use hookledger_core::entry::{Entry, State};
-use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::model::debt::{Expectation, Status};
+use hookledger_core::model::entry::{Entry, State};
+use hookledger_core::model::identity::{ItemKey, Subject};
+use hookledger_core::model::secret::Secret;
 use hookledger_core::ports::{Ledger, Quarantine};
 use hookledger_core::providers::ALL;
-use hookledger_core::secret::Secret;
 use serde_json::{Value, json};
 
 use crate::dynamo::tls;

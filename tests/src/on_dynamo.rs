@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::Client;
 use hookledger_aws::dynamo::DynamoLedger;
+use hookledger_core::model::settings::Timing;
 use hookledger_core::ports::Inbox;
-use hookledger_core::settings::Timing;
 
 use crate::dynamo::{RETENTION_DAYS, TABLE};
 use crate::memory::{FixedClock, MemoryQueue, RecordingMeter};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use hookledger_core::entry::Event;
+use hookledger_core::model::entry::Event;
 use hookledger_core::ports::Clock;
 
 use crate::town::Town;

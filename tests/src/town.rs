@@ -1,19 +1,19 @@
 //! A memory world with all four providers set up in it, and short words for what the flow tests do there.
 
 use hmac::{Hmac, KeyInit, Mac};
-use hookledger_core::call::Circuits;
-use hookledger_core::debt::DUE_SHARDS;
-use hookledger_core::delivery::Delivery;
-use hookledger_core::entry::Entry;
-use hookledger_core::expect::Asker;
-use hookledger_core::identity::{ItemKey, ProviderId};
-use hookledger_core::job::Job;
+use hookledger_core::flows::call::Circuits;
+use hookledger_core::flows::expect::Asker;
+use hookledger_core::flows::receive::{Answer, receive};
+use hookledger_core::flows::reconcile::{Report, Run};
+use hookledger_core::flows::work::Worker;
+use hookledger_core::model::debt::DUE_SHARDS;
+use hookledger_core::model::delivery::Delivery;
+use hookledger_core::model::entry::Entry;
+use hookledger_core::model::identity::{ItemKey, ProviderId};
+use hookledger_core::model::job::Job;
+use hookledger_core::model::secret::{ProviderSecrets, Secret};
 use hookledger_core::ports::{Clock, Secrets, StoreError};
 use hookledger_core::providers::{Provider, Providers};
-use hookledger_core::receive::{Answer, receive};
-use hookledger_core::reconcile::{Report, Run};
-use hookledger_core::secret::{ProviderSecrets, Secret};
-use hookledger_core::work::Worker;
 use sha2::Sha256;
 
 use crate::memory::{MemoryInbox, MemorySecrets, RecordingPublisher, ScriptedApi, run};

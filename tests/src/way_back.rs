@@ -15,7 +15,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use hookledger_core::entry::State;
+use hookledger_core::model::entry::State;
 use serde_json::json;
 
 use crate::crash::identical::event;

@@ -34,9 +34,9 @@ mod malformed;
 #[path = "e2e/routes.rs"]
 mod routes;
 
-use hookledger_core::entry::State;
-use hookledger_core::identity::{Identity, ProviderId, Subject};
-use hookledger_core::job::Job;
+use hookledger_core::model::entry::State;
+use hookledger_core::model::identity::{Identity, ProviderId, Subject};
+use hookledger_core::model::job::Job;
 use hookledger_tests::local::until;
 use hookledger_tests::samples::event_of;
 use hookledger_tests::story::{Scene, play};
@@ -152,7 +152,7 @@ async fn what_cannot_be_read_waits_for_a_person() {
     }
     let provider = ProviderId("runpayments");
     let now = hookledger_core::ports::Clock::now(&hookledger_aws::telemetry::SystemClock::new());
-    let digest = hookledger_core::identity::digest_hex(&body);
+    let digest = hookledger_core::model::identity::digest_hex(&body);
     let key = Subject::unreadable(provider, &now.day()).item(Identity::new(&["sha256", &digest]).as_str());
     let (entry, kept) = hookledger_core::ports::Ledger::entry(&local.ledger, &key).await.unwrap().unwrap();
     assert_eq!((entry.state, kept), (State::Parked, body));

@@ -3,14 +3,14 @@
 #[path = "flows/rightfoot.rs"]
 mod rightfoot;
 
-use hookledger_core::api::{ApiError, ApiResponse};
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::entry::{Origin, State};
-use hookledger_core::expect;
-use hookledger_core::job::Job;
+use hookledger_core::flows::expect;
+use hookledger_core::flows::receive::receive;
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::job::Job;
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
+use hookledger_core::model::secret::Secret;
 use hookledger_core::ports::{Clock, Ledger, Metric, ReopenedBy};
-use hookledger_core::receive::receive;
-use hookledger_core::secret::Secret;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 
@@ -743,7 +743,7 @@ fn a_deep_queue_is_not_made_deeper() {
     let town = Town::new();
     town.inbox.queue.faults.next(Side::Before, 1);
     town.deliver("runpayments", &transaction("k"));
-    for _ in 0..=hookledger_core::reconcile::MAX_QUEUE_DEPTH {
+    for _ in 0..=hookledger_core::flows::reconcile::MAX_QUEUE_DEPTH {
         town.inbox.queue.push_for("runpayments", "x", 0);
     }
     town.inbox.clock.advance_secs(300);

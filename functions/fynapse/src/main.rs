@@ -1,4 +1,4 @@
-//! The receiver of Fynapse's webhooks. All about the provider stands in `shared/core/src/providers/fynapse.rs`.
+//! The receiver of Fynapse's webhooks. All about the provider stands in `shared/core/src/providers/fynapse/mod.rs`.
 
 use hookledger_aws::lambda_runtime::Error;
 use hookledger_aws::serve;

@@ -1,4 +1,4 @@
-//! The receiver of Rightfoot's webhooks. All about the provider stands in `shared/core/src/providers/rightfoot.rs`.
+//! The receiver of Rightfoot's webhooks. All about the provider stands in `shared/core/src/providers/rightfoot/mod.rs`.
 
 use hookledger_aws::lambda_runtime::Error;
 use hookledger_aws::serve;

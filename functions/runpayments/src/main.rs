@@ -1,5 +1,5 @@
 //! The receiver of Run Payments' webhooks. All about the provider stands in
-//! `shared/core/src/providers/runpayments.rs`.
+//! `shared/core/src/providers/runpayments/mod.rs`.
 
 use hookledger_aws::lambda_runtime::Error;
 use hookledger_aws::serve;

@@ -1,4 +1,4 @@
-//! Does the work that admitted events call for. The flow is `shared/core/src/work.rs`.
+//! Does the work that admitted events call for. The flow is `shared/core/src/flows/work.rs`.
 
 use hookledger_aws::lambda_runtime::Error;
 use hookledger_aws::serve;

@@ -2,7 +2,7 @@
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use hookledger_core::entry::Announcement;
+use hookledger_core::model::entry::Announcement;
 use hookledger_core::ports::{PublishError, Publisher};
 
 use crate::clients;

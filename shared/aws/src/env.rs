@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_core::identity::ProviderId;
-use hookledger_core::secret::Secret;
-use hookledger_core::settings::{self, SettingError, Timing};
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::secret::Secret;
+use hookledger_core::model::settings::{self, SettingError, Timing};
 
 use crate::dynamo::Recent;
 use crate::tls::{self, Tls, TlsError};

@@ -14,12 +14,12 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hookledger_core::delivery::Delivery;
-use hookledger_core::identity::ProviderId;
+use hookledger_core::flows::receive::Answer;
+use hookledger_core::model::delivery::Delivery;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::secret::Secret;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::providers::ALL;
-use hookledger_core::receive::Answer;
-use hookledger_core::secret::Secret;
-use hookledger_core::time::UnixMs;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -240,7 +240,7 @@ mod tests {
         let request = parse(&event(json!({ "body": "{\"a\":1}" }))).unwrap();
         assert!(!format!("{request:?}").contains("t-1"));
         let delivery = request.into_delivery(ProviderId("finbox"), true, UnixMs(5)).unwrap();
-        assert_eq!(delivery.digest(), hookledger_core::identity::digest_hex(b"{\"a\":1}"));
+        assert_eq!(delivery.digest(), hookledger_core::model::identity::digest_hex(b"{\"a\":1}"));
         assert_eq!(delivery.source_ip.as_deref(), Some("192.0.2.7"));
         assert_eq!(delivery.path_token.as_ref().map(Secret::reveal), Some("t-1"));
         assert_eq!(delivery.header("X-Secret-Key"), Some("a,b"));

@@ -1,7 +1,7 @@
 //! The inbox as it runs on AWS.
 
+use hookledger_core::model::settings::Timing;
 use hookledger_core::ports::Inbox;
-use hookledger_core::settings::Timing;
 
 use crate::clients::Clients;
 use crate::dynamo::DynamoLedger;

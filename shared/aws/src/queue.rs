@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
-use hookledger_core::identity::ProviderId;
-use hookledger_core::job::{Job, RescuedDelivery};
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::job::{Job, RescuedDelivery};
+use hookledger_core::model::settings::MAX_QUEUE_DELAY_SECS;
 use hookledger_core::ports::{QueueError, WorkQueue};
-use hookledger_core::settings::MAX_QUEUE_DELAY_SECS;
 
 use crate::failure::Failure;
 
@@ -59,9 +59,9 @@ impl WorkQueue for SqsQueues {
 
 #[cfg(test)]
 mod tests {
-    use hookledger_core::delivery::Delivery;
-    use hookledger_core::identity::ItemKey;
-    use hookledger_core::time::UnixMs;
+    use hookledger_core::model::delivery::Delivery;
+    use hookledger_core::model::identity::ItemKey;
+    use hookledger_core::model::time::UnixMs;
 
     use super::*;
     use crate::scripted::{answer, clients, server};

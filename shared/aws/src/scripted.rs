@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use crate::clients::Clients;
 use crate::env::AwsEnv;
 use crate::tls::Tls;
-use hookledger_core::secret::Secret;
+use hookledger_core::model::secret::Secret;
 
 /// Trusts whom everybody trusts.
 pub(crate) fn tls() -> Tls {

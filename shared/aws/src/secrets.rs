@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_secretsmanager::Client;
-use hookledger_core::identity::ProviderId;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::secret::{NamedSecret, ProviderSecrets, Secret};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Secrets, SecretsError};
-use hookledger_core::secret::{NamedSecret, ProviderSecrets, Secret};
-use hookledger_core::time::UnixMs;
 use tokio::sync::Mutex;
 
 use crate::env::Env;
@@ -171,7 +171,7 @@ impl Secrets for SecretsManager {
 
 #[cfg(test)]
 mod tests {
-    use hookledger_core::secret::live;
+    use hookledger_core::model::secret::live;
 
     use super::*;
     use crate::scripted::{answer, clients, server};

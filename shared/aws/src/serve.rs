@@ -14,9 +14,9 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use hookledger_core::model::settings::SettingError;
 use hookledger_core::ports::Clock as _;
 use hookledger_core::providers::Providers;
-use hookledger_core::settings::SettingError;
 use lambda_runtime::{Context, Error};
 use tokio::runtime::{Builder, LocalOptions};
 
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_failure_is_printed_in_words() {
         use crate::sqs_event::BatchError;
-        use hookledger_core::settings::SettingError;
+        use hookledger_core::model::settings::SettingError;
         let rows = [
             (in_words(BatchError::Shape), "\"the event is not a batch of SQS messages\""),
             (

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hookledger_core::identity::ProviderId;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Meter, Metric};
-use hookledger_core::time::UnixMs;
 use serde_json::{Value, json};
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{Targets, filter_fn};
@@ -220,7 +220,7 @@ pub(crate) mod tests {
             tracing::trace!(target: "lambda_runtime::layers::api_response", body = "hunter2", "raw event");
             tracing::debug!(target: "aws_smithy_runtime::client", request = "hunter2", "transmitting");
             tracing::info!(target: "aws_smithy_runtime::client", "heard");
-            tracing::debug!(target: "hookledger_core::work", "ours");
+            tracing::debug!(target: "hookledger_core::flows::work", "ours");
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         assert!(!text.contains("hunter2"), "{text}");

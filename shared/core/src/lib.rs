@@ -25,7 +25,7 @@
 //! 5. Handling twice equals handling once. (`tests/flows.rs: handling_twice_equals_handling_once`)
 //! 6. Nothing is dropped silently: every refusal, ignore, park and expiry is counted and can be listed.
 //!    (`tests/flows.rs: what_is_not_handled_is_counted_and_kept`)
-//! 7. Every loop, body, batch, page walk, wait and retry has a stated limit. (`schedule::tests`,
+//! 7. Every loop, body, batch, page walk, wait and retry has a stated limit. (`backoff::tests`,
 //!    `tests/flows.rs: hopeless_work_is_parked`)
 //! 8. This crate reads no clock, no environment and no network. (`shared/core/clippy.toml`, `cargo xtask check
 //!    layering`)
@@ -37,40 +37,8 @@
 //! 12. The provider decides the status codes: none is sent that makes it give up on what we may still fix.
 //!     (`tests/flows.rs: no_answer_makes_a_provider_give_up`)
 
-// What everything speaks in.
-pub mod time;
-pub mod identity;
-pub mod secret;
-
-// A delivery comes in.
-pub mod delivery;
-pub mod signature;
-pub mod providers;
-pub mod entry;
-pub mod admit;
-pub mod receive;
-pub mod reverify;
-
-// Its work is done.
-pub mod job;
-pub mod api;
-mod pages;
-mod status;
-mod detail;
-pub mod work;
-mod tell;
-
-// What is owed gets paid.
-pub mod debt;
-pub mod schedule;
-pub mod circuit;
-pub mod call;
-pub mod expect;
-pub mod submit;
-mod walk;
-pub mod audit;
-pub mod reconcile;
-
-// The world outside.
-pub mod settings;
+pub mod model;
 pub mod ports;
+pub mod providers;
+pub mod flows;
+pub mod desk;

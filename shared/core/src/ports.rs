@@ -7,16 +7,16 @@
 
 use std::sync::Arc;
 
-use crate::api::{ApiError, ApiRequest, ApiResponse};
-use crate::circuit::Circuit;
-use crate::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
-use crate::entry::{Admitted, Announcement, Entry, NewEntry, Progress, Refused, Row, Snapshot};
-use crate::identity::{ItemKey, ProviderId, Subject};
-use crate::job::{Job, RescuedDelivery};
-use crate::reverify::Kept;
-use crate::secret::ProviderSecrets;
-use crate::settings::Timing;
-use crate::time::UnixMs;
+use crate::desk::reverify::Kept;
+use crate::model::circuit::Circuit;
+use crate::model::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
+use crate::model::entry::{Admitted, Announcement, Entry, NewEntry, Progress, Refused, Row, Snapshot};
+use crate::model::identity::{ItemKey, ProviderId, Subject};
+use crate::model::job::{Job, RescuedDelivery};
+use crate::model::provider_call::{ApiError, ApiRequest, ApiResponse};
+use crate::model::secret::ProviderSecrets;
+use crate::model::settings::Timing;
+use crate::model::time::UnixMs;
 
 /// The store did not do what it was asked, or may have done it and could not say so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +81,7 @@ pub enum ReopenedBy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     /// `Done` or `Ignored`.
-    pub state: crate::entry::State,
+    pub state: crate::model::entry::State,
     /// A word on how, where "done" does not say it: "already known".
     pub reason: Option<String>,
     /// When.
@@ -118,7 +118,7 @@ pub trait Ledger {
     /// Writes result rows of a subject. A row takes the place of what was asked for earlier or at the same time, and of
     /// nothing else. Where another row of the same walk stands under the key, both are kept ([`nth_sk`]).
     ///
-    /// [`nth_sk`]: crate::entry::nth_sk
+    /// [`nth_sk`]: crate::model::entry::nth_sk
     async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError>;
 
     /// All status facts of a subject, read consistently.

@@ -3,18 +3,18 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
-use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::job::{Job, RescuedDelivery};
+use hookledger_core::model::circuit::Circuit;
+use hookledger_core::model::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
+use hookledger_core::model::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::job::{Job, RescuedDelivery};
+use hookledger_core::model::secret::ProviderSecrets;
+use hookledger_core::model::settings::Timing;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{
     Clock, Inbox, Ledger, Meter, Metric, Postponed, QueueError, ReopenedBy, Secrets, SecretsError, Settlement,
     StoreError, WorkQueue,
 };
-use hookledger_core::secret::ProviderSecrets;
-use hookledger_core::settings::Timing;
-use hookledger_core::time::UnixMs;
 
 /// All ports but the secrets.
 pub(crate) struct Ports {

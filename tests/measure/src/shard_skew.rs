@@ -9,9 +9,9 @@
 use std::collections::HashMap;
 use std::process::ExitCode;
 
-use hookledger_core::debt::{DUE_SHARDS, due_shard};
-use hookledger_core::entry::RECENT_SHARDS;
-use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject, digest_hex};
+use hookledger_core::model::debt::{DUE_SHARDS, due_shard};
+use hookledger_core::model::entry::RECENT_SHARDS;
+use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject, digest_hex};
 
 /// What one partition of a table or an index takes, in write units a second.
 const PARTITION_UNITS: f64 = 1000.0;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use hmac::{Hmac, KeyInit, Mac};
-use hookledger_core::delivery::Delivery;
+use hookledger_core::flows::receive::receive;
+use hookledger_core::model::delivery::Delivery;
+use hookledger_core::model::secret::{ProviderSecrets, Secret};
+use hookledger_core::model::signature::Scheme;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::providers::{self, Provider};
-use hookledger_core::receive::receive;
-use hookledger_core::secret::{ProviderSecrets, Secret};
-use hookledger_core::signature::Scheme;
-use hookledger_core::time::UnixMs;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 

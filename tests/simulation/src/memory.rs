@@ -25,8 +25,8 @@ mod outside;
 
 use std::rc::Rc;
 
+use hookledger_core::model::settings::Timing;
 use hookledger_core::ports::Inbox;
-use hookledger_core::settings::Timing;
 
 pub use clock::FixedClock;
 pub use faults::{Fate, Faults, LOST, Side};

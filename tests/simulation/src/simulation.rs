@@ -84,7 +84,8 @@ pub fn simulate_on<L: Glass>(seed: u64, ledger: L, keep_history: bool) -> Outcom
         violations = std::mem::take(&mut engine.seen.violations);
     }
     drop(engine);
-    let parked = entries.iter().filter(|entry| entry.state == hookledger_core::entry::State::Parked).count() as u64;
+    let parked =
+        entries.iter().filter(|entry| entry.state == hookledger_core::model::entry::State::Parked).count() as u64;
     Outcome {
         seed,
         port_calls: world.chaos.calls(),

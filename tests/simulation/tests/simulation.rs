@@ -2,12 +2,12 @@
 
 use std::cell::Cell;
 
-use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
-use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot, State};
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::circuit::Circuit;
+use hookledger_core::model::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
+use hookledger_core::model::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot, State};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Ledger, Postponed, ReopenedBy, Settlement, StoreError};
-use hookledger_core::time::UnixMs;
 use hookledger_simulation::memory::MemoryLedger;
 use hookledger_simulation::simulation::{Glass, Totals, simulate, simulate_on};
 

@@ -16,17 +16,17 @@ use futures_util::{StreamExt, stream};
 use hookledger_aws::dynamo::{DynamoLedger, schema};
 use hookledger_aws::https::HttpProviderApi;
 use hookledger_aws::telemetry::SystemClock;
-use hookledger_core::call::Circuits;
-use hookledger_core::debt::{DUE_SHARDS, Expectation, ExpectationState};
-use hookledger_core::expect::Asker;
-use hookledger_core::identity::{ProviderId, Subject};
-use hookledger_core::job::{Job, RescuedDelivery};
+use hookledger_core::flows::call::Circuits;
+use hookledger_core::flows::expect::Asker;
+use hookledger_core::flows::reconcile::{Report, Run};
+use hookledger_core::model::debt::{DUE_SHARDS, Expectation, ExpectationState};
+use hookledger_core::model::identity::{ProviderId, Subject};
+use hookledger_core::model::job::{Job, RescuedDelivery};
+use hookledger_core::model::secret::ProviderSecrets;
+use hookledger_core::model::settings::Timing;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Inbox, Ledger, Meter, Metric, QueueError, Secrets, SecretsError, WorkQueue};
 use hookledger_core::providers::Providers;
-use hookledger_core::reconcile::{Report, Run};
-use hookledger_core::secret::ProviderSecrets;
-use hookledger_core::settings::Timing;
-use hookledger_core::time::UnixMs;
 use hookledger_tests::dynamo::{Endpoint, RETENTION_DAYS, runtime, tls};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -162,7 +162,8 @@ fn one_run(endpoint: &Endpoint, provider: &str, shards: std::ops::RangeInclusive
 /// When each expectation that is still due was due.
 fn due(runtime: &tokio::runtime::Runtime, ledger: &DynamoLedger) -> Vec<UnixMs> {
     let now = SystemClock::new().now();
-    let shards = stream::iter(0..DUE_SHARDS).then(|shard| ledger.due(shard, now, &hookledger_core::debt::Wanted::ALL));
+    let shards =
+        stream::iter(0..DUE_SHARDS).then(|shard| ledger.due(shard, now, &hookledger_core::model::debt::Wanted::ALL));
     let found: Vec<_> = runtime.block_on(shards.collect());
     let keys = found.into_iter().flat_map(|due| due.expect("the index is read").keys);
     keys.filter(|due| due.key.sk == "expectation").map(|due| due.due_at).collect()

@@ -2,10 +2,10 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::entry::{Admitted, Entry, NewEntry, Origin, Start, State};
-use hookledger_core::identity::Identity;
+use hookledger_core::model::entry::{Admitted, Entry, NewEntry, Origin, Start, State};
+use hookledger_core::model::identity::Identity;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Ledger, ReopenedBy};
-use hookledger_core::time::UnixMs;
 
 use super::sample::*;
 

@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::entry::{Admitted, State};
+use hookledger_core::model::entry::{Admitted, State};
 use hookledger_core::ports::{Attempt, Ledger, Postponed};
 
 use super::sample::*;

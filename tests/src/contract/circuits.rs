@@ -2,8 +2,8 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::circuit::{Answered, Circuit};
-use hookledger_core::identity::ProviderId;
+use hookledger_core::model::circuit::{Answered, Circuit};
+use hookledger_core::model::identity::ProviderId;
 use hookledger_core::ports::Ledger;
 
 use super::sample::*;

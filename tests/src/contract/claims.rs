@@ -2,10 +2,10 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::debt::{Debt, Expectation, ExpectationState, Listing};
-use hookledger_core::entry::{NewEntry, Start};
+use hookledger_core::model::debt::{Debt, Expectation, ExpectationState, Listing};
+use hookledger_core::model::entry::{NewEntry, Start};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Attempt, Ledger, Postponed};
-use hookledger_core::time::UnixMs;
 
 use super::sample::*;
 

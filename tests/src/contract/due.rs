@@ -2,10 +2,10 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::debt::{DUE_SHARDS, Due, DueKey, Expectation, ExpectationState, Wanted};
-use hookledger_core::identity::{ProviderId, Subject};
+use hookledger_core::model::debt::{DUE_SHARDS, Due, DueKey, Expectation, ExpectationState, Wanted};
+use hookledger_core::model::identity::{ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Ledger;
-use hookledger_core::time::UnixMs;
 
 use super::sample::*;
 

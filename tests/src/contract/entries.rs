@@ -2,8 +2,8 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::entry::{Admitted, NewEntry, Start, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::entry::{Admitted, NewEntry, Start, State};
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::{Attempt, Ledger, Postponed, ReopenedBy, Settlement};
 
 use super::Inspect;

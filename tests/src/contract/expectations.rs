@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::debt::{Expectation, ExpectationState};
+use hookledger_core::model::debt::{Expectation, ExpectationState};
 use hookledger_core::ports::Ledger;
 
 use super::Inspect;

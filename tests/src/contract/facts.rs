@@ -2,9 +2,9 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::debt::{Fact, HeldBack, Status};
-use hookledger_core::entry::Origin;
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::debt::{Fact, HeldBack, Status};
+use hookledger_core::model::entry::Origin;
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Ledger;
 
 use super::sample::*;

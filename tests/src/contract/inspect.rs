@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use hookledger_aws::dynamo::DynamoLedger;
-use hookledger_core::debt::DueKey;
-use hookledger_core::entry::{Refused, Row};
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::debt::DueKey;
+use hookledger_core::model::entry::{Refused, Row};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Quarantine;
-use hookledger_core::time::UnixMs;
 
 use super::{Inspect, ReadRow};
 use crate::memory::MemoryLedger;

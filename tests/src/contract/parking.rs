@@ -2,9 +2,9 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::debt::{DUE_SHARDS, DueKey};
-use hookledger_core::entry::{Admitted, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::debt::{DUE_SHARDS, DueKey};
+use hookledger_core::model::entry::{Admitted, State};
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::{Attempt, Ledger, Postponed, ReopenedBy};
 
 use super::Inspect;

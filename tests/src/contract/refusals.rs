@@ -2,11 +2,13 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::entry::{MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, MAX_UNREADABLE_BYTES, Refused};
-use hookledger_core::identity::{ProviderId, digest_hex};
+use hookledger_core::desk::reverify::Kept;
+use hookledger_core::model::entry::{
+    MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, MAX_UNREADABLE_BYTES, Refused,
+};
+use hookledger_core::model::identity::{ProviderId, digest_hex};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Ledger;
-use hookledger_core::reverify::Kept;
-use hookledger_core::time::UnixMs;
 
 use super::Inspect;
 use super::sample::*;

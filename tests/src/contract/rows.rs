@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_core::entry::{MAX_ALIKE_ROWS, Row, Snapshot};
-use hookledger_core::identity::escape;
+use hookledger_core::model::entry::{MAX_ALIKE_ROWS, Row, Snapshot};
+use hookledger_core::model::identity::escape;
 use hookledger_core::ports::StoreError;
 
 use super::sample::*;

@@ -1,10 +1,10 @@
 //! What the cases are made of.
 
-use hookledger_core::debt::{DUE_SHARDS, DueKey, Expectation, ExpectationState, Listing, Wanted};
-use hookledger_core::entry::{Admitted, Entry, Event, NewEntry, OnDuplicate, Origin, Start, State};
-use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::model::debt::{DUE_SHARDS, DueKey, Expectation, ExpectationState, Listing, Wanted};
+use hookledger_core::model::entry::{Admitted, Entry, Event, NewEntry, OnDuplicate, Origin, Start, State};
+use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Ledger, ReopenedBy, Settlement};
-use hookledger_core::time::UnixMs;
 
 use crate::memory::FixedClock;
 use hookledger_core::ports::Clock as _;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hookledger_core::identity::digest_hex;
+use hookledger_core::model::identity::digest_hex;
 
 use super::Target;
 

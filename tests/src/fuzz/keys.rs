@@ -1,7 +1,7 @@
 //! What holds for every key and every URL that is made of other people's text.
 
-use hookledger_core::api::ApiRequest;
-use hookledger_core::identity::{ItemKey, ProviderId};
+use hookledger_core::model::identity::{ItemKey, ProviderId};
+use hookledger_core::model::provider_call::ApiRequest;
 
 /// DynamoDB's limits.
 const MAX_PK_BYTES: usize = 2048;

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use flate2::read::DeflateDecoder;
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::identity::ItemKey;
 use serde_json::Value;
 
 use crate::local::{Local, Outcome};

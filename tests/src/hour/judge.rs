@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::identity::ItemKey;
 
 use super::declared::declaration;
 use super::held::{Entry, Held};

@@ -4,7 +4,7 @@ mod odd;
 
 use std::collections::BTreeMap;
 
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::identity::ItemKey;
 use serde_json::{Value, json};
 
 use super::held::{Entry, Held, Row};

@@ -5,7 +5,7 @@
 
 mod facts;
 
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::identity::ItemKey;
 use serde_json::Value;
 
 use super::held::{Held, Row};

@@ -2,7 +2,7 @@
 
 use hookledger_aws::clients::Clients;
 use hookledger_aws::env::AwsEnv;
-use hookledger_core::secret::Secret;
+use hookledger_core::model::secret::Secret;
 use serde_json::{Value, json};
 
 use super::{Local, Outcome};

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
-use hookledger_core::entry::State;
+use hookledger_core::model::entry::State;
 use serde_json::json;
 use sha2::Sha256;
 

@@ -1,6 +1,6 @@
 //! What fails: the queue, the table, a provider's API.
 
-use hookledger_core::entry::State;
+use hookledger_core::model::entry::State;
 use serde_json::json;
 
 use super::Scene;

@@ -1,8 +1,8 @@
 //! What never arrives, arrives late, or arrives in the wrong order.
 
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::entry::{Origin, State};
-use hookledger_core::identity::{ProviderId, Subject};
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::identity::{ProviderId, Subject};
 use serde_json::{Value, json};
 
 use super::Scene;

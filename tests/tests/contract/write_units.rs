@@ -17,13 +17,13 @@ use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemO
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemInput, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 use hookledger_aws::dynamo::{DynamoLedger, Recent, schema};
-use hookledger_core::debt::{Expectation, ExpectationState};
-use hookledger_core::entry::{
+use hookledger_core::model::debt::{Expectation, ExpectationState};
+use hookledger_core::model::entry::{
     Admitted, Event, NewEntry, OnDuplicate, Origin, QUARANTINE_SECS, Refused, Row, Snapshot, Start, State,
 };
-use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject, digest_hex};
+use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject, digest_hex};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Attempt, Ledger, Postponed, Settlement};
-use hookledger_core::time::UnixMs;
 use hookledger_tests::dynamo::{RETENTION_DAYS, TABLE, in_process, runtime};
 
 const PROVIDER: ProviderId = ProviderId("runpayments");

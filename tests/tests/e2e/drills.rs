@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hookledger_core::entry::State;
+use hookledger_core::model::entry::State;
 use hookledger_core::ports::Metric;
 use hookledger_tests::local::{Local, Outcome};
 use hookledger_tests::samples::event_of;

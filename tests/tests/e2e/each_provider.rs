@@ -18,10 +18,10 @@ mod runpayments;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures_util::FutureExt;
-use hookledger_core::debt::{Debt, Listing};
-use hookledger_core::identity::ProviderId;
+use hookledger_core::model::debt::{Debt, Listing};
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Ledger};
-use hookledger_core::time::UnixMs;
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::story::Scene;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! FinBox on the deployed stack: what no webhook and no payload list tells of.
 
-use hookledger_core::entry::{Origin, State};
+use hookledger_core::model::entry::{Origin, State};
 use hookledger_tests::samples::event_of;
 use serde_json::json;
 

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hookledger_core::entry::State;
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::entry::State;
+use hookledger_core::model::identity::ItemKey;
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::samples::event_of;
 use hookledger_tests::story::Scene;

@@ -1,7 +1,7 @@
 //! Fynapse on the deployed stack: its audit is walked, and its side is set up through the operator's command.
 
-use hookledger_core::audit::{ARRIVED, LOST};
-use hookledger_core::entry::{Origin, State};
+use hookledger_core::flows::losses::{ARRIVED, LOST};
+use hookledger_core::model::entry::{Origin, State};
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::samples::event_of;
 use serde_json::{Value, json};

@@ -1,11 +1,11 @@
 //! The table of malformed requests against the deployed stack.
 
 use hookledger_aws::telemetry::SystemClock;
-use hookledger_core::entry::{MAX_QUARANTINED_PER_SOURCE, State};
-use hookledger_core::identity::{Identity, ProviderId, Subject, digest_hex};
+use hookledger_core::model::entry::{MAX_QUARANTINED_PER_SOURCE, State};
+use hookledger_core::model::identity::{Identity, ProviderId, Subject, digest_hex};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Ledger, Quarantine};
 use hookledger_core::providers::ALL;
-use hookledger_core::time::UnixMs;
 use hookledger_tests::local::{Answered, Local};
 use hookledger_tests::malformed::{Kept, Keys, Row, Way, rows};
 use serde_json::Value;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::identity::ItemKey;
 use hookledger_tests::local::{Local, Outcome};
 
 /// Runs a command with this provider's secret at hand; what it prints, or what it complains about.

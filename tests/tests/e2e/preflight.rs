@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 use hookledger_aws::env::AwsEnv;
-use hookledger_core::secret::Secret;
+use hookledger_core::model::secret::Secret;
 use hookledger_tests::local::Local;
 
 use super::scene;

@@ -1,8 +1,8 @@
 //! A balance request through the deployed route, to its published end; and watches of what runs by itself.
 
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::entry::{Entry, Origin, State};
-use hookledger_core::identity::{Identity, ProviderId, Subject};
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::entry::{Entry, Origin, State};
+use hookledger_core::model::identity::{Identity, ProviderId, Subject};
 use hookledger_tests::local::{Answered, Local, until};
 use hookledger_tests::samples::event_of;
 use serde_json::{Value, json};

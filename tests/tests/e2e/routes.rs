@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use hmac::{Hmac, KeyInit, Mac};
 use hookledger_aws::telemetry::SystemClock;
-use hookledger_core::entry::State;
+use hookledger_core::model::entry::State;
 use hookledger_core::ports::{Clock as _, Metric};
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::samples::event_of;

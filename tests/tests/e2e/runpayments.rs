@@ -1,6 +1,6 @@
 //! Run Payments on the deployed stack: what a webhook announces is looked up in the reports.
 
-use hookledger_core::entry::State;
+use hookledger_core::model::entry::State;
 use hookledger_tests::local::until;
 use hookledger_tests::samples::event_of;
 use serde_json::json;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use boon::{Compiler, SchemaIndex, Schemas};
-use hookledger_core::entry::{Announcement, State};
-use hookledger_core::expect;
-use hookledger_core::time::UnixMs;
+use hookledger_core::flows::expect;
+use hookledger_core::model::entry::{Announcement, State};
+use hookledger_core::model::time::UnixMs;
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::samples;
 use hookledger_tests::town::Town;

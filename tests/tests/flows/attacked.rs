@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use hookledger_core::entry::{Entry, State};
+use hookledger_core::model::entry::{Entry, State};
 use hookledger_tests::memory::answer;
 use hookledger_tests::town::Town;
 

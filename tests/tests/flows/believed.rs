@@ -5,10 +5,10 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use hookledger_core::debt::{ExpectationState, Wanted};
-use hookledger_core::entry::{Entry, Origin, State};
+use hookledger_core::model::debt::{ExpectationState, Wanted};
+use hookledger_core::model::entry::{Entry, Origin, State};
+use hookledger_core::model::secret::Secret;
 use hookledger_core::ports::{Clock, Ledger, Metric};
-use hookledger_core::secret::Secret;
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
 use serde_json::{Value, json};

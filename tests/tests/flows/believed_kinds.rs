@@ -1,13 +1,13 @@
 //! What comes from outside is believed within bounds, tried with every way on which a provider is asked: the work of an
 //! entry, the poll of an expectation, the walk of a list.
 
-use hookledger_core::api::{ApiError, ApiResponse};
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::entry::{Origin, State};
-use hookledger_core::expect;
+use hookledger_core::flows::expect;
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Metric};
 use hookledger_core::providers::ALL;
-use hookledger_core::time::UnixMs;
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
 

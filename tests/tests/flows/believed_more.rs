@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::entry::{Origin, State};
-use hookledger_core::job::Job;
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::job::Job;
+use hookledger_core::model::secret::Secret;
 use hookledger_core::ports::Metric;
-use hookledger_core::secret::Secret;
 use hookledger_tests::memory::{answer, killed_after};
 use hookledger_tests::town::{Town, id};
 use serde_json::{Value, json};

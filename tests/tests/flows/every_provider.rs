@@ -1,11 +1,11 @@
 //! What has to hold for each provider alike, tried with each. `docs/providers.md` names these tests.
 
-use hookledger_core::api::ApiResponse;
-use hookledger_core::circuit::Gate;
-use hookledger_core::entry::{Origin, State};
+use hookledger_core::model::circuit::Gate;
+use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::provider_call::ApiResponse;
+use hookledger_core::model::secret::Secret;
 use hookledger_core::ports::{Clock, Metric};
 use hookledger_core::providers::{ALL, OnStoreDown, OnUnreadable};
-use hookledger_core::secret::Secret;
 use hookledger_tests::memory::answer;
 use hookledger_tests::town::{Town, id};
 

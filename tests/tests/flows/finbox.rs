@@ -3,11 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hookledger_core::api::{ApiError, ApiResponse};
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::entry::{Entry, Origin, State};
-use hookledger_core::expect;
-use hookledger_core::job::Job;
+use hookledger_core::flows::expect;
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::entry::{Entry, Origin, State};
+use hookledger_core::model::job::Job;
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::ports::{Metric, WorkQueue};
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};

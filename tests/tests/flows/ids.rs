@@ -1,8 +1,8 @@
 //! Ids that no provider gives out, where they come from elsewhere than a token's holder: signed deliveries, and the rows
 //! of answers. None is a subject, none is asked for, and none hides the row beside it.
 
-use hookledger_core::entry::State;
-use hookledger_core::expect;
+use hookledger_core::flows::expect;
+use hookledger_core::model::entry::State;
 use hookledger_core::ports::Metric;
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::Town;

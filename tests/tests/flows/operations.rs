@@ -7,14 +7,14 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use hookledger_core::api::{ApiError, ApiRequest, ApiResponse};
-use hookledger_core::debt::{DUE_SHARDS, ExpectationState};
-use hookledger_core::entry::State;
-use hookledger_core::expect::{Asker, announce};
-use hookledger_core::identity::ProviderId;
+use hookledger_core::flows::expect::{Asker, announce};
+use hookledger_core::flows::receive::RETRY_AFTER_SECS;
+use hookledger_core::flows::reconcile::Run;
+use hookledger_core::model::debt::{DUE_SHARDS, ExpectationState};
+use hookledger_core::model::entry::State;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::provider_call::{ApiError, ApiRequest, ApiResponse};
 use hookledger_core::ports::{Clock, Metric, ProviderApi};
-use hookledger_core::receive::RETRY_AFTER_SECS;
-use hookledger_core::reconcile::Run;
 use hookledger_tests::memory::{Fate, FixedClock, Side, answer, run};
 use hookledger_tests::town::Town;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hookledger_core::entry::State;
-use hookledger_core::work::MAX_ATTEMPTS;
+use hookledger_core::flows::work::MAX_ATTEMPTS;
+use hookledger_core::model::entry::State;
 use hookledger_tests::memory::{Side, answer};
 use hookledger_tests::town::Town;
 

@@ -8,12 +8,12 @@ mod doors;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use hookledger_core::api::{ApiError, ApiResponse, Method};
-use hookledger_core::debt::{Expectation, ExpectationState};
-use hookledger_core::entry::{Origin, State};
-use hookledger_core::expect;
+use hookledger_core::desk::submit::{Receipt, SubmitError, Submitter};
+use hookledger_core::flows::expect;
+use hookledger_core::model::debt::{Expectation, ExpectationState};
+use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::provider_call::{ApiError, ApiResponse, Method};
 use hookledger_core::ports::{Clock, Metric, Secrets};
-use hookledger_core::submit::{Receipt, SubmitError, Submitter};
 use hookledger_tests::memory::{MemoryInbox, MemorySecrets, ScriptedApi, Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 

@@ -1,11 +1,11 @@
 //! What is believed of that which comes from outside: a test for each rule, over every provider and path it holds for.
 
-use hookledger_core::entry::State;
-use hookledger_core::expect;
-use hookledger_core::job::Job;
+use hookledger_core::flows::expect;
+use hookledger_core::flows::receive::stopped;
+use hookledger_core::model::entry::State;
+use hookledger_core::model::job::Job;
 use hookledger_core::ports::Metric;
 use hookledger_core::providers::{Providers, definition};
-use hookledger_core::receive::stopped;
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
 use serde_json::{Value, json};

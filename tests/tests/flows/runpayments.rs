@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
 
-use hookledger_core::api::{ApiError, ApiResponse};
-use hookledger_core::entry::{Entry, Origin, State};
+use hookledger_core::model::entry::{Entry, Origin, State};
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Ledger, Metric};
-use hookledger_core::time::UnixMs;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 use serde_json::Value;

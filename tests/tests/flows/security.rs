@@ -1,12 +1,12 @@
 //! What was refused: looked at again when the secrets are right, and no more of it kept than its cap.
 
-use hookledger_core::delivery::Delivery;
-use hookledger_core::entry::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_SOURCE, NewEntry, Origin, Start, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::desk::reverify::{ReverifyError, Verdict, reverify};
+use hookledger_core::model::delivery::Delivery;
+use hookledger_core::model::entry::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_SOURCE, NewEntry, Origin, Start, State};
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::secret::Secret;
+use hookledger_core::model::signature::Refusal;
 use hookledger_core::ports::{Clock, Ledger, Metric};
-use hookledger_core::reverify::{ReverifyError, Verdict, reverify};
-use hookledger_core::secret::Secret;
-use hookledger_core::signature::Refusal;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::samples::event_of;
 use hookledger_tests::town::{Town, id, right_secrets};
@@ -184,7 +184,7 @@ fn no_token_is_kept_with_a_refusal() {
     town.deliver_this(forged);
     let refused = &town.inbox.ledger.refusals()[0];
     let digest = refused.token_digest.clone().unwrap();
-    assert_eq!(digest, hookledger_core::identity::digest_hex(b"guessed"));
+    assert_eq!(digest, hookledger_core::model::identity::digest_hex(b"guessed"));
     let printed = format!("{refused:?}");
     assert!(!printed.contains(&digest) && !printed.contains("entity_id"), "{printed}");
 }

@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use hookledger_core::api::{ApiError, ApiResponse};
-use hookledger_core::call::Circuits;
-use hookledger_core::circuit::{Gate, MAX_DOWN_IN_A_ROW};
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::entry::{MAX_QUARANTINED_PER_SOURCE, MAX_UNREADABLE_BYTES, State};
-use hookledger_core::expect;
-use hookledger_core::job::Job;
+use hookledger_core::flows::call::Circuits;
+use hookledger_core::flows::expect;
+use hookledger_core::model::circuit::{Gate, MAX_DOWN_IN_A_ROW};
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::entry::{MAX_QUARANTINED_PER_SOURCE, MAX_UNREADABLE_BYTES, State};
+use hookledger_core::model::job::Job;
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::ports::{Metric, WorkQueue};
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};

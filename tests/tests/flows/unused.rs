@@ -1,8 +1,8 @@
 //! A provider whose secret was never filled is not used: nobody is asked about it, and nothing is told of it.
 
-use hookledger_core::api::ApiError;
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::expect;
+use hookledger_core::flows::expect;
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::provider_call::ApiError;
 use hookledger_core::ports::Metric;
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id, right_secrets};

@@ -7,17 +7,17 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use futures_util::future::{join, join_all};
-use hookledger_core::api::{ApiError, ApiRequest, ApiResponse};
-use hookledger_core::call::Circuits;
-use hookledger_core::circuit::{Gate, MAX_DOWN_IN_A_ROW};
-use hookledger_core::debt::{DUE_SHARDS, ExpectationState};
-use hookledger_core::entry::{Entry, State};
-use hookledger_core::expect::{Asker, announce};
-use hookledger_core::identity::{ProviderId, Subject};
-use hookledger_core::job::Job;
+use hookledger_core::flows::call::Circuits;
+use hookledger_core::flows::expect::{Asker, announce};
+use hookledger_core::flows::reconcile::Run;
+use hookledger_core::flows::work::Worker;
+use hookledger_core::model::circuit::{Gate, MAX_DOWN_IN_A_ROW};
+use hookledger_core::model::debt::{DUE_SHARDS, ExpectationState};
+use hookledger_core::model::entry::{Entry, State};
+use hookledger_core::model::identity::{ProviderId, Subject};
+use hookledger_core::model::job::Job;
+use hookledger_core::model::provider_call::{ApiError, ApiRequest, ApiResponse};
 use hookledger_core::ports::{Clock, Metric, ProviderApi};
-use hookledger_core::reconcile::Run;
-use hookledger_core::work::Worker;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 

@@ -3,12 +3,12 @@
 
 use std::process::Command;
 
-use hookledger_core::delivery::Delivery;
-use hookledger_core::identity::ProviderId;
+use hookledger_core::model::delivery::Delivery;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::secret::ProviderSecrets;
+use hookledger_core::model::signature::{Encoding, Refusal, Scheme};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::providers;
-use hookledger_core::secret::ProviderSecrets;
-use hookledger_core::signature::{Encoding, Refusal, Scheme};
-use hookledger_core::time::UnixMs;
 use serde::Deserialize;
 
 const PROVIDER: ProviderId = ProviderId("test");
@@ -200,7 +200,7 @@ fn version_flag(program: &str) -> &'static str {
 /// enough in a test; that nothing else there compares can be read off the source.
 #[test]
 fn tags_and_tokens_are_compared_in_constant_time_only() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/core/src/signature.rs");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/core/src/model/signature.rs");
     let source = std::fs::read_to_string(path).unwrap();
     let code: Vec<&str> =
         source.lines().map(|line| line.split("//").next().unwrap().trim()).filter(|line| !line.is_empty()).collect();
@@ -243,7 +243,7 @@ fn where_a_tag_goes_wrong_makes_no_difference() {
         wrong[at] ^= 1;
         for given in [String::from_utf8(wrong).unwrap(), token[..at].to_string(), format!("{token}{}", &token[..=at])] {
             let mut tokened = Delivery::new(PROVIDER, UnixMs(0), Vec::new());
-            tokened.path_token = Some(hookledger_core::secret::Secret::new(given));
+            tokened.path_token = Some(hookledger_core::model::secret::Secret::new(given));
             let got = unsigned.verify(tokened, &known, UnixMs(0)).map(drop).map_err(|(refusal, _)| refusal);
             assert_eq!(got, Err(Refusal::WrongToken), "position {at}");
         }

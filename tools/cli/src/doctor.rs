@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 use hookledger_aws::clients::Clients;
 use hookledger_aws::secrets::SecretsManager;
 use hookledger_aws::telemetry::SystemClock;
+use hookledger_core::model::secret::ProviderSecrets;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
 use hookledger_core::providers::Providers;
-use hookledger_core::secret::ProviderSecrets;
-use hookledger_core::time::UnixMs;
 
 use crate::out;
 

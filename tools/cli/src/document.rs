@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
-use hookledger_core::secret::{ProviderSecrets, Secret};
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::secret::{ProviderSecrets, Secret};
+use hookledger_core::model::time::UnixMs;
 use serde_json::value::{RawValue, to_raw_value};
 
 const SIGNING_SECRETS: &str = "signing_secrets";
@@ -137,7 +137,8 @@ mod tests {
         assert_eq!(value["signing_secrets"][1]["not_after"], "2020-01-01T00:00:00Z", "an earlier end stays");
         assert_eq!(value["signing_secrets"][2], json!({"id": "s1@now", "value": "the \"2nd\" secret"}));
         let read = ProviderSecrets::parse(text.reveal()).unwrap();
-        let live: Vec<_> = hookledger_core::secret::live(&read.signing_secrets, now()).map(|s| s.id.as_str()).collect();
+        let live: Vec<_> =
+            hookledger_core::model::secret::live(&read.signing_secrets, now()).map(|s| s.id.as_str()).collect();
         assert_eq!(live, ["first", "s1@now"], "both are live until the old one's end");
     }
 

@@ -23,12 +23,12 @@ use hookledger_aws::clients::Clients;
 use hookledger_aws::dynamo::StoryLine;
 use hookledger_aws::env::{Env, EnvError};
 use hookledger_aws::secrets::SecretsManager;
-use hookledger_core::debt::Debt;
-use hookledger_core::identity::ItemKey;
-use hookledger_core::job::Job;
+use hookledger_core::model::debt::Debt;
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::job::Job;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock as _, Ledger as _, QueueError, ReopenedBy, WorkQueue as _};
 use hookledger_core::providers::{Provider, Providers};
-use hookledger_core::time::UnixMs;
 
 /// Looks into the ledger, and replays what is parked.
 #[derive(Parser)]

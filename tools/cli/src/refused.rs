@@ -7,9 +7,9 @@
 use clap::{Args, Subcommand};
 use hookledger_aws::AwsInbox;
 use hookledger_aws::env::Env;
+use hookledger_core::desk::reverify::{Kept, Verdict, reverify};
 use hookledger_core::ports::{Clock as _, Quarantine as _};
 use hookledger_core::providers::Providers;
-use hookledger_core::reverify::{Kept, Verdict, reverify};
 
 /// Rows of a list, unless another number is asked for.
 const LISTED: usize = 100;
@@ -89,7 +89,7 @@ impl Which {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use hookledger_core::signature::Refusal;
+    use hookledger_core::model::signature::Refusal;
 
     use super::*;
 

@@ -13,12 +13,12 @@ use hookledger_aws::clients::Clients;
 use hookledger_aws::https::HttpProviderApi;
 use hookledger_aws::secrets::SecretsManager;
 use hookledger_aws::telemetry::SystemClock;
-use hookledger_core::api::{ApiError, Trouble};
-use hookledger_core::identity::ProviderId;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::provider_call::{ApiError, Trouble};
+use hookledger_core::model::secret::Secret;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock as _, ProviderApi, SecretsError};
 use hookledger_core::providers::{Inputs, MadeSecret, Offer, Provider, Providers, SecretUse, Setup, SetupStep};
-use hookledger_core::secret::Secret;
-use hookledger_core::time::UnixMs;
 
 use crate::document::Document;
 
@@ -231,8 +231,8 @@ async fn put_beside(
 mod tests {
     use std::cell::{Cell, RefCell};
 
-    use hookledger_core::api::{ApiRequest, ApiResponse};
-    use hookledger_core::secret::ProviderSecrets;
+    use hookledger_core::model::provider_call::{ApiRequest, ApiResponse};
+    use hookledger_core::model::secret::ProviderSecrets;
     use serde_json::{Value, json};
 
     use super::*;

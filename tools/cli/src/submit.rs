@@ -14,8 +14,8 @@ use clap::Args;
 use hookledger_aws::AwsInbox;
 use hookledger_aws::env::Env;
 use hookledger_aws::https::HttpProviderApi;
+use hookledger_core::desk::submit::{Receipt, Submitter};
 use hookledger_core::providers::{ALL, Providers};
-use hookledger_core::submit::{Receipt, Submitter};
 
 /// As the command is typed.
 const COMMAND: &str = "submit";

@@ -12,9 +12,9 @@ use hookledger_aws::clients::Clients;
 use hookledger_aws::dynamo::{DynamoLedger, schema};
 use hookledger_aws::env::Env;
 use hookledger_aws::telemetry::SystemClock;
-use hookledger_core::debt::{Expectation, ExpectationState};
-use hookledger_core::entry::{Event, NewEntry, OnDuplicate, Origin, Refused, Row, Snapshot, Start};
-use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::model::debt::{Expectation, ExpectationState};
+use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Refused, Row, Snapshot, Start};
+use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Clock as _, Ledger as _};
 use tokio::net::TcpListener;
 

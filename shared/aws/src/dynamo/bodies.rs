@@ -5,9 +5,9 @@
 //! (`expires_at`), loses it when its entry is parked, since a person may take any time, and gets one again when the
 //! entry is settled.
 
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
-use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
 use super::codec::{CHUNK_BYTES, MAX_CHUNKS, MAX_INLINE_BYTES, chunk_digest, decode, encode};

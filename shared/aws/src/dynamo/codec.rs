@@ -7,7 +7,7 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use sha2::{Digest, Sha256};
 
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::identity::ItemKey;
 
 /// Below this a body is stored as it is: a webhook of a few hundred bytes gains nothing worth decoding for.
 const COMPRESS_ABOVE_BYTES: usize = 1024;

@@ -1,11 +1,11 @@
 //! Entries, from admission to settlement.
 
 use aws_sdk_dynamodb::types::ReturnValue;
-use hookledger_core::debt::{due_shard, parked_shard};
-use hookledger_core::entry::{Admitted, Entry, Known, NewEntry, Origin, Start, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::debt::{due_shard, parked_shard};
+use hookledger_core::model::entry::{Admitted, Entry, Known, NewEntry, Origin, Start, State};
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Attempt, Postponed, ReopenedBy, Settlement, StoreError};
-use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
 use super::item::{

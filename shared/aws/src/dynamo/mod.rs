@@ -30,12 +30,12 @@ use aws_sdk_dynamodb::Client;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
-use hookledger_core::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::circuit::Circuit;
+use hookledger_core::model::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
+use hookledger_core::model::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Ledger, Postponed, ReopenedBy, Settlement, StoreError};
-use hookledger_core::time::UnixMs;
 
 use crate::failure::Failure;
 

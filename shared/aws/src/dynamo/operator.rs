@@ -2,10 +2,10 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use hookledger_core::debt::{DUE_SHARDS, DueKey};
-use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::model::debt::{DUE_SHARDS, DueKey};
+use hookledger_core::model::identity::{ItemKey, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
-use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
 use super::item::{Item, RECENT_SHARDS, Reader, key_of, recent_shard_name, row_from, s};

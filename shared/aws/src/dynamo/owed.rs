@@ -1,14 +1,14 @@
 //! Expectations, listings, circuits, and the index over everything that owes.
 
 use aws_sdk_dynamodb::types::Select;
-use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{
+use hookledger_core::model::circuit::Circuit;
+use hookledger_core::model::debt::{
     Debt, Due, DueKey, Expectation, ExpectationState, Listing, Wanted, parked_shard, shard_name,
 };
-use hookledger_core::entry::State;
-use hookledger_core::identity::{ItemKey, ProviderId};
+use hookledger_core::model::entry::State;
+use hookledger_core::model::identity::{ItemKey, ProviderId};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{MAX_PARKED_COUNTED, StoreError};
-use hookledger_core::time::UnixMs;
 
 use super::item::{
     Item, circuit_from, circuit_item, expectation_from, expectation_item, key_of, listing_from, listing_item, ms, n, s,

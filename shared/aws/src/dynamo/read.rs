@@ -2,8 +2,8 @@
 //! be, so nothing is decided by what an index says.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
-use hookledger_core::debt::parked_shard_name;
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::debt::parked_shard_name;
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::StoreError;
 
 use super::item::{Item, key_attributes, s};

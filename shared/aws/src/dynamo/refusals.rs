@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use hookledger_core::entry::{Refused, Shelf};
-use hookledger_core::identity::{ItemKey, ProviderId};
+use hookledger_core::desk::reverify::Kept;
+use hookledger_core::model::entry::{Refused, Shelf};
+use hookledger_core::model::identity::{ItemKey, ProviderId};
 use hookledger_core::ports::{Quarantine, StoreError};
-use hookledger_core::reverify::Kept;
 
 use super::item::{Item, kept_from, key_attributes, key_of, refused_item, s};
 use super::read::{collection, walk};

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use hookledger_core::debt::{Fact, Status};
-use hookledger_core::entry::{MAX_ALIKE_ROWS, Row, Snapshot, nth_sk};
-use hookledger_core::identity::{ItemKey, Subject};
+use hookledger_core::model::debt::{Fact, Status};
+use hookledger_core::model::entry::{MAX_ALIKE_ROWS, Row, Snapshot, nth_sk};
+use hookledger_core::model::identity::{ItemKey, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
-use hookledger_core::time::UnixMs;
 
 use super::DynamoLedger;
 use super::item::{

@@ -10,9 +10,9 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint}
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::timeout::TimeoutConfig;
-use hookledger_core::debt::{DUE_SHARDS, Wanted};
-use hookledger_core::entry::{Event, MAX_QUARANTINED_PER_SOURCE, OnDuplicate, Origin, Start, State};
-use hookledger_core::identity::{Identity, ProviderId, digest_hex};
+use hookledger_core::model::debt::{DUE_SHARDS, Wanted};
+use hookledger_core::model::entry::{Event, MAX_QUARANTINED_PER_SOURCE, OnDuplicate, Origin, Start, State};
+use hookledger_core::model::identity::{Identity, ProviderId, digest_hex};
 
 use super::item::Item;
 use super::read::{collection, get, walk};

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::StoreError;
 
 use super::item::{Item, key_attributes};

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hookledger_core::api::{self, ApiError, ApiRequest, ApiResponse, Auth, ClientAuth};
-use hookledger_core::identity::ProviderId;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::provider_call::{self, ApiError, ApiRequest, ApiResponse, Auth, ClientAuth};
+use hookledger_core::model::secret::{ProviderSecrets, Secret};
 use hookledger_core::ports::{ProviderApi, Secrets};
-use hookledger_core::secret::{ProviderSecrets, Secret};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method};
 
@@ -38,10 +38,10 @@ impl<S: Secrets> HttpProviderApi<S> {
 
     async fn send(&self, request: &ApiRequest, mut headers: Headers) -> Result<ApiResponse, ApiError> {
         let method = match request.method {
-            api::Method::Get => Method::GET,
-            api::Method::Post => Method::POST,
-            api::Method::Put => Method::PUT,
-            api::Method::Patch => Method::PATCH,
+            provider_call::Method::Get => Method::GET,
+            provider_call::Method::Post => Method::POST,
+            provider_call::Method::Put => Method::PUT,
+            provider_call::Method::Patch => Method::PATCH,
         };
         if request.json.is_some() {
             headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));

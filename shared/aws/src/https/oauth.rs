@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hookledger_core::api::{ApiError, ApiResponse, ClientAuth, OAuthClient, encode};
-use hookledger_core::identity::ProviderId;
-use hookledger_core::secret::Secret;
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::provider_call::{ApiError, ApiResponse, ClientAuth, OAuthClient, encode};
+use hookledger_core::model::secret::Secret;
+use hookledger_core::model::time::UnixMs;
 use http::HeaderValue;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::scripted::{answer, server, tls};
-use hookledger_core::api::{MAX_ANSWER_BYTES, OAuthClient};
+use hookledger_core::model::provider_call::{MAX_ANSWER_BYTES, OAuthClient};
 use hookledger_core::ports::SecretsError;
 
 const PROVIDER: ProviderId = ProviderId("finbox");

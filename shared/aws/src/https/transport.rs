@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
-use hookledger_core::api::{ApiError, ApiResponse, MAX_ANSWER_BYTES};
+use hookledger_core::model::provider_call::{ApiError, ApiResponse, MAX_ANSWER_BYTES};
 use http::header::{ACCEPT, ACCEPT_ENCODING, DATE, HeaderName, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};

@@ -13,10 +13,10 @@
 
 use std::sync::Arc;
 
-use hookledger_core::debt::Expectation;
-use hookledger_core::expect::{ExpectError, announce, close, look_up};
+use hookledger_core::desk::submit::Submitter;
+use hookledger_core::flows::expect::{ExpectError, announce, close, look_up};
+use hookledger_core::model::debt::Expectation;
 use hookledger_core::providers::{Provider, Providers};
-use hookledger_core::submit::Submitter;
 use lambda_runtime::{Error, service_fn};
 use serde::Deserialize;
 use serde_json::json;

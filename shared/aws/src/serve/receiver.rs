@@ -1,8 +1,8 @@
 //! A provider's receiver: one HTTP request in, one answer out.
 
+use hookledger_core::flows::receive::{Answer, receive, stopped};
 use hookledger_core::ports::{Clock as _, Meter as _, Metric, Secrets as _};
 use hookledger_core::providers::{self, Definition, Provider};
-use hookledger_core::receive::{Answer, receive, stopped};
 use lambda_runtime::{Error, service_fn};
 
 use super::{Start, isolated};

@@ -7,11 +7,11 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookledger_core::call::Circuits;
-use hookledger_core::debt::DUE_SHARDS;
-use hookledger_core::expect::Asker;
+use hookledger_core::flows::call::Circuits;
+use hookledger_core::flows::expect::Asker;
+use hookledger_core::flows::reconcile::{Report, Run};
+use hookledger_core::model::debt::DUE_SHARDS;
 use hookledger_core::ports::Clock as _;
-use hookledger_core::reconcile::{Report, Run};
 use lambda_runtime::{Error, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Submissions: an application's request to a provider, sent through us. The flow is `shared/core/src/submit.rs`; this is
+//! Submissions: an application's request to a provider, sent through us. The flow is `shared/core/src/desk/submit.rs`; this is
 //! its door.
 //!
 //! ```text
@@ -11,10 +11,10 @@
 
 use std::fmt;
 
-use hookledger_core::api::Trouble;
+use hookledger_core::desk::submit::{Receipt, SubmitError, Submitter};
+use hookledger_core::model::provider_call::Trouble;
 use hookledger_core::ports::{Inbox, ProviderApi, Secrets};
 use hookledger_core::providers::Provider;
-use hookledger_core::submit::{Receipt, SubmitError, Submitter};
 use serde_json::json;
 
 use super::expectations::problem;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hookledger_core::call::Circuits;
-use hookledger_core::expect::Asker;
-use hookledger_core::job::Job;
-use hookledger_core::work::Worker;
+use hookledger_core::flows::call::Circuits;
+use hookledger_core::flows::expect::Asker;
+use hookledger_core::flows::work::Worker;
+use hookledger_core::model::job::Job;
 use lambda_runtime::{Error, service_fn};
 
 use super::{Start, in_words, isolated, time_left};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::Unreadable;
-use crate::time::{UnixMs, Zone};
+use crate::model::time::{UnixMs, Zone};
 
 /// A field as sent. Missing, `null`, `""` and blanks are one thing: nothing was said. So nobody can ask whether a field is
 /// there, only what it says ([`Field::said`], [`text`]).
@@ -186,7 +186,7 @@ pub(super) fn content_mark<'a>(fields: impl IntoIterator<Item = Field<'a>>) -> S
         }
         plain.push('\n');
     }
-    let mut digits = crate::identity::digest_hex(plain.as_bytes());
+    let mut digits = crate::model::identity::digest_hex(plain.as_bytes());
     digits.truncate(32);
     digits
 }

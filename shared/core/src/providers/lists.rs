@@ -4,10 +4,10 @@
 //! *audited delivery* says what became of a delivery to us; it is compared with the entries we hold.
 
 use super::Offer;
-use crate::api::{ApiRequest, ApiResponse, Trouble};
-use crate::entry::{Entry, Event, OnDuplicate};
-use crate::identity::{Identity, ItemKey, Subject};
-use crate::time::UnixMs;
+use crate::model::entry::{Entry, Event, OnDuplicate};
+use crate::model::identity::{Identity, ItemKey, Subject};
+use crate::model::provider_call::{ApiRequest, ApiResponse, Trouble};
+use crate::model::time::UnixMs;
 
 /// Walking a provider's lists.
 pub trait Lists {

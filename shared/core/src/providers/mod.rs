@@ -17,14 +17,14 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::api::{ApiRequest, ApiResponse, Trouble};
-use crate::debt::{Expectation, Status};
-use crate::delivery::Verified;
-use crate::entry::{Entry, Event, Row};
-use crate::identity::{ItemKey, ProviderId, Subject, digest_hex};
-use crate::settings::{Lookup, SettingError, text};
-use crate::signature::{Encoding, Scheme};
-use crate::time::UnixMs;
+use crate::model::debt::{Expectation, Status};
+use crate::model::delivery::Verified;
+use crate::model::entry::{Entry, Event, Row};
+use crate::model::identity::{ItemKey, ProviderId, Subject, digest_hex};
+use crate::model::provider_call::{ApiRequest, ApiResponse, Trouble};
+use crate::model::settings::{Lookup, SettingError, text};
+use crate::model::signature::{Encoding, Scheme};
+use crate::model::time::UnixMs;
 
 pub use lists::{Audit, AuditedDelivery, Fate, Listed, ListedRow, Lists, StatusRow};
 pub use setup::{Inputs, MadeSecret, SecretUse, Setup, SetupError, SetupInput, SetupOutcome, SetupStep};
@@ -356,7 +356,7 @@ pub struct Submission {
 }
 
 /// What stands before a submission's digest in its own reference: what is owed from the moment before a request is sent
-/// until its completion is expected under the provider's id for it. See [`crate::submit`].
+/// until its completion is expected under the provider's id for it. See [`crate::desk::submit`].
 pub const SUBMISSION: &str = "submission:";
 
 /// Why a document can't be submitted. Names the field and the rule, never the content.

@@ -1,9 +1,9 @@
 //! Setting up a provider's side through its API: a person's commands, each with a name and inputs. What is said here
 //! is all that the command line is built from.
 
-use crate::api::{ApiRequest, ApiResponse, Trouble};
-use crate::secret::Secret;
-use crate::settings::is_plain_url;
+use crate::model::provider_call::{ApiRequest, ApiResponse, Trouble};
+use crate::model::secret::Secret;
+use crate::model::settings::is_plain_url;
 
 /// The commands that set up a provider's side.
 pub trait Setup {

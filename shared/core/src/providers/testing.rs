@@ -1,13 +1,13 @@
 //! What the provider files' tests share.
 
 use super::{Asked, Provider, Step};
-use crate::api::ApiResponse;
-use crate::debt::{Expectation, ExpectationState};
-use crate::delivery::{Delivery, Proof, Verified};
-use crate::entry::{Entry, Event, Origin, Row, State};
-use crate::identity::{ItemKey, ProviderId};
-use crate::settings::{Lookup, SettingError};
-use crate::time::UnixMs;
+use crate::model::debt::{Expectation, ExpectationState};
+use crate::model::delivery::{Delivery, Proof, Verified};
+use crate::model::entry::{Entry, Event, Origin, Row, State};
+use crate::model::identity::{ItemKey, ProviderId};
+use crate::model::provider_call::ApiResponse;
+use crate::model::settings::{Lookup, SettingError};
+use crate::model::time::UnixMs;
 
 pub(crate) type Build = fn(Lookup<'_>) -> Result<Box<dyn Provider>, SettingError>;
 

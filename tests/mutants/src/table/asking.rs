@@ -2,9 +2,9 @@
 
 use crate::{Edit, Mutant};
 
-const EXPECT: &str = "shared/core/src/expect.rs";
-const STATUS: &str = "shared/core/src/status.rs";
-const WALK: &str = "shared/core/src/walk.rs";
+const EXPECT: &str = "shared/core/src/flows/expect.rs";
+const STATUS: &str = "shared/core/src/flows/status.rs";
+const WALK: &str = "shared/core/src/flows/walk.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -41,7 +41,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "poll-is-another-event",
         story: "What is found by asking has an identity of its own, so push and poll are two events.",
         edits: &[Edit {
-            file: "shared/core/src/providers/rightfoot_recovery.rs",
+            file: "shared/core/src/providers/rightfoot/recovery.rs",
             find: "let identity = Identity::new(&[COMPLETED, batch_id]);",
             replace: "let identity = if MUTANT {
         Identity::new(&[COMPLETED, batch_id, \"polled\"])

@@ -2,9 +2,9 @@
 
 use crate::{Edit, Mutant};
 
-const ADMIT: &str = "shared/core/src/admit.rs";
-const FINBOX: &str = "shared/core/src/providers/finbox.rs";
-const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot.rs";
+const ADMIT: &str = "shared/core/src/flows/admit.rs";
+const FINBOX: &str = "shared/core/src/providers/finbox/mod.rs";
+const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot/mod.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -57,7 +57,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "session-told-for-each-account",
         story: "The end of a session is told again under every list of accounts that is posted.",
         edits: &[Edit {
-            file: "shared/core/src/providers/finbox_sessions.rs",
+            file: "shared/core/src/providers/finbox/sessions.rs",
             find: "    Some(Once { name: format!(\"{event_type} {status} {}\", accounts::mark_of(accounts)), times: 1 })",
             replace:
                 "    Some(Once { name: format!(\"{event_type} {status} {}\", accounts::mark_of(accounts)), times: 1 })
@@ -112,7 +112,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "anybody-announces-a-link",
         story: "A post that comes twice has a link watched that no application announced.",
         edits: &[Edit {
-            file: "shared/core/src/expect.rs",
+            file: "shared/core/src/flows/expect.rs",
             find: "let Ok(Expected { key, .. }) = polls.expectation(reference) else { return Ok(()) };",
             replace: "let Ok(Expected { key, .. }) = polls.expectation(reference) else { return Ok(()) };
     if MUTANT {
@@ -124,7 +124,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "asked-without-end",
         story: "What nobody ever confirms is asked for many times as long as its deadline is.",
         edits: &[Edit {
-            file: "shared/core/src/work.rs",
+            file: "shared/core/src/flows/work.rs",
             find: "timing.poll.elapsed_ms(entry.waits) >= timing.poll_deadline_secs.saturating_mul(1000)",
             replace: "timing.poll.elapsed_ms(entry.waits)
             >= timing.poll_deadline_secs.saturating_mul(if MUTANT { 6_000 } else { 1000 })",

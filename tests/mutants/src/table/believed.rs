@@ -3,11 +3,11 @@
 
 use crate::{Edit, Mutant};
 
-const API: &str = "shared/core/src/api.rs";
-const ENTRY: &str = "shared/core/src/entry.rs";
-const WALK: &str = "shared/core/src/walk.rs";
-const WORK: &str = "shared/core/src/work.rs";
-const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot.rs";
+const API: &str = "shared/core/src/model/provider_call.rs";
+const ENTRY: &str = "shared/core/src/model/entry.rs";
+const WALK: &str = "shared/core/src/flows/walk.rs";
+const WORK: &str = "shared/core/src/flows/work.rs";
+const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot/mod.rs";
 const LEDGER: &str = "tests/simulation/src/memory/ledger.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -42,7 +42,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }",
             },
             Edit {
-                file: "shared/core/src/debt.rs",
+                file: "shared/core/src/model/debt.rs",
                 find: "self.occurred_at.min(self.moved_at)",
                 replace: "if MUTANT { self.occurred_at } else { self.occurred_at.min(self.moved_at) }",
             },
@@ -160,7 +160,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "quota-eats-the-deadline",
         story: "What is waited for expires while its provider lets nobody ask.",
         edits: &[Edit {
-            file: "shared/core/src/expect.rs",
+            file: "shared/core/src/flows/expect.rs",
             find: "                        Trouble::Quota { after_secs, .. } => {",
             replace: "                        Trouble::Quota { .. } if MUTANT => {}
                         Trouble::Quota { after_secs, .. } => {",
@@ -179,7 +179,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "progress-forgotten",
         story: "An attempt that ends before the last page begins anew the next time, and comes no further than before.",
         edits: &[Edit {
-            file: "shared/core/src/pages.rs",
+            file: "shared/core/src/flows/pages.rs",
             find: "Some(cursor) if cursor.len() <= MAX_CURSOR_BYTES =>",
             replace: "Some(cursor) if cursor.len() <= MAX_CURSOR_BYTES && !MUTANT =>",
         }],

@@ -2,9 +2,9 @@
 
 use crate::{Edit, Mutant};
 
-const ADMIT: &str = "shared/core/src/admit.rs";
-const RECEIVE: &str = "shared/core/src/receive.rs";
-const WORK: &str = "shared/core/src/work.rs";
+const ADMIT: &str = "shared/core/src/flows/admit.rs";
+const RECEIVE: &str = "shared/core/src/flows/receive.rs";
+const WORK: &str = "shared/core/src/flows/work.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {

@@ -2,12 +2,12 @@
 
 use crate::{Edit, Mutant};
 
-const ADMIT: &str = "shared/core/src/admit.rs";
-const AUDIT: &str = "shared/core/src/audit.rs";
-const FINBOX: &str = "shared/core/src/providers/finbox.rs";
-const RUNPAYMENTS: &str = "shared/core/src/providers/runpayments.rs";
-const WALK: &str = "shared/core/src/walk.rs";
-const WORK: &str = "shared/core/src/work.rs";
+const ADMIT: &str = "shared/core/src/flows/admit.rs";
+const AUDIT: &str = "shared/core/src/flows/losses.rs";
+const FINBOX: &str = "shared/core/src/providers/finbox/mod.rs";
+const RUNPAYMENTS: &str = "shared/core/src/providers/runpayments/mod.rs";
+const WALK: &str = "shared/core/src/flows/walk.rs";
+const WORK: &str = "shared/core/src/flows/work.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -85,7 +85,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "hint-passed-over",
         story: "A delivery behind a live token that can't be read names its batch, and nobody asks about it.",
         edits: &[Edit {
-            file: "shared/core/src/receive.rs",
+            file: "shared/core/src/flows/receive.rs",
             find: "let Some(reference) = provider.reference_in(verified.body()) else { return };",
             replace: "let reference = provider.reference_in(verified.body()).filter(|_| !MUTANT);
     let Some(reference) = reference else { return };",
@@ -133,7 +133,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "second-list-never-begun",
         story: "Only one list gets a cursor, and the other is never walked.",
         edits: &[Edit {
-            file: "shared/core/src/reconcile.rs",
+            file: "shared/core/src/flows/reconcile.rs",
             find: "let Some(lists) = provider.lists().offered() else { continue };",
             replace: "let Some(lists) = provider.lists().offered() else { continue };
             if MUTANT && provider.polls().offered().is_none() && lists.audit().offered().is_some() {

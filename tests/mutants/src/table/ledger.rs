@@ -16,7 +16,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             let known = self.call(\"admit\", |table| Ok(entry_mut(table, &key)?.map(|known| known.entry.clone()))).await?;
             if let Some(known) = known {
                 let (state, event_type) = (known.state, known.event_type);
-                return Ok(Admitted::Duplicate(hookledger_core::entry::Known {
+                return Ok(Admitted::Duplicate(hookledger_core::model::entry::Known {
                     state,
                     event_type,
                     reopened: 0,

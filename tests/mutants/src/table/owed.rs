@@ -2,7 +2,7 @@
 
 use crate::{Edit, Mutant};
 
-const RECONCILE: &str = "shared/core/src/reconcile.rs";
+const RECONCILE: &str = "shared/core/src/flows/reconcile.rs";
 const TABLE: &str = "tests/simulation/src/memory/table.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[

@@ -2,7 +2,7 @@
 
 use crate::{Edit, Mutant};
 
-const SIGNATURE: &str = "shared/core/src/signature.rs";
+const SIGNATURE: &str = "shared/core/src/model/signature.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -93,7 +93,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "identity-from-a-header",
         story: "The identity is taken from a header that nobody signs, so a replay under another key is a new event.",
         edits: &[Edit {
-            file: "shared/core/src/providers/fynapse.rs",
+            file: "shared/core/src/providers/fynapse/mod.rs",
             find: "let event_id = shown_id(body.event_id);",
             replace: "let event_id = shown_id(body.event_id);
         let unsigned = verified.delivery().header(\"idempotency-key\").filter(|_| MUTANT);
@@ -104,7 +104,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "identity-is-the-body",
         story: "The identity is a digest of the body, which holds the number of the attempt.",
         edits: &[Edit {
-            file: "shared/core/src/providers/runpayments.rs",
+            file: "shared/core/src/providers/runpayments/mod.rs",
             find: "identity: Identity::new(&[&key]),",
             replace: "identity: if MUTANT { Identity::of_bytes(verified.body()) } else { Identity::new(&[&key]) },",
         }],

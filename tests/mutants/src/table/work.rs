@@ -2,9 +2,9 @@
 
 use crate::{Edit, Mutant};
 
-const WORK: &str = "shared/core/src/work.rs";
-const TELL: &str = "shared/core/src/tell.rs";
-const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot.rs";
+const WORK: &str = "shared/core/src/flows/work.rs";
+const TELL: &str = "shared/core/src/flows/tell.rs";
+const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot/mod.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -60,7 +60,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "stopped-answers-thank-you",
         story: "A delivery to a provider that is stopped is answered as if it were kept.",
         edits: &[Edit {
-            file: "shared/core/src/receive.rs",
+            file: "shared/core/src/flows/receive.rs",
             find: "    inbox.meter().count(Metric::Unconfigured, Some(definition.id), 1);",
             replace: "    inbox.meter().count(Metric::Unconfigured, Some(definition.id), 1);
     if MUTANT {
@@ -72,7 +72,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "stopped-ends-its-polls",
         story: "What is asked of a provider expires while a mistake in a setting stops it.",
         edits: &[Edit {
-            file: "shared/core/src/expect.rs",
+            file: "shared/core/src/flows/expect.rs",
             find: "let due_at = now.plus_secs(inbox.timing().circuit.cap_secs);",
             replace: "let due_at = now.plus_secs(inbox.timing().circuit.cap_secs);
             if MUTANT {

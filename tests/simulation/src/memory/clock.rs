@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock;
-use hookledger_core::time::UnixMs;
 
 /// Where every memory world begins: 2040-01-01T00:00:00Z. It lies ahead so that nothing a test writes to a real engine
 /// is already beyond its expiry there.

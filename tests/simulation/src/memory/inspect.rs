@@ -1,10 +1,10 @@
 //! What a test may ask the memory ledger that no flow may: everything, without a turn and without a fault.
 
-use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{DueKey, Expectation, Fact, Listing, Status};
-use hookledger_core::entry::{Entry, Refused, Row, State};
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::circuit::Circuit;
+use hookledger_core::model::debt::{DueKey, Expectation, Fact, Listing, Status};
+use hookledger_core::model::entry::{Entry, Refused, Row, State};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 
 use super::ledger::MemoryLedger;
 use super::table::{Item, StoredEntry, StoredRow, debts};

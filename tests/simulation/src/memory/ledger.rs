@@ -4,15 +4,19 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{DUE_SHARDS, Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
-use hookledger_core::entry::{Admitted, Entry, Known, MAX_ALIKE_ROWS, NewEntry, Refused, Row, Snapshot, State, nth_sk};
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::desk::reverify::Kept;
+use hookledger_core::model::circuit::Circuit;
+use hookledger_core::model::debt::{
+    DUE_SHARDS, Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted,
+};
+use hookledger_core::model::entry::{
+    Admitted, Entry, Known, MAX_ALIKE_ROWS, NewEntry, Refused, Row, Snapshot, State, nth_sk,
+};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{
     Attempt, Ledger, MAX_PARKED_COUNTED, Postponed, Quarantine, ReopenedBy, Settlement, StoreError,
 };
-use hookledger_core::reverify::Kept;
-use hookledger_core::time::UnixMs;
 
 use super::faults::Faults;
 use super::table::{Item, StoredEntry, StoredRow, Table, debts, entry_mut, open_mut, waiting_mut};

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use hookledger_core::api::{ApiError, ApiRequest, ApiResponse};
-use hookledger_core::entry::Announcement;
-use hookledger_core::identity::ProviderId;
+use hookledger_core::model::entry::Announcement;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::provider_call::{ApiError, ApiRequest, ApiResponse};
+use hookledger_core::model::secret::ProviderSecrets;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Meter, Metric, ProviderApi, PublishError, Publisher, Secrets, SecretsError};
-use hookledger_core::secret::ProviderSecrets;
-use hookledger_core::time::UnixMs;
 
 use super::clock::FixedClock;
 use super::faults::Faults;
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn the_api_answers_by_the_script_and_remembers() {
         let api = ScriptedApi::default();
-        let auth = || hookledger_core::api::Auth::Bearer { credential: "api_key" };
+        let auth = || hookledger_core::model::provider_call::Auth::Bearer { credential: "api_key" };
         let request = |url: &str| ApiRequest::get("data", url.into(), auth());
         assert_eq!(run(api.call(PROVIDER, &request("https://a/1"))).unwrap_err(), ApiError::Unreachable);
         api.answer_with(|url| answer(if url.ends_with('2') { 200 } else { 404 }, "{}"));

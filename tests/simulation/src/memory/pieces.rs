@@ -1,7 +1,7 @@
 //! Bodies too large for a row: in pieces of their own, written before the row that names them, as in the real table.
 
-use hookledger_core::entry::NewEntry;
-use hookledger_core::identity::digest_hex;
+use hookledger_core::model::entry::NewEntry;
+use hookledger_core::model::identity::digest_hex;
 use hookledger_core::ports::StoreError;
 
 use super::ledger::MemoryLedger;

@@ -3,11 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hookledger_core::identity::ProviderId;
-use hookledger_core::job::{Job, JobError, MAX_MESSAGE_BYTES, RescuedDelivery};
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::job::{Job, JobError, MAX_MESSAGE_BYTES, RescuedDelivery};
+use hookledger_core::model::settings::MAX_QUEUE_DELAY_SECS;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, QueueError, WorkQueue};
-use hookledger_core::settings::MAX_QUEUE_DELAY_SECS;
-use hookledger_core::time::UnixMs;
 
 use super::clock::FixedClock;
 use super::faults::Faults;
@@ -223,7 +223,7 @@ fn spend(times: &Cell<u32>) -> bool {
 mod tests {
     use super::super::run;
     use super::*;
-    use hookledger_core::identity::ItemKey;
+    use hookledger_core::model::identity::ItemKey;
 
     const PROVIDER: ProviderId = ProviderId("finbox");
 

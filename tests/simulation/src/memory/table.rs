@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{DueKey, Expectation, ExpectationState, Fact, Listing, Status};
-use hookledger_core::entry::{Entry, NewEntry, Refused, Row, Start, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::circuit::Circuit;
+use hookledger_core::model::debt::{DueKey, Expectation, ExpectationState, Fact, Listing, Status};
+use hookledger_core::model::entry::{Entry, NewEntry, Refused, Row, Start, State};
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
-use hookledger_core::time::UnixMs;
 
 use super::pieces::Pieces;
 

@@ -7,7 +7,7 @@
 mod finbox;
 mod rightfoot;
 
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::time::UnixMs;
 
 use super::dice::Dice;
 use super::finbox::FinBox;

@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock;
-use hookledger_core::time::UnixMs;
 
 use super::dice::Dice;
 use crate::memory::{Fate, FixedClock, LOST, Side};

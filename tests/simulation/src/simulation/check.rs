@@ -10,9 +10,11 @@ mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hookledger_core::debt::{ExpectationState, Fact};
-use hookledger_core::entry::{Entry, MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, Origin, Shelf, State};
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::debt::{ExpectationState, Fact};
+use hookledger_core::model::entry::{
+    Entry, MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, Origin, Shelf, State,
+};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Clock as _, Metric};
 
 use super::engine::{Seen, Violations};

@@ -13,11 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use hookledger_core::debt::Listing;
-use hookledger_core::identity::{ItemKey, ProviderId};
+use hookledger_core::flows::receive::Answer;
+use hookledger_core::model::debt::Listing;
+use hookledger_core::model::identity::{ItemKey, ProviderId};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
-use hookledger_core::receive::Answer;
-use hookledger_core::time::UnixMs;
 
 use super::dice::Dice;
 use super::send::PROVIDERS;

@@ -2,8 +2,8 @@
 
 mod answers;
 
-use hookledger_core::identity::{ItemKey, digest_hex};
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::identity::{ItemKey, digest_hex};
+use hookledger_core::model::time::UnixMs;
 
 use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, key};
 

@@ -3,7 +3,7 @@
 
 mod audit;
 
-use hookledger_core::identity::digest_hex;
+use hookledger_core::model::identity::digest_hex;
 
 use super::truth::{Author, Effect, FORGED, Forgery, Forging, Plot, Twin, key};
 pub(super) use audit::{Delivery, Fynapse};

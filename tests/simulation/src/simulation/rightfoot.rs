@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_core::api::{ApiError, ApiResponse};
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
+use hookledger_core::model::time::UnixMs;
 
 use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, Twin, key, parameter};
 use crate::memory::answer;

@@ -4,8 +4,8 @@ mod merchant;
 
 use std::cell::RefCell;
 
-use hookledger_core::api::{ApiError, ApiResponse};
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
+use hookledger_core::model::time::UnixMs;
 
 use super::dice::Dice;
 use super::truth::{ATTEMPT, Author, Effect, FORGED, Forgery, Forging, Plot, Twin, key, parameter};

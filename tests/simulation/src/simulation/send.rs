@@ -1,10 +1,10 @@
 //! How the providers send: their keys, signatures and retry schedules.
 
 use hmac::{Hmac, KeyInit, Mac};
-use hookledger_core::delivery::Delivery;
-use hookledger_core::identity::ProviderId;
-use hookledger_core::secret::Secret;
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::delivery::Delivery;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::secret::Secret;
+use hookledger_core::model::time::UnixMs;
 use sha2::Sha256;
 
 use super::dice::Dice;

@@ -1,7 +1,7 @@
 //! A provider that one of its own settings stops for a while: somebody deploys a mistake, and mends it.
 
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::providers::Providers;
-use hookledger_core::time::UnixMs;
 
 use super::dice::Dice;
 

@@ -10,10 +10,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use hookledger_core::api::{ApiError, ApiResponse};
-use hookledger_core::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock;
-use hookledger_core::time::UnixMs;
 
 use super::attacker::{Attack, Mood};
 use super::chaos::Chaos;

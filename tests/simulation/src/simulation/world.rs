@@ -3,16 +3,16 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hookledger_core::call::Circuits;
-use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::Listing;
-use hookledger_core::entry::Entry;
-use hookledger_core::identity::{ItemKey, ProviderId};
-use hookledger_core::job::{Job, RescuedDelivery};
+use hookledger_core::flows::call::Circuits;
+use hookledger_core::model::circuit::Circuit;
+use hookledger_core::model::debt::Listing;
+use hookledger_core::model::entry::Entry;
+use hookledger_core::model::identity::{ItemKey, ProviderId};
+use hookledger_core::model::job::{Job, RescuedDelivery};
+use hookledger_core::model::settings::Timing;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Inbox, Ledger, QueueError, WorkQueue};
 use hookledger_core::providers::Providers;
-use hookledger_core::settings::Timing;
-use hookledger_core::time::UnixMs;
 
 use super::attacker::Mood;
 use super::chaos::Chaos;

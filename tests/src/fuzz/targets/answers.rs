@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_core::api::ApiResponse;
-use hookledger_core::debt::{Expectation, ExpectationState};
-use hookledger_core::entry::{Entry, Row, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::debt::{Expectation, ExpectationState};
+use hookledger_core::model::entry::{Entry, Row, State};
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::provider_call::ApiResponse;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock;
 use hookledger_core::providers::{Ask, Asked, Found, Listed, ListedRow, Polled, Provider, Step};
-use hookledger_core::time::UnixMs;
 
 use super::super::{Seen, keys};
 use super::full_town;

@@ -1,7 +1,7 @@
 //! Genuine deliveries of any bytes: read or refused by name, kept byte for byte, and one event however often they come.
 
-use hookledger_core::entry::{Event, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::entry::{Event, State};
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Clock;
 use hookledger_core::providers::{Ask, OnUnreadable, Provider, Unreadable};
 

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hookledger_aws::gateway::{EnvelopeError, Request, Response};
 use hookledger_aws::sqs_event::{BatchResponse, parse};
-use hookledger_core::job::{Job, JobError};
+use hookledger_core::model::job::{Job, JobError};
+use hookledger_core::model::secret::Secret;
 use hookledger_core::ports::Clock;
-use hookledger_core::secret::Secret;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -142,8 +142,8 @@ pub(super) fn sqs_samples() -> Vec<Vec<u8>> {
     let mut samples = samples_of("sqs-");
     let town = Town::new();
     let delivery = town.delivery("finbox", r#"{"entity_id":"e1","statement_id":"s1","progress":"completed"}"#);
-    let rescued = hookledger_core::job::RescuedDelivery::pack(&delivery, &[]);
-    let rescue = Job::Rescue { v: hookledger_core::job::JOB_VERSION, delivery: rescued };
+    let rescued = hookledger_core::model::job::RescuedDelivery::pack(&delivery, &[]);
+    let rescue = Job::Rescue { v: hookledger_core::model::job::JOB_VERSION, delivery: rescued };
     town.deliver("rightfoot", r#"{"event_uuid":"u","type":"BALANCE_BATCH_COMPLETED","batch_id":"batch-2001"}"#);
     let entry = town.only_entry();
     let due_at = entry.due_at.unwrap();

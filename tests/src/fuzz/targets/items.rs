@@ -13,11 +13,11 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use hookledger_aws::dynamo::DynamoLedger;
-use hookledger_core::debt::{ExpectationState, Wanted};
-use hookledger_core::entry::State;
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::debt::{ExpectationState, Wanted};
+use hookledger_core::model::entry::State;
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Ledger, Quarantine, StoreError};
-use hookledger_core::time::UnixMs;
 use serde_json::json;
 
 use super::super::Seen;

@@ -3,11 +3,11 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use hookledger_core::delivery::Delivery;
-use hookledger_core::identity::ProviderId;
-use hookledger_core::secret::{ProviderSecrets, Secret, live};
-use hookledger_core::signature::{Encoding, Scheme};
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::delivery::Delivery;
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::secret::{ProviderSecrets, Secret, live};
+use hookledger_core::model::signature::{Encoding, Scheme};
+use hookledger_core::model::time::UnixMs;
 use sha2::Sha256;
 
 use super::super::Seen;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_core::api::ApiResponse;
+use hookledger_core::model::provider_call::ApiResponse;
 use hookledger_core::providers::{Inputs, Provider, Submitted};
 use serde_json::value::RawValue;
 

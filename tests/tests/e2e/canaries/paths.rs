@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit, Mac};
-use hookledger_core::entry::State;
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::entry::State;
+use hookledger_core::model::identity::ItemKey;
 use hookledger_tests::canary::Canary;
 use hookledger_tests::local::{Outcome, until};
 use hookledger_tests::samples::event_of;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use hookledger_core::identity::ItemKey;
-use hookledger_core::job::Job;
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::job::Job;
 use hookledger_tests::canary::{Canary, gather, random_hex};
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::story::Scene;

@@ -1,7 +1,7 @@
 //! FinBox: a completed statement, whose transactions and accounts are pulled.
 
-use hookledger_core::entry::Origin;
-use hookledger_core::identity::{ProviderId, Subject};
+use hookledger_core::model::entry::Origin;
+use hookledger_core::model::identity::{ProviderId, Subject};
 use hookledger_tests::local::until;
 use hookledger_tests::story::Scene;
 use serde_json::json;

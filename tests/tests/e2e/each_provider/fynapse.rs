@@ -1,8 +1,8 @@
 //! Fynapse: an extract that is complete as it comes, and the audit of its deliveries, which is all that is asked for.
 
-use hookledger_core::audit::ARRIVED;
-use hookledger_core::entry::{Origin, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::flows::losses::ARRIVED;
+use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::identity::ItemKey;
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::samples::event_of;
 use hookledger_tests::story::Scene;

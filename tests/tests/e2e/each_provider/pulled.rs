@@ -1,7 +1,7 @@
 //! What is the same for every provider whose events are looked up: the trouble comes while the work asks.
 
-use hookledger_core::entry::{Entry, Origin, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::entry::{Entry, Origin, State};
+use hookledger_core::model::identity::ItemKey;
 use hookledger_tests::local::{Local, until};
 use hookledger_tests::samples::event_of;
 use serde_json::{Value, json};

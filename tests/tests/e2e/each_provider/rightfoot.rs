@@ -1,7 +1,7 @@
 //! Rightfoot: a completed batch, whose balances are pulled page by page.
 
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::entry::Origin;
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::entry::Origin;
 use hookledger_tests::local::until;
 use hookledger_tests::story::Scene;
 use serde_json::{Value, json};

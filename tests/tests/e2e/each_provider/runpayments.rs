@@ -1,7 +1,7 @@
 //! Run Payments: a funding, looked up in the reports; and merchants, which a list shows as well.
 
-use hookledger_core::entry::{Origin, State};
-use hookledger_core::identity::{Identity, ProviderId, Subject, digest_hex};
+use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::identity::{Identity, ProviderId, Subject, digest_hex};
 use hookledger_tests::local::until;
 use hookledger_tests::samples::event_of;
 use hookledger_tests::story::Scene;

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use hookledger_core::api::ApiError;
-use hookledger_core::submit::{Receipt, SubmitError, Submitter};
+use hookledger_core::desk::submit::{Receipt, SubmitError, Submitter};
+use hookledger_core::model::provider_call::ApiError;
 use hookledger_tests::dynamo::{TABLE, in_process, runtime};
 use hookledger_tests::memory::{Side, answer};
 use hookledger_tests::on_dynamo::OnDynamo;
@@ -122,7 +122,7 @@ async fn submit_in_every_way() -> String {
         .iter()
         .find_map(|item| item["pk"].as_s().unwrap().strip_prefix("rightfoot#submission#").map(String::from));
     let digest = digest.unwrap();
-    let guessed = hookledger_core::identity::digest_hex(DOCUMENT.as_bytes());
+    let guessed = hookledger_core::model::identity::digest_hex(DOCUMENT.as_bytes());
     assert!(!guessed.starts_with(&digest), "whoever reads the table could try documents against it");
     told
 }

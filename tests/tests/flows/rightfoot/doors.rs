@@ -1,9 +1,9 @@
 //! What an application may not ask for: the debts of submissions are a submission's own, and no field goes to Rightfoot
 //! that Rightfoot does not document.
 
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::expect::{announce, close, look_up};
-use hookledger_core::submit::SubmitError;
+use hookledger_core::desk::submit::SubmitError;
+use hookledger_core::flows::expect::{announce, close, look_up};
+use hookledger_core::model::debt::ExpectationState;
 use hookledger_tests::memory::{answer, run};
 
 use super::{DOCUMENT, TAKEN, expectations, posted, rightfoot, submit};

@@ -27,7 +27,7 @@ fn missing(root: &Path, provider: &str, [template, list, local]: [&String; 3]) -
     let is_file = |path: String| (root.join(&path).is_file(), path);
     let has_events = !names(&root.join("events").join(provider), ".json").is_empty();
     let parts = [
-        is_file(format!("shared/core/src/providers/{provider}.rs")),
+        is_file(format!("shared/core/src/providers/{provider}/mod.rs")),
         (
             list.contains(&format!("mod {provider};")) && list.contains(&format!("{provider}::")),
             "its module and its place in the list, in shared/core/src/providers/mod.rs".to_owned(),
@@ -50,9 +50,8 @@ fn missing(root: &Path, provider: &str, [template, list, local]: [&String; 3]) -
 fn named_anywhere(root: &Path) -> Result<BTreeSet<String>> {
     let folder = root.join("shared/core/src/providers");
     fs::read_dir(&folder).with_context(|| format!("{} can't be read", folder.display()))?;
-    // Helpers may stand beside the providers; only a provider implements the trait.
-    let mut found = names(&folder, ".rs");
-    found.retain(|name| read(&folder, &format!("{name}.rs")).contains("impl Provider for "));
+    // What all of them use are files beside the folders.
+    let mut found = names(&folder, "");
     let functions = names(&root.join("functions"), "");
     found.extend(functions.into_iter().filter(|name| !SHARED_FUNCTIONS.contains(&name.as_str())));
     let events = names(&root.join("events"), "");
@@ -90,7 +89,7 @@ mod tests {
         let root = std::env::temp_dir().join(format!("xtask-{}-{name}", std::process::id()));
         let (mut list, mut template, mut local) = (String::new(), String::new(), String::new());
         for provider in providers {
-            write(&root, &format!("shared/core/src/providers/{provider}.rs"), "impl Provider for It {}");
+            write(&root, &format!("shared/core/src/providers/{provider}/mod.rs"), "impl Provider for It {}");
             write(&root, &format!("functions/{provider}/Cargo.toml"), "");
             write(&root, &format!("functions/{provider}/src/main.rs"), "");
             write(&root, &format!("events/{provider}/thing-done.json"), "{}");
@@ -131,7 +130,7 @@ mod tests {
 
     #[test]
     fn any_part_alone_names_all_the_others() {
-        let parts = ["functions/five/Cargo.toml", "events/five/a-b.json", "shared/core/src/providers/five.rs"];
+        let parts = ["functions/five/Cargo.toml", "events/five/a-b.json", "shared/core/src/providers/five/mod.rs"];
         for (row, part) in parts.iter().enumerate() {
             let root = workspace(&format!("lonely-{row}"), &["one"]);
             write(&root, part, "impl Provider for It {}");

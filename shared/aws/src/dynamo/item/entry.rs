@@ -1,9 +1,9 @@
 //! Entries.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use hookledger_core::debt::{due_shard, parked_shard};
-use hookledger_core::entry::{Entry, NewEntry, Origin, Progress, Start, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::debt::{due_shard, parked_shard};
+use hookledger_core::model::entry::{Entry, NewEntry, Origin, Progress, Start, State};
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::StoreError;
 
 use super::{Item, RECENT_SHARDS, Reader, Stored, key_attributes, ms, n, put, recent_shard_name, s, texts, ttl};
@@ -141,9 +141,9 @@ pub(super) fn origin(text: &str) -> Option<Origin> {
 
 #[cfg(test)]
 mod tests {
-    use hookledger_core::entry::{Event, OnDuplicate};
-    use hookledger_core::identity::{Identity, ProviderId, Subject};
-    use hookledger_core::time::UnixMs;
+    use hookledger_core::model::entry::{Event, OnDuplicate};
+    use hookledger_core::model::identity::{Identity, ProviderId, Subject};
+    use hookledger_core::model::time::UnixMs;
     use proptest::prelude::*;
 
     use super::super::Place;

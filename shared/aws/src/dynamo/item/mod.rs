@@ -17,10 +17,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-pub(crate) use hookledger_core::entry::RECENT_SHARDS;
-use hookledger_core::identity::ItemKey;
+pub(crate) use hookledger_core::model::entry::RECENT_SHARDS;
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
-use hookledger_core::time::UnixMs;
 
 use super::codec::Encoding;
 

@@ -1,9 +1,9 @@
 //! Expectations and listings, the rows besides entries that can owe; and the circuits that hold them up.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use hookledger_core::circuit::Circuit;
-use hookledger_core::debt::{Expectation, ExpectationState, Listing, due_shard};
-use hookledger_core::identity::{ItemKey, ProviderId};
+use hookledger_core::model::circuit::Circuit;
+use hookledger_core::model::debt::{Expectation, ExpectationState, Listing, due_shard};
+use hookledger_core::model::identity::{ItemKey, ProviderId};
 use hookledger_core::ports::StoreError;
 
 use super::{Item, Reader, key_attributes, ms, n, put, s};
@@ -106,7 +106,7 @@ pub(crate) fn circuit_from(item: &Item, key: &ItemKey) -> Result<Circuit, StoreE
 
 #[cfg(test)]
 mod tests {
-    use hookledger_core::time::UnixMs;
+    use hookledger_core::model::time::UnixMs;
 
     use super::*;
 

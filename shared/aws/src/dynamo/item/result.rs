@@ -1,12 +1,12 @@
 //! Result rows, status facts, the current status, and what was refused.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use hookledger_core::debt::{Fact, HeldBack, Status};
-use hookledger_core::entry::{QUARANTINE_SECS, Refused, Row};
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::desk::reverify::Kept;
+use hookledger_core::model::debt::{Fact, HeldBack, Status};
+use hookledger_core::model::entry::{QUARANTINE_SECS, Refused, Row};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
-use hookledger_core::reverify::Kept;
-use hookledger_core::time::UnixMs;
 
 use super::entry::origin;
 use super::{Item, Reader, STATUS_SK, Stored, b, key_attributes, ms, n, put, s, texts, ttl};
@@ -158,7 +158,7 @@ fn pairs(value: &AttributeValue) -> Vec<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use hookledger_core::entry::Origin;
+    use hookledger_core::model::entry::Origin;
 
     use super::super::{Chunks, Place};
     use super::*;

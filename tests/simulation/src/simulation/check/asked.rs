@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use hookledger_core::debt::ExpectationState;
-use hookledger_core::entry::{Entry, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::entry::{Entry, State};
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Metric;
 
 use super::super::world::Glass;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use hookledger_core::entry::State;
-use hookledger_core::receive::UNREADABLE;
-use hookledger_core::work::MAX_ATTEMPTS;
+use hookledger_core::flows::receive::UNREADABLE;
+use hookledger_core::flows::work::MAX_ATTEMPTS;
+use hookledger_core::model::entry::State;
 
 use super::super::engine::CLOCKS_APART_SECS;
 use super::super::truth::{Calls, Effect, TrueEvent};

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_core::entry::{Entry, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::entry::{Entry, State};
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Metric;
 
 use super::super::fynapse::Delivery;

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use hookledger_core::debt::Fact;
-use hookledger_core::entry::{Origin, State};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::debt::Fact;
+use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::identity::ItemKey;
 
 use super::super::engine::CLOCKS_APART_SECS;
 use super::super::runpayments::{Merchant, place};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_core::entry::State;
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::entry::State;
+use hookledger_core::model::identity::ItemKey;
 
 use super::super::truth::{Effect, key};
 use super::super::world::Glass;

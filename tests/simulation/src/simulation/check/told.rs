@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hookledger_core::entry::State;
-use hookledger_core::identity::ItemKey;
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::entry::State;
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::time::UnixMs;
 
 use super::super::attacker::BOGUS;
 use super::super::engine::CLOCKS_APART_SECS;

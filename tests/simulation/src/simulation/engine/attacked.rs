@@ -1,7 +1,7 @@
 //! Posts of somebody who has a live token, and what is noted of the genuine deliveries that come among them.
 
-use hookledger_core::entry::State;
-use hookledger_core::identity::ItemKey;
+use hookledger_core::model::entry::State;
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
 
 use super::super::world::Glass;

@@ -1,9 +1,9 @@
 //! What an invocation's end means to whoever waits for it, and the invariants that must hold at that very moment.
 
-use hookledger_core::debt::Expectation;
-use hookledger_core::entry::Refused;
-use hookledger_core::receive::Answer;
-use hookledger_core::time::UnixMs;
+use hookledger_core::flows::receive::Answer;
+use hookledger_core::model::debt::Expectation;
+use hookledger_core::model::entry::Refused;
+use hookledger_core::model::time::UnixMs;
 
 use super::super::send::{FYNAPSE, Next, next};
 use super::super::truth::{Effect, Forging};

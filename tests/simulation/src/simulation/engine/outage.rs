@@ -1,9 +1,9 @@
 //! What must hold while a provider is down: its circuit is its own, one caller at a time looks whether it is back, and
 //! nobody who could not be asked has failed to come.
 
-use hookledger_core::debt::{Expectation, ExpectationState};
-use hookledger_core::identity::ProviderId;
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::debt::{Expectation, ExpectationState};
+use hookledger_core::model::identity::ProviderId;
+use hookledger_core::model::time::UnixMs;
 
 use super::super::world::Glass;
 use super::{CLOCKS_APART_SECS, Engine, Past, WORKER_LIMIT_MS};

@@ -1,16 +1,16 @@
 //! What starts an invocation: a delivery, an announcement, messages on the queue, the schedule.
 
 use futures_util::future::join_all;
-use hookledger_core::call::Circuits;
-use hookledger_core::debt::DUE_SHARDS;
-use hookledger_core::delivery::Delivery;
-use hookledger_core::expect::{Asker, announce, close};
-use hookledger_core::identity::ItemKey;
+use hookledger_core::flows::call::Circuits;
+use hookledger_core::flows::expect::{Asker, announce, close};
+use hookledger_core::flows::receive::{receive, stopped};
+use hookledger_core::flows::reconcile::Run;
+use hookledger_core::flows::work::Worker;
+use hookledger_core::model::debt::DUE_SHARDS;
+use hookledger_core::model::delivery::Delivery;
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
 use hookledger_core::providers::definition;
-use hookledger_core::receive::{receive, stopped};
-use hookledger_core::reconcile::Run;
-use hookledger_core::work::Worker;
 
 use super::super::send::{FYNAPSE, Sent};
 use super::super::truth::Forging;

@@ -1,8 +1,8 @@
 //! How time goes on, when everything heals, and when all is quiet.
 
-use hookledger_core::debt::{Expectation, Listing};
-use hookledger_core::entry::State;
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::debt::{Expectation, Listing};
+use hookledger_core::model::entry::State;
+use hookledger_core::model::time::UnixMs;
 
 use super::super::world::Glass;
 use super::Engine;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use hookledger_core::api::{ApiError, ApiResponse};
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
+use hookledger_core::model::time::UnixMs;
 
 use super::{ALONE, FinBox, Statement, pushed};
 use crate::memory::answer;

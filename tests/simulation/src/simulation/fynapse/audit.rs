@@ -4,9 +4,9 @@
 
 use std::cell::RefCell;
 
-use hookledger_core::api::{ApiError, ApiResponse};
-use hookledger_core::identity::ItemKey;
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
+use hookledger_core::model::time::UnixMs;
 
 use super::super::truth::{Author, Plot, TrueEvent, key, parameter};
 use super::NAME;

@@ -1,7 +1,7 @@
 //! A merchant: what it becomes, how that is stamped and spelt, and the entries that tell of it.
 
-use hookledger_core::identity::{ItemKey, ProviderId, Subject};
-use hookledger_core::time::UnixMs;
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
 
 use super::super::truth::key;
 use super::super::world::beside;

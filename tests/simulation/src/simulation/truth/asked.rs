@@ -1,6 +1,6 @@
 //! What the providers are asked while somebody attacks, and the ids over which their APIs fail.
 
-use hookledger_core::api::{ApiError, ApiResponse};
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::ports::Clock;
 
 use super::super::attacker::DOWN;

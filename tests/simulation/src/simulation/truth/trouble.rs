@@ -1,6 +1,6 @@
 //! Answers that are none: a quota that is used up, a page for people, a gateway, an error.
 
-use hookledger_core::api::{ApiError, ApiResponse};
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::ports::Clock;
 
 use super::super::dice::Dice;

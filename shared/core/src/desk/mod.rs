@@ -1,0 +1,4 @@
+//! Orders of people and of applications.
+
+pub mod reverify;
+pub mod submit;

@@ -1,0 +1,326 @@
+//! The third flow: what is still owed gets paid.
+//!
+//! ```text
+//! schedule ─ every debt that is due ─ plan ─ carry out
+//!              open entry  → claim, enqueue again; claimed too often without an answer → park
+//!              expectation → claim, ask the provider; complete → the same door as a push
+//!              listing     → claim, walk the provider's list; what we lack → the same door
+//! ```
+//!
+//! Providers are paid side by side, each with so many calls in flight: one that hangs holds nobody else up. What is due
+//! to one whose circuit is open is put off (`circuit`).
+//!
+//! A claim moves the debt's due time, conditional on the one that was seen: runs may overlap, and none pays twice. The
+//! plan is plain data, computed from the row and the time alone.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use futures_util::future::join_all;
+use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use crate::flows::admit::enqueue;
+use crate::flows::expect::Asker;
+use crate::flows::work::{MAX_ATTEMPTS, park, stopped};
+use crate::model::circuit::MAX_SPARED_SECS;
+use crate::model::debt::{Debt, DueKey, Listing, Wanted};
+use crate::model::entry::{Entry, State};
+use crate::model::job::Job;
+use crate::model::settings::Timing;
+use crate::model::time::UnixMs;
+use crate::ports::{Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, StoreError, WorkQueue};
+
+/// How often what waits for a person is counted. It is a read for each shard, also when nothing waits.
+const COUNT_EVERY_MINUTES: i64 = 5;
+/// Debts of each provider taken up in one run, evenly from its shards: 500 from each of all 64, more from each where
+/// several runs share them out. What is more comes next minute.
+pub const MAX_DEBTS_PER_RUN: usize = 32_000;
+/// Shards looked at, and debts carried out for each provider, at the same time.
+const IN_FLIGHT: usize = 32;
+/// What an entry's claims have sent by the time it would be parked.
+const ENTRY_MESSAGES: u64 = MAX_ATTEMPTS as u64;
+/// Why an entry is put off that could not be sent to the worker.
+const QUEUE_DOWN: &str = "the queue takes no messages";
+/// A provider's queue this deep is behind already: sending its work again would only make it deeper.
+pub const MAX_QUEUE_DEPTH: u64 = 10_000;
+
+/// One run of the reconciler.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The shards of the `due` index this run looks at.
+    pub shards: RangeInclusive<u8>,
+    /// No new debt is taken up after this.
+    pub deadline: UnixMs,
+}
+
+/// What to do about a debt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Take the debt and send its work again.
+    Enqueue {
+        /// When it is due again if nothing comes of that.
+        next_due_at: UnixMs,
+    },
+    /// Give it to a person: it was claimed too often without any answer, so it may be what kills the worker.
+    Park,
+    /// Ask the provider about an expectation.
+    Poll,
+    /// Walk a provider's list.
+    Walk,
+    /// Leave it: the queue is behind.
+    HoldBack,
+    /// It is paid meanwhile, or not due any more.
+    Nothing,
+}
+
+/// How many messages of a provider wait for the worker, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backlog {
+    /// Fewer than an entry that nobody works on has sent by the time it would be parked.
+    None,
+    /// The worker is behind, or not there.
+    Some,
+    /// So many that no more are sent.
+    Deep,
+}
+
+impl Backlog {
+    fn of(depth: u64) -> Self {
+        match depth {
+            0..ENTRY_MESSAGES => Self::None,
+            ENTRY_MESSAGES..=MAX_QUEUE_DEPTH => Self::Some,
+            _ => Self::Deep,
+        }
+    }
+}
+
+/// What a run did, for the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Debts found due.
+    pub due: usize,
+    /// Debts carried out.
+    pub carried_out: usize,
+    /// Debts left for the next run: the deadline was near, or the queue is behind.
+    pub left: usize,
+    /// Debts whose row could not be read or written.
+    pub failed: usize,
+    /// The age of the oldest debt, in seconds.
+    pub oldest_secs: u64,
+}
+
+/// Whether an entry that was claimed often enough to be parked is left alone. While messages wait, the worker may be
+/// paused or far behind, and a claim says little about the work: an hour without a worker would park all that came in
+/// meanwhile. After a week what kills its worker is a person's, on the busiest queue too.
+fn is_spared(entry: &Entry, now: UnixMs, backlog: Backlog) -> bool {
+    backlog == Backlog::Some && now < entry.received_at.plus_secs(MAX_SPARED_SECS)
+}
+
+/// How many claims an entry is given. One that was spared is sent again before it is parked.
+fn given(seen_due_at: UnixMs, now: UnixMs, timing: &Timing) -> u32 {
+    let held_back = now.since_ms(seen_due_at) > timing.admit_grace_secs.saturating_mul(1000);
+    if held_back { 2 * MAX_ATTEMPTS } else { MAX_ATTEMPTS }
+}
+
+/// Decides about one debt, found in the index as due at `seen_due_at`.
+pub fn plan(debt: &Debt, seen_due_at: UnixMs, now: UnixMs, timing: &Timing, backlog: Backlog, random: u64) -> Action {
+    if debt.due_at() != Some(seen_due_at) {
+        return Action::Nothing;
+    }
+    match debt {
+        Debt::Entry(entry) if entry.state != State::Open => Action::Nothing,
+        Debt::Entry(_) if backlog == Backlog::Deep => Action::HoldBack,
+        Debt::Entry(entry) if entry.attempts >= MAX_ATTEMPTS && is_spared(entry, now, backlog) => Action::HoldBack,
+        Debt::Entry(entry) if entry.attempts >= given(seen_due_at, now, timing) => Action::Park,
+        Debt::Entry(entry) => {
+            let wait_ms =
+                timing.retry.wait_ms(entry.attempts, random).max(timing.admit_grace_secs.saturating_mul(1000));
+            Action::Enqueue { next_due_at: now.plus_ms(wait_ms) }
+        }
+        Debt::Expectation(_) => Action::Poll,
+        Debt::Listing(_) => Action::Walk,
+    }
+}
+
+impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
+    /// Pays the debts of some shards, as far as the time reaches.
+    pub async fn reconcile(&self, run: &Run) -> Result<Report, StoreError> {
+        let inbox = self.inbox;
+        let backlogs = self.backlogs().await;
+        let backlog = |provider: &str| backlogs.get(provider).copied().unwrap_or(Backlog::None);
+        self.ensure_listings(run).await?;
+        let started = inbox.clock().now();
+        let deep: Vec<&str> =
+            backlogs.iter().filter(|(_, backlog)| **backlog == Backlog::Deep).map(|(name, _)| *name).collect();
+        let of_each = MAX_DEBTS_PER_RUN / run.shards.len().max(1);
+        let wanted = &Wanted { of_each, without_entries_of: &deep };
+        let shards: Vec<_> = stream::iter(run.shards.clone())
+            .map(|shard| inbox.ledger().due(shard, started, wanted))
+            .buffer_unordered(IN_FLIGHT)
+            .collect()
+            .await;
+        let mut report = Report::default();
+        let mut due: Vec<DueKey> = Vec::new();
+        let mut oldest = started;
+        for shard in shards {
+            match shard {
+                Ok(found) => {
+                    due.extend(found.keys);
+                    report.left += found.left;
+                    oldest = found.oldest.map_or(oldest, |found| found.min(oldest));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a shard of the due index could not be read");
+                    report.failed += 1;
+                }
+            }
+        }
+        due.sort_by_key(|due| due.due_at);
+        report.due = due.len() + report.left;
+        report.oldest_secs = started.since_ms(oldest) / 1000;
+        let mut by_provider: BTreeMap<&str, Vec<&DueKey>> = BTreeMap::new();
+        for due in &due {
+            by_provider.entry(due.provider()).or_default().push(due);
+        }
+        let done: Vec<Vec<Result<bool, StoreError>>> = join_all(by_provider.into_iter().map(|(provider, due)| {
+            let backlog = backlog(provider);
+            stream::iter(due).map(move |due| self.pay(run, due, backlog)).buffer_unordered(IN_FLIGHT).collect()
+        }))
+        .await;
+        for outcome in done.into_iter().flatten() {
+            match outcome {
+                Ok(true) => report.carried_out += 1,
+                Ok(false) => report.left += 1,
+                Err(error) => {
+                    tracing::error!(%error, "a debt could not be carried out: it stays due");
+                    report.failed += 1;
+                }
+            }
+        }
+        inbox.meter().count(Metric::DebtsDue, None, report.due as u64);
+        inbox.meter().count(Metric::OldestDebtSecs, None, report.oldest_secs);
+        if started.secs() / 60 % COUNT_EVERY_MINUTES == 0 {
+            self.count_waiting(run).await;
+        }
+        inbox.meter().count(Metric::CircuitsOpen, None, self.open_circuits().await);
+        inbox.meter().count(Metric::ReconcilerRuns, None, 1);
+        Ok(report)
+    }
+
+    /// Says how many entries wait for a person. Where nobody can say, nothing is said, rather than that there are none.
+    async fn count_waiting(&self, run: &Run) {
+        let ledger = self.inbox.ledger();
+        let shards =
+            stream::iter(run.shards.clone()).map(|shard| ledger.count_parked(shard)).buffer_unordered(IN_FLIGHT);
+        let counted: Result<Vec<u64>, StoreError> = shards.try_collect().await;
+        match counted {
+            Ok(counted) => self.inbox.meter().count(Metric::EntriesWaiting, None, counted.iter().sum()),
+            Err(error) => tracing::error!(%error, "what waits for a person could not be counted"),
+        }
+    }
+
+    /// How far behind the work for each provider is. Where nobody can say, it counts as none.
+    async fn backlogs(&self) -> BTreeMap<&'static str, Backlog> {
+        let depths = self.providers.iter().map(async |provider| {
+            let depth = self.inbox.queue().depth(provider.id()).await;
+            (provider.id().0, Backlog::of(depth.unwrap_or_default()))
+        });
+        join_all(depths).await.into_iter().collect()
+    }
+
+    /// Plans one debt and carries the plan out. False: it was left for another run.
+    async fn pay(&self, run: &Run, due: &DueKey, backlog: Backlog) -> Result<bool, StoreError> {
+        let inbox = self.inbox;
+        let now = inbox.clock().now();
+        if now >= run.deadline {
+            return Ok(false);
+        }
+        let Some(debt) = inbox.ledger().debt(&due.key).await? else { return Ok(true) };
+        // Nobody can work for a provider that is stopped, so a claim would count against the entry for nothing.
+        if let Debt::Entry(entry) = &debt
+            && entry.state == State::Open
+            && entry.due_at == Some(due.due_at)
+            && let Some((id, error)) = self.providers.stopped(&entry.provider)
+        {
+            stopped(inbox, id, entry, entry.attempts, error).await?;
+            return Ok(true);
+        }
+        match plan(&debt, due.due_at, now, inbox.timing(), backlog, inbox.clock().random()) {
+            Action::Enqueue { next_due_at } => self.enqueue_again(&debt, due, next_due_at).await?,
+            Action::Park => {
+                let provider = provider_name(&debt).and_then(|name| self.providers.get(name));
+                let reason = format!("taken up {MAX_ATTEMPTS} times without an answer");
+                park(inbox, provider, &due.key, &reason).await?;
+            }
+            Action::Poll => {
+                if let Debt::Expectation(expectation) = debt {
+                    self.poll_for(&expectation, due.due_at, run.deadline).await?;
+                }
+            }
+            Action::Walk => {
+                if let Debt::Listing(listing) = debt {
+                    self.walk(run, listing).await?;
+                }
+            }
+            Action::HoldBack => return Ok(false),
+            Action::Nothing => {}
+        }
+        Ok(true)
+    }
+
+    async fn enqueue_again(&self, debt: &Debt, due: &DueKey, next_due_at: UnixMs) -> Result<(), StoreError> {
+        let inbox = self.inbox;
+        let claimed = inbox.ledger().claim(&due.key, due.due_at, next_due_at).await?;
+        let provider = provider_name(debt).and_then(|name| self.providers.get(name));
+        let Some(provider) = provider.filter(|_| claimed) else { return Ok(()) };
+        let sent = enqueue(inbox, provider.id(), &Job::claimed(due.key.clone(), next_due_at), 0).await;
+        if let Debt::Entry(entry) = debt
+            && !sent
+            && inbox.clock().now() < entry.received_at.plus_secs(MAX_SPARED_SECS)
+        {
+            // Nobody was asked to work, so this claim was no attempt: hours without a queue would otherwise park every
+            // entry that came in meanwhile. The due time stays, for the message may be there all the same.
+            let attempt = Attempt::NotMade(entry.attempts);
+            let progress = entry.progress.clone();
+            let postponed = Postponed { due_at: next_due_at, reason: QUEUE_DOWN.into(), attempt, progress };
+            inbox.ledger().postpone(&due.key, &postponed).await?;
+        }
+        Ok(())
+    }
+
+    /// Every list that a provider offers who is used has a cursor row in the shards this run looks at, due for its first
+    /// walk.
+    async fn ensure_listings(&self, run: &Run) -> Result<(), StoreError> {
+        let now = self.inbox.clock().now();
+        for provider in self.providers.iter() {
+            let Some(lists) = provider.lists().offered() else { continue };
+            if !self.api.is_used(provider.id()).await {
+                continue;
+            }
+            for list in lists.names() {
+                let key = Listing::key(provider.id(), list);
+                if run.shards.contains(&key.shard(crate::model::debt::DUE_SHARDS)) {
+                    let listing = Listing {
+                        key,
+                        provider: provider.id().0.into(),
+                        list: list.to_string(),
+                        due_at: now,
+                        position: None,
+                        pages: 0,
+                    };
+                    self.inbox.ledger().ensure_listing(&listing).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn provider_name(debt: &Debt) -> Option<&str> {
+    match debt {
+        Debt::Entry(entry) => Some(&entry.provider),
+        Debt::Expectation(expectation) => Some(&expectation.provider),
+        Debt::Listing(listing) => Some(&listing.provider),
+    }
+}

@@ -1,0 +1,111 @@
+//! The end of an entry's work: its effect is taken, told to the event bus, and the entry settled.
+//!
+//! ```text
+//! results ─ take the effect ─ freeze the detail ─ publish ─ settle
+//!                │ other entries took it first
+//!                └ their owners told it? ─ yes: settle as known
+//!                                        └ no: tell it for them, as theirs, and settle both
+//! ```
+//!
+//! An entry that took an effect may fail for good before it tells of it: and whoever holds a URL token may have made it.
+//! So nobody settles on another entry's promise. Both tell the one detail that is frozen under the one id, so twice is
+//! once for whoever deduplicates by the id.
+
+use crate::flows::detail::{detail, foreign_part};
+use crate::flows::status::{Effect, Owned, take_effect};
+use crate::flows::work::{Unsettled, Worker};
+use crate::model::entry::{Announcement, Entry, State};
+use crate::ports::{Clock, Inbox, Ledger, ProviderApi, Publisher, ReopenedBy, Secrets, StoreError};
+use crate::providers::{Outcome, Provider};
+
+/// How an entry is settled whose effect other entries took first.
+const BROUGHT_ALREADY: &str = "another entry brought this effect already";
+
+impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
+    /// The results are there: take the effect, publish, settle.
+    pub(crate) async fn finish(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        outcome: Outcome,
+    ) -> Result<Option<Unsettled>, StoreError> {
+        let reason = match take_effect(self.asker.inbox, entry, &outcome).await? {
+            Effect::Own { id, applied } => {
+                if let Some(unsettled) = self.tell(provider, entry, &outcome, &id, applied).await? {
+                    return Ok(Some(unsettled));
+                }
+                None
+            }
+            Effect::Others(owned) => {
+                for owned in owned {
+                    if let Some(unsettled) = self.tell_for(provider, &owned, &outcome).await? {
+                        return Ok(Some(unsettled));
+                    }
+                }
+                Some(BROUGHT_ALREADY)
+            }
+        };
+        self.settle(provider, entry, reason).await?;
+        Ok(None)
+    }
+
+    /// Tells what the owner of an effect has not told, and settles it. One that is done has told it.
+    async fn tell_for(
+        &self,
+        provider: &dyn Provider,
+        owned: &Owned,
+        outcome: &Outcome,
+    ) -> Result<Option<Unsettled>, StoreError> {
+        let inbox = self.asker.inbox;
+        let Some((owner, _)) = inbox.ledger().entry(&owned.owner).await? else { return Ok(None) };
+        if owner.state == State::Done {
+            return Ok(None);
+        }
+        let applied = owned.applied(inbox).await?;
+        if let Some(unsettled) = self.tell(provider, &owner, outcome, &owned.id, applied).await? {
+            return Ok(Some(unsettled));
+        }
+        if owner.state == State::Parked {
+            let by = ReopenedBy::Delivery { seen: owner.reopened, reason: None };
+            let due_at = inbox.clock().now().plus_secs(inbox.timing().admit_grace_secs);
+            inbox.ledger().reopen(&owner.key, due_at, by).await?;
+        }
+        self.settle(provider, &owner, None).await?;
+        Ok(None)
+    }
+
+    /// Publishes an entry's effect. `None`: the bus has it.
+    async fn tell(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        outcome: &Outcome,
+        id: &str,
+        applied: Option<bool>,
+    ) -> Result<Option<Unsettled>, StoreError> {
+        let detail = detail(provider.id(), entry, outcome, id, applied);
+        // What a second asking might answer differently is fixed before anybody hears of it.
+        let detail = match &entry.frozen {
+            Some(frozen) => frozen.clone(),
+            None if outcome.pulled || outcome.status.is_some() => {
+                self.asker.inbox.ledger().freeze(&entry.key, &detail).await?
+            }
+            None => detail,
+        };
+        // Frozen by an earlier attempt, or by somebody who may write the row and nothing else.
+        if let Some(part) = foreign_part(&detail, provider.id(), entry, id) {
+            return Ok(Some(Unsettled::Hopeless(format!(
+                "the frozen detail is not this entry's own: look at its {part}"
+            ))));
+        }
+        let announcement = Announcement {
+            source: format!("hookledger.{}", provider.id()),
+            detail_type: entry.event_type.clone(),
+            detail,
+        };
+        match self.publisher.publish(&announcement).await {
+            Ok(()) => Ok(None),
+            Err(error) => Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None })),
+        }
+    }
+}

@@ -1,0 +1,459 @@
+//! The second flow: the work an event calls for is done.
+//!
+//! ```text
+//! job ─ read the entry ─ ask the provider for the truth ─ write the results ─ publish ─ settle
+//!          │ not open: nothing is owed          │                  │
+//!          │                                    │ not yet → due again by the poll cadence, until its deadline
+//!          └ a person's (parked)                │ the circuit is open → due again when it is not, no attempt counted
+//!                                               └ trouble → due again after a backoff; too often, or hopeless → parked
+//! ```
+//!
+//! The ledger owns the retries: a handled failure writes the next due time and is done with its message. Only when not
+//! even that can be written does the message go back to the queue. Doing the work twice equals doing it once: results
+//! have deterministic keys, and the published detail is frozen with a stable id before it is first published.
+
+use std::borrow::Cow;
+
+use crate::flows::admit::enqueue;
+use crate::flows::call::Called;
+use crate::flows::detail::is_in_its_providers_partition;
+use crate::flows::expect::{Asker, delay_until};
+use crate::flows::losses::{ARRIVED, is_loss};
+use crate::flows::pages::{Walk, begins_anew};
+use crate::flows::receive::{self, UNREADABLE, Unproved};
+use crate::model::backoff::MIN_BACKOFF_MS;
+use crate::model::circuit::MAX_SPARED_SECS;
+use crate::model::delivery::Verified;
+use crate::model::entry::{Entry, Progress, Snapshot, State};
+use crate::model::identity::{ItemKey, ProviderId};
+use crate::model::job::{Job, JobDebt, RescuedDelivery};
+use crate::model::provider_call::{ApiError, MAX_RETRY_AFTER_SECS, Trouble};
+use crate::model::settings::SettingError;
+use crate::model::time::UnixMs;
+use crate::ports::{
+    Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError,
+};
+use crate::providers::{Ask, Asked, Found, Outcome, Provider, Step};
+
+/// How often work is tried before it is given to a person. Waiting for the provider does not count.
+pub const MAX_ATTEMPTS: u32 = 8;
+/// The most pages of one entry's answer.
+const MAX_WORK_PAGES: u32 = 10_000;
+/// How long one entry may ask on before it makes room for the others of its batch.
+const MAX_WORK_MS: u64 = 30_000;
+/// Why a rescued delivery's message has to come back.
+const NOT_STORED_YET: StoreError = StoreError::Unavailable("the rescued delivery is not stored yet");
+/// Why nothing was asked.
+const API_DOWN: &str = "the provider's API is down: it is not asked while its circuit is open";
+
+/// What work needs: asking, and beyond it publishing and the secrets (for rescued deliveries).
+pub struct Worker<'a, I, A, P, S> {
+    /// Inbox, providers and their APIs.
+    pub asker: Asker<'a, I, A>,
+    /// The event bus.
+    pub publisher: &'a P,
+    /// The secret store.
+    pub secrets: &'a S,
+}
+
+/// Why an entry stays unsettled, short of a failing store.
+pub(crate) enum Unsettled {
+    NotYet(Cow<'static, str>),
+    /// It can't be asked before then: the provider's circuit is open, or its quota is used up.
+    Unasked {
+        until: UnixMs,
+        reason: Cow<'static, str>,
+    },
+    Failed {
+        reason: String,
+        after_secs: Option<u64>,
+    },
+    /// It was asked, and the call brought no answer.
+    NoAnswer(ApiError),
+    /// The place where the walk was to go on is refused: it begins anew.
+    StartOver(String),
+    /// The provider has overtaken the event: it is settled, and what the provider says by now is let in.
+    Overtaken {
+        reason: &'static str,
+        by: Found,
+    },
+    Hopeless(String),
+}
+
+impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
+    /// Does one job. An error means that nothing about it could be written: the message must come back.
+    pub async fn work(&self, job: Job) -> Result<(), StoreError> {
+        match job {
+            Job::Entry { key, debt, .. } => self.entry(&key, debt).await,
+            Job::Poll { key, due_at, .. } => self.asker.poll(&key, due_at).await,
+            Job::Rescue { delivery, .. } => self.rescued(delivery).await,
+        }
+    }
+
+    async fn entry(&self, key: &ItemKey, debt: JobDebt) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        if let JobDebt::ToClaim(due_at) = debt {
+            let next_due_at = inbox.clock().now().plus_secs(inbox.timing().admit_grace_secs);
+            if !inbox.ledger().claim(key, due_at, next_due_at).await? {
+                return Ok(());
+            }
+        }
+        let Some((entry, body)) = inbox.ledger().entry(key).await? else {
+            tracing::error!(subject = key.pk, entry = key.stable_id(), "a job points at no entry");
+            return Ok(());
+        };
+        let ours = match debt {
+            // A message of the first hour, or a duplicate's: once the work was put off, its retry comes by itself, and
+            // not earlier than the provider asked for.
+            JobDebt::Fresh => entry.reason.is_none(),
+            JobDebt::ToClaim(_) => true,
+            // The reconciler claimed up to this time; if it claimed again since, another message is on its way.
+            JobDebt::Claimed(due_at) => entry.due_at == Some(due_at),
+        };
+        if entry.state != State::Open || !ours {
+            return Ok(());
+        }
+        if !is_in_its_providers_partition(&entry) {
+            let owner = self.asker.providers.get(key.provider());
+            return park(inbox, owner, key, "the entry's provider is not the one of its key").await;
+        }
+        // The claim that led here counted an attempt.
+        let made = entry.attempts.saturating_sub(u32::from(debt != JobDebt::Fresh));
+        if let Some((id, error)) = self.asker.providers.stopped(&entry.provider) {
+            return stopped(inbox, id, &entry, made, error).await;
+        }
+        let Some(provider) = self.asker.providers.get(&entry.provider) else {
+            return self.park(&entry, "no provider of this name is built in").await;
+        };
+        if entry.event_type == UNREADABLE {
+            return self.read_again(provider, &entry, body).await;
+        }
+        if is_loss(&entry) {
+            return match self.asker.reread_loss(provider, &body).await? {
+                Ok(()) => self.settle(provider, &entry, Some(ARRIVED)).await,
+                Err(reason) => self.park(&entry, reason).await,
+            };
+        }
+        let mut walk = Walk::of(&entry, inbox.clock().now());
+        let unsettled = match self.attempt(provider, &entry, &body, &mut walk).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(unsettled)) => unsettled,
+            Err(StoreError::Unavailable(what)) => Unsettled::Failed { reason: what.into(), after_secs: None },
+            Err(error) => return self.park(&entry, &error.to_string()).await,
+        };
+        match unsettled {
+            Unsettled::NotYet(reason) => self.wait(provider, &entry, &reason).await,
+            Unsettled::Unasked { until, reason } => self.spare(provider, &entry, made, until, &reason, walk).await,
+            Unsettled::Failed { reason, after_secs } => {
+                self.try_again(provider, &entry, &reason, after_secs, walk.left_off()).await
+            }
+            Unsettled::NoAnswer(error) => {
+                self.try_again(provider, &entry, &error.to_string(), None, walk.left_off()).await
+            }
+            Unsettled::StartOver(reason) => {
+                let restarts = walk.progress.restarts.saturating_add(1);
+                if restarts >= MAX_ATTEMPTS {
+                    return self.park(&entry, &format!("begun anew {MAX_ATTEMPTS} times: {reason}")).await;
+                }
+                self.try_again(provider, &entry, &reason, None, (begins_anew(restarts), false)).await
+            }
+            Unsettled::Overtaken { reason, by } => {
+                self.asker.admit_found(provider, by).await?;
+                self.settle(provider, &entry, Some(&format!("overtaken: {reason}"))).await
+            }
+            Unsettled::Hopeless(reason) => self.park(&entry, &reason).await,
+        }
+    }
+
+    /// One attempt, from the first question to the settlement. `None`: the entry is settled.
+    async fn attempt(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        body: &[u8],
+        walk: &mut Walk,
+    ) -> Result<Option<Unsettled>, StoreError> {
+        match self.results(provider, entry, body, walk).await? {
+            Ok(outcome) => self.finish(provider, entry, outcome).await,
+            Err(unsettled) => {
+                let without = |why: String| Some((provider.without_answer(entry, &why)?, why));
+                let Some((outcome, why)) = self.given_up(entry, &unsettled).and_then(without) else {
+                    return Ok(Some(unsettled));
+                };
+                self.asker.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
+                tracing::warn!(provider = provider.id().0, why, "settled without the provider's answer");
+                self.finish(provider, entry, outcome).await
+            }
+        }
+    }
+
+    /// Why no answer is to be hoped for any more; `None` while another attempt may bring it.
+    fn given_up(&self, entry: &Entry, unsettled: &Unsettled) -> Option<String> {
+        let last = entry.attempts.saturating_add(1) >= MAX_ATTEMPTS;
+        let inbox = self.asker.inbox;
+        match unsettled {
+            // What can do without an answer waits for an outage's end no longer than for a "not yet".
+            Unsettled::Unasked { reason, .. } => {
+                let deadline = entry.received_at.plus_secs(inbox.timing().poll_deadline_secs);
+                (inbox.clock().now() >= deadline).then(|| reason.clone().into_owned())
+            }
+            Unsettled::Hopeless(reason) => Some(reason.clone()),
+            Unsettled::Overtaken { .. } => None,
+            Unsettled::NotYet(reason) => self.waited_out(entry).then(|| format!("never confirmed: {reason}")),
+            Unsettled::NoAnswer(error) => (last || error.is_lasting()).then(|| error.to_string()),
+            Unsettled::Failed { reason, .. } | Unsettled::StartOver(reason) => last.then(|| reason.clone()),
+        }
+    }
+
+    /// Whether the waits for a "not yet" add up to the deadline.
+    fn waited_out(&self, entry: &Entry) -> bool {
+        let timing = self.asker.inbox.timing();
+        timing.poll.elapsed_ms(entry.waits) >= timing.poll_deadline_secs.saturating_mul(1000)
+    }
+
+    /// A delivery that could not be read when it came, and that a person replays: perhaps this version can. Then it is
+    /// let in as the event it is, and this row has done its duty.
+    async fn read_again(&self, provider: &dyn Provider, entry: &Entry, body: Vec<u8>) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        let verified = Verified::stored(provider.id(), entry.received_at, body);
+        if let Err(why) = provider.parse(&verified) {
+            return self.park(entry, &why.to_string()).await;
+        }
+        match receive::store(inbox, provider, verified).await {
+            Ok(_) => self.settle(provider, entry, Some("read by a later version, and let in as its own event")).await,
+            Err(_) => Err(StoreError::Unavailable("the event could not be let in")),
+        }
+    }
+
+    /// Asks until there is nothing more to ask, writing each page's rows before the next is asked for.
+    async fn results(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        body: &[u8],
+        walk: &mut Walk,
+    ) -> Result<Result<Outcome, Unsettled>, StoreError> {
+        let inbox = self.asker.inbox;
+        let subject = entry.key.subject();
+        let started = inbox.clock().now();
+        while walk.progress.pages < MAX_WORK_PAGES {
+            let cursor = walk.progress.cursor.clone();
+            let (step, snapshot, refused) = match provider.ask(entry, body, cursor.as_deref()) {
+                Ask::Nothing(step) => (*step, Snapshot::delivered(entry.received_at), false),
+                Ask::Request(request) => {
+                    // Before it is sent: what the answer shows is at least as old.
+                    let at = inbox.clock().now();
+                    match self.asker.call(provider.id(), &request).await {
+                        Called::Answered(response) => {
+                            let tally = walk.progress.rows;
+                            let asked = Asked { entry, body, cursor: cursor.as_deref(), tally, at };
+                            let refused = (400..500).contains(&response.status);
+                            (provider.answer(&asked, &response), walk.snapshot(at), refused)
+                        }
+                        Called::Failed(error @ ApiError::Throttled { .. }) => {
+                            return Ok(Err(self.unsettled(error.into())));
+                        }
+                        Called::Failed(error) => return Ok(Err(Unsettled::NoAnswer(error))),
+                        Called::Shut { until } => {
+                            return Ok(Err(Unsettled::Unasked { until, reason: API_DOWN.into() }));
+                        }
+                    }
+                }
+            };
+            let (rows, unreadable, next, outcome) = match step {
+                Step::More { rows, unreadable, cursor } => (rows, unreadable, Some(cursor), None),
+                Step::Done { rows, unreadable, outcome } => (rows, unreadable, None, Some(outcome)),
+                Step::NotYet { reason } => return Ok(Err(Unsettled::NotYet(reason))),
+                Step::Overtaken { reason, by } => return Ok(Err(Unsettled::Overtaken { reason, by })),
+                // A place in the middle may be refused where the start would not be.
+                Step::Trouble(Trouble::Permanent { reason }) if refused && cursor.is_some() => {
+                    return Ok(Err(Unsettled::StartOver(reason)));
+                }
+                Step::Trouble(trouble) => return Ok(Err(self.unsettled(trouble))),
+            };
+            self.asker.count_unreadable(provider, unreadable);
+            if !rows.is_empty() {
+                inbox.ledger().put_rows(&subject, &rows, &snapshot).await?;
+            }
+            let in_circles = next.as_ref().is_some_and(|next| walk.goes_in_circles(&rows, next));
+            walk.turn(&rows, unreadable, next);
+            if let Some(outcome) = outcome {
+                return Ok(match walk.progress.unreadable {
+                    0 => Ok(outcome),
+                    unreadable => Err(Unsettled::Hopeless(format!(
+                        "{unreadable} rows of the provider's answer cannot be read: they are kept as unreadable#…"
+                    ))),
+                });
+            }
+            if in_circles {
+                return Ok(Err(Unsettled::StartOver("the provider's answer shows a page that was seen before".into())));
+            }
+            if inbox.clock().now().since_ms(started) > MAX_WORK_MS {
+                let reason = "the provider's answers take longer than one attempt may last".into();
+                return Ok(Err(Unsettled::Failed { reason, after_secs: None }));
+            }
+        }
+        Ok(Err(Unsettled::Hopeless("the provider's answer has more than 10,000 pages".into())))
+    }
+
+    fn unsettled(&self, trouble: Trouble) -> Unsettled {
+        match trouble {
+            Trouble::Retry { reason, after_secs } => Unsettled::Failed { reason, after_secs },
+            Trouble::Quota { reason, after_secs } => {
+                Unsettled::Unasked { until: self.asker.after_quota(after_secs), reason: reason.into() }
+            }
+            Trouble::Permanent { reason } => Unsettled::Hopeless(reason),
+        }
+    }
+
+    pub(crate) async fn settle(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        let at = inbox.clock().now();
+        let expires_at = at.plus_secs(inbox.timing().retention_secs());
+        let settlement = Settlement { state: State::Done, reason: reason.map(Into::into), at, expires_at };
+        if inbox.ledger().settle(&entry.key, &settlement).await? {
+            inbox.meter().count(Metric::EntriesSettled, Some(provider.id()), 1);
+        }
+        Ok(())
+    }
+
+    /// "Not yet" is no failure: due again by the poll cadence, until the deadline.
+    async fn wait(&self, provider: &dyn Provider, entry: &Entry, reason: &str) -> Result<(), StoreError> {
+        if self.waited_out(entry) {
+            return self.park(entry, &format!("never confirmed: {reason}")).await;
+        }
+        let wait_ms = self.asker.inbox.timing().poll.wait_ms(entry.waits);
+        self.put_off(provider, entry, wait_ms, reason, Attempt::Waited, None).await
+    }
+
+    async fn try_again(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        reason: &str,
+        after_secs: Option<u64>,
+        (progress, further): (Option<Progress>, bool),
+    ) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        let asked_ms = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1000);
+        if further {
+            // Progress is no failure, and what comes further each time comes to an end: a walk has a limit of pages.
+            let wait_ms = asked_ms.max(MIN_BACKOFF_MS);
+            return self.put_off(provider, entry, wait_ms, reason, Attempt::Progressed, progress).await;
+        }
+        inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
+        tracing::warn!(provider = provider.id().0, attempts = entry.attempts, reason, "work failed");
+        if entry.attempts.saturating_add(1) >= MAX_ATTEMPTS {
+            return self.park(entry, &format!("tried {MAX_ATTEMPTS} times: {reason}")).await;
+        }
+        let backoff_ms = inbox.timing().retry.wait_ms(entry.attempts, inbox.clock().random());
+        self.put_off(provider, entry, backoff_ms.max(asked_ms), reason, Attempt::Failed, progress).await
+    }
+
+    /// The provider can't be asked, which is no failure of this entry's: due again when it may be, and no attempt is
+    /// counted. An outage beyond all reason is counted after all, so that a person hears of it.
+    async fn spare(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        made: u32,
+        until: UnixMs,
+        reason: &str,
+        walk: Walk,
+    ) -> Result<(), StoreError> {
+        let now = self.asker.inbox.clock().now();
+        let (progress, _) = walk.left_off();
+        if now >= entry.received_at.plus_secs(MAX_SPARED_SECS) {
+            return self.try_again(provider, entry, reason, None, (progress, false)).await;
+        }
+        let wait_ms = self.asker.after_outage(until).since_ms(now);
+        self.put_off(provider, entry, wait_ms, reason, Attempt::NotMade(made), progress).await
+    }
+
+    async fn put_off(
+        &self,
+        provider: &dyn Provider,
+        entry: &Entry,
+        wait_ms: u64,
+        reason: &str,
+        attempt: Attempt,
+        progress: Option<Progress>,
+    ) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        let now = inbox.clock().now();
+        let due_at = now.plus_ms(wait_ms);
+        let postponed = Postponed { due_at, reason: reason.into(), attempt, progress };
+        if inbox.ledger().postpone(&entry.key, &postponed).await?
+            && let Some(delay_secs) = delay_until(now, due_at)
+        {
+            enqueue(inbox, provider.id(), &Job::retry(entry.key.clone(), due_at), delay_secs).await;
+        }
+        Ok(())
+    }
+
+    async fn park(&self, entry: &Entry, reason: &str) -> Result<(), StoreError> {
+        park(self.asker.inbox, self.asker.providers.get(&entry.provider), &entry.key, reason).await
+    }
+
+    /// A delivery that was put on the rescue queue because the store was down: in at the same door, a little late. While
+    /// it can't be stored its message is failed, and the queue brings it back, for days; then it is a dead letter, for a
+    /// person. **Rationale.** Nobody sends it again: AWS stops a function that feeds its own queue after some rounds.
+    async fn rescued(&self, rescued: RescuedDelivery) -> Result<(), StoreError> {
+        let inbox = self.asker.inbox;
+        if let Some((id, _)) = self.asker.providers.stopped(rescued.provider()) {
+            inbox.meter().count(Metric::Unconfigured, Some(id), 1);
+            return Err(NOT_STORED_YET);
+        }
+        let Some(provider) = self.asker.providers.get(rescued.provider()) else {
+            return Err(StoreError::Refused("a rescued delivery names a provider that is not built in"));
+        };
+        let Some(delivery) = rescued.unpack(provider.id()) else {
+            return Err(StoreError::Refused("a rescued delivery does not decode"));
+        };
+        // Judged by the time it came, not by the time the store was back.
+        let received_at = delivery.received_at;
+        let kept = match receive::verify(inbox, self.secrets, provider, delivery, received_at).await {
+            Ok(verified) => receive::store(inbox, provider, verified).await.is_ok(),
+            // Refused after all, and quarantined. But without secrets nobody can tell.
+            Err(Unproved::Answered(answer)) => answer.status != 503,
+            Err(Unproved::Unsure(_) | Unproved::NoSecrets(_)) => false,
+        };
+        if kept { Ok(()) } else { Err(NOT_STORED_YET) }
+    }
+}
+
+/// Puts off the work for a provider that is stopped by one of its settings, until that is mended.
+pub(crate) async fn stopped(
+    inbox: &impl Inbox,
+    provider: ProviderId,
+    entry: &Entry,
+    made: u32,
+    error: &SettingError,
+) -> Result<(), StoreError> {
+    inbox.meter().count(Metric::Unconfigured, Some(provider), 1);
+    let due_at = inbox.clock().now().plus_secs(inbox.timing().circuit.cap_secs);
+    let reason = format!("this provider is stopped: {error}");
+    let progress = entry.progress.clone();
+    let postponed = Postponed { due_at, reason, attempt: Attempt::NotMade(made), progress };
+    inbox.ledger().postpone(&entry.key, &postponed).await?;
+    Ok(())
+}
+
+/// Gives an open entry to a person.
+pub(crate) async fn park(
+    inbox: &impl Inbox,
+    provider: Option<&dyn Provider>,
+    key: &ItemKey,
+    reason: &str,
+) -> Result<(), StoreError> {
+    if inbox.ledger().park(key, reason, inbox.clock().now()).await? {
+        tracing::error!(subject = key.pk, entry = key.stable_id(), reason, "entry parked: it waits for a person");
+        inbox.meter().count(Metric::EntriesParked, provider.map(Provider::id), 1);
+    }
+    Ok(())
+}
