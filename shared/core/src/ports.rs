@@ -7,10 +7,13 @@
 
 use std::sync::Arc;
 
-use crate::desk::reverify::Kept;
+use crate::model::refused::Kept;
 use crate::model::circuit::Circuit;
-use crate::model::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
-use crate::model::entry::{Admitted, Announcement, Entry, NewEntry, Progress, Refused, Row, Snapshot};
+use crate::model::debt::{Debt, Due, Expectation, ExpectationState, Listing, Wanted};
+use crate::model::fact::{Fact, Status};
+use crate::model::entry::{Admitted, Announcement, Entry, NewEntry, Progress};
+use crate::model::refused::Refused;
+use crate::model::row::{Row, Snapshot};
 use crate::model::identity::{ItemKey, ProviderId, Subject};
 use crate::model::job::{Job, RescuedDelivery};
 use crate::model::provider_call::{ApiError, ApiRequest, ApiResponse};
@@ -118,7 +121,7 @@ pub trait Ledger {
     /// Writes result rows of a subject. A row takes the place of what was asked for earlier or at the same time, and of
     /// nothing else. Where another row of the same walk stands under the key, both are kept ([`nth_sk`]).
     ///
-    /// [`nth_sk`]: crate::model::entry::nth_sk
+    /// [`nth_sk`]: crate::model::row::nth_sk
     async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError>;
 
     /// All status facts of a subject, read consistently.

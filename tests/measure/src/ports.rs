@@ -4,8 +4,11 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use hookledger_core::model::circuit::Circuit;
-use hookledger_core::model::debt::{Debt, Due, Expectation, ExpectationState, Fact, Listing, Status, Wanted};
-use hookledger_core::model::entry::{Admitted, Entry, NewEntry, Refused, Row, Snapshot};
+use hookledger_core::model::debt::{Debt, Due, Expectation, ExpectationState, Listing, Wanted};
+use hookledger_core::model::fact::{Fact, Status};
+use hookledger_core::model::entry::{Admitted, Entry, NewEntry};
+use hookledger_core::model::refused::Refused;
+use hookledger_core::model::row::{Row, Snapshot};
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::job::{Job, RescuedDelivery};
 use hookledger_core::model::secret::ProviderSecrets;

@@ -18,9 +18,9 @@ use aws_sdk_dynamodb::operation::update_item::{UpdateItemInput, UpdateItemOutput
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 use hookledger_aws::dynamo::{DynamoLedger, Recent, schema};
 use hookledger_core::model::debt::{Expectation, ExpectationState};
-use hookledger_core::model::entry::{
-    Admitted, Event, NewEntry, OnDuplicate, Origin, QUARANTINE_SECS, Refused, Row, Snapshot, Start, State,
-};
+use hookledger_core::model::entry::{Admitted, Event, NewEntry, OnDuplicate, Origin, Start, State};
+use hookledger_core::model::refused::{QUARANTINE_SECS, Refused};
+use hookledger_core::model::row::{Row, Snapshot};
 use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject, digest_hex};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Attempt, Ledger, Postponed, Settlement};

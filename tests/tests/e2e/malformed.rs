@@ -1,7 +1,8 @@
 //! The table of malformed requests against the deployed stack.
 
 use hookledger_aws::telemetry::SystemClock;
-use hookledger_core::model::entry::{MAX_QUARANTINED_PER_SOURCE, State};
+use hookledger_core::model::entry::State;
+use hookledger_core::model::refused::MAX_QUARANTINED_PER_SOURCE;
 use hookledger_core::model::identity::{Identity, ProviderId, Subject, digest_hex};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Ledger, Quarantine};

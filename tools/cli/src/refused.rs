@@ -7,7 +7,8 @@
 use clap::{Args, Subcommand};
 use hookledger_aws::AwsInbox;
 use hookledger_aws::env::Env;
-use hookledger_core::desk::reverify::{Kept, Verdict, reverify};
+use hookledger_core::desk::reverify::{Verdict, reverify};
+use hookledger_core::model::refused::Kept;
 use hookledger_core::ports::{Clock as _, Quarantine as _};
 use hookledger_core::providers::Providers;
 

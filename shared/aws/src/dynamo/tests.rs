@@ -11,7 +11,8 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::timeout::TimeoutConfig;
 use hookledger_core::model::debt::{DUE_SHARDS, Wanted};
-use hookledger_core::model::entry::{Event, MAX_QUARANTINED_PER_SOURCE, OnDuplicate, Origin, Start, State};
+use hookledger_core::model::entry::{Event, OnDuplicate, Origin, Start, State};
+use hookledger_core::model::refused::MAX_QUARANTINED_PER_SOURCE;
 use hookledger_core::model::identity::{Identity, ProviderId, digest_hex};
 
 use super::item::Item;

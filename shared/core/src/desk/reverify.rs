@@ -12,21 +12,12 @@
 
 use crate::flows::receive::{bounded, store};
 use crate::model::delivery::Delivery;
-use crate::model::entry::Refused;
+use crate::model::refused::{Kept, Refused};
 use crate::model::identity::ItemKey;
 use crate::model::signature::Refusal;
 use crate::model::time::UnixMs;
 use crate::ports::{Clock, Inbox, Quarantine, Secrets, SecretsError, StoreError};
 use crate::providers::{OnUnreadable, Provider, Unreadable};
-
-/// A refused delivery where it is kept.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    /// The row's key.
-    pub key: ItemKey,
-    /// What was refused.
-    pub refused: Refused,
-}
 
 /// What the second look found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

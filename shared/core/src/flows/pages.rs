@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::entry::{Entry, Progress, Row, Snapshot};
+use crate::model::entry::{Entry, Progress};
+use crate::model::row::{Row, Snapshot};
 use crate::model::identity::digest_hex;
 use crate::model::time::UnixMs;
 

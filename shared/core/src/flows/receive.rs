@@ -10,7 +10,8 @@
 use crate::flows::admit::{self, admit};
 use crate::flows::expect;
 use crate::model::delivery::{Delivery, Verified};
-use crate::model::entry::{Event, NewEntry, OnDuplicate, Origin, Refused, Shelf, Start};
+use crate::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start, UNREADABLE};
+use crate::model::refused::{Refused, Shelf};
 use crate::model::identity::{Identity, ProviderId, Subject};
 use crate::model::job::{MAX_MESSAGE_BYTES, RescuedDelivery};
 use crate::model::signature::Refusal;
@@ -202,9 +203,6 @@ pub(crate) fn bounded(mut event: Event) -> Result<Event, Unreadable> {
     }
     Ok(event)
 }
-
-/// The event type under which unreadable deliveries are listed.
-pub const UNREADABLE: &str = "unreadable";
 
 /// What becomes of a delivery that is verified and can't be read.
 enum Unread {

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::model::entry::Refused;
+use crate::model::refused::Refused;
 use crate::model::identity::{ProviderId, digest_hex};
 use crate::model::secret::Secret;
 use crate::model::time::UnixMs;

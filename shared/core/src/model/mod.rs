@@ -11,6 +11,9 @@ pub mod signature;
 
 // What is written down, and what is owed for it.
 pub mod entry;
+pub mod row;
+pub mod refused;
+pub mod fact;
 pub mod debt;
 pub mod job;
 

@@ -17,9 +17,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::model::debt::{Expectation, Status};
+use crate::model::debt::Expectation;
+use crate::model::fact::Status;
 use crate::model::delivery::Verified;
-use crate::model::entry::{Entry, Event, Row};
+use crate::model::entry::{Entry, Event};
+use crate::model::row::Row;
 use crate::model::identity::{ItemKey, ProviderId, Subject, digest_hex};
 use crate::model::provider_call::{ApiRequest, ApiResponse, Trouble};
 use crate::model::settings::{Lookup, SettingError, text};

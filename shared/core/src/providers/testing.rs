@@ -3,7 +3,8 @@
 use super::{Asked, Provider, Step};
 use crate::model::debt::{Expectation, ExpectationState};
 use crate::model::delivery::{Delivery, Proof, Verified};
-use crate::model::entry::{Entry, Event, Origin, Row, State};
+use crate::model::entry::{Entry, Event, Origin, State};
+use crate::model::row::Row;
 use crate::model::identity::{ItemKey, ProviderId};
 use crate::model::provider_call::ApiResponse;
 use crate::model::settings::{Lookup, SettingError};

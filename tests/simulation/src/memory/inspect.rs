@@ -1,8 +1,11 @@
 //! What a test may ask the memory ledger that no flow may: everything, without a turn and without a fault.
 
 use hookledger_core::model::circuit::Circuit;
-use hookledger_core::model::debt::{DueKey, Expectation, Fact, Listing, Status};
-use hookledger_core::model::entry::{Entry, Refused, Row, State};
+use hookledger_core::model::debt::{DueKey, Expectation, Listing};
+use hookledger_core::model::fact::{Fact, Status};
+use hookledger_core::model::entry::{Entry, State};
+use hookledger_core::model::refused::Refused;
+use hookledger_core::model::row::Row;
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::time::UnixMs;
 

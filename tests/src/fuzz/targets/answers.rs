@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use hookledger_core::model::debt::{Expectation, ExpectationState};
-use hookledger_core::model::entry::{Entry, Row, State};
+use hookledger_core::model::entry::{Entry, State};
+use hookledger_core::model::row::Row;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::provider_call::ApiResponse;
 use hookledger_core::model::time::UnixMs;

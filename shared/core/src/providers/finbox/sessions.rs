@@ -20,7 +20,8 @@ use super::super::json::{Field, document, id, known_name, object, plain_name, te
 use super::super::{Ask, Asked, Once, Outcome, Step, Unreadable};
 use super::{Body, COMPLETED, FAILED, FinBox, ID, PROCESSING, accounts, permanent, stored_body_unreadable};
 use super::{progress_named, unreadable_answer};
-use crate::model::entry::{Event, OnDuplicate, Row};
+use crate::model::entry::{Event, OnDuplicate};
+use crate::model::row::Row;
 use crate::model::identity::{Identity, Subject};
 use crate::model::provider_call::{ApiRequest, ApiResponse, encode, trouble};
 use crate::model::time::{UnixMs, Zone};

@@ -22,7 +22,8 @@ use super::{
     Submits, Unreadable,
 };
 use crate::model::delivery::Verified;
-use crate::model::entry::{Entry, Event, OnDuplicate, Row};
+use crate::model::entry::{Entry, Event, OnDuplicate};
+use crate::model::row::Row;
 use crate::model::identity::{Identity, ProviderId, Subject};
 use crate::model::provider_call::{ApiResponse, Auth, ClientAuth, OAuthClient, trouble};
 use crate::model::settings::{Lookup, REMEMBERED, SettingError, Timing, base_url, number};

@@ -23,7 +23,8 @@ use super::{
     Submits, Unreadable, reference_id, unreadable_row,
 };
 use crate::model::delivery::Verified;
-use crate::model::entry::{Entry, Event, OnDuplicate, Row};
+use crate::model::entry::{Entry, Event, OnDuplicate};
+use crate::model::row::Row;
 use crate::model::identity::{Identity, ItemKey, ProviderId, Subject, escape};
 use crate::model::provider_call::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
 use crate::model::settings::{Lookup, SettingError, base_url, number, text as setting, zone};

@@ -20,7 +20,8 @@ use serde_json::value::RawValue;
 use super::super::json::{Field, flag, object, raw, text};
 use super::super::{Ask, Asked, Outcome, Step};
 use super::{Envelope, permanent};
-use crate::model::entry::{Entry, Row};
+use crate::model::entry::Entry;
+use crate::model::row::Row;
 use crate::model::provider_call::{
     ApiRequest, ApiResponse, Auth, ClientAuth, OAuthClient, encode, trouble, unreadable,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hookledger_core::flows::receive::UNREADABLE;
+use hookledger_core::model::entry::UNREADABLE;
 use hookledger_core::flows::work::MAX_ATTEMPTS;
 use hookledger_core::model::entry::State;
 

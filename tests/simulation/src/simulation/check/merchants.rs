@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use hookledger_core::model::debt::Fact;
+use hookledger_core::model::fact::Fact;
 use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::identity::ItemKey;
 

@@ -2,7 +2,7 @@
 
 use hookledger_core::flows::receive::Answer;
 use hookledger_core::model::debt::Expectation;
-use hookledger_core::model::entry::Refused;
+use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
 
 use super::super::send::{FYNAPSE, Next, next};
