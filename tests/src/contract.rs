@@ -22,8 +22,8 @@ mod inspect;
 use std::collections::BTreeMap;
 
 use hookledger_core::model::debt::DueKey;
-use hookledger_core::model::refused::Refused;
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Ledger, Quarantine};
 

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use hookledger_core::model::circuit::Circuit;
 use hookledger_core::model::debt::{Debt, Due, Expectation, ExpectationState, Listing, Wanted};
-use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::entry::{Admitted, Entry, NewEntry};
-use hookledger_core::model::refused::Refused;
-use hookledger_core::model::row::{Row, Snapshot};
+use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::job::{Job, RescuedDelivery};
+use hookledger_core::model::refused::Refused;
+use hookledger_core::model::row::{Row, Snapshot};
 use hookledger_core::model::secret::ProviderSecrets;
 use hookledger_core::model::settings::Timing;
 use hookledger_core::model::time::UnixMs;

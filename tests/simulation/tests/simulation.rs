@@ -4,11 +4,11 @@ use std::cell::Cell;
 
 use hookledger_core::model::circuit::Circuit;
 use hookledger_core::model::debt::{Debt, Due, Expectation, ExpectationState, Listing, Wanted};
-use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::entry::{Admitted, Entry, NewEntry, State};
+use hookledger_core::model::fact::{Fact, Status};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::{Row, Snapshot};
-use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Ledger, Postponed, ReopenedBy, Settlement, StoreError};
 use hookledger_simulation::memory::MemoryLedger;

@@ -2,8 +2,8 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::model::fact::{Fact, HeldBack, Status};
 use hookledger_core::model::entry::Origin;
+use hookledger_core::model::fact::{Fact, HeldBack, Status};
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Ledger;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use hookledger_aws::dynamo::DynamoLedger;
 use hookledger_core::model::debt::DueKey;
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::Row;
-use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Quarantine;
 

@@ -2,9 +2,11 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::model::refused::Kept;
-use hookledger_core::model::refused::{MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, MAX_UNREADABLE_BYTES, Refused};
 use hookledger_core::model::identity::{ProviderId, digest_hex};
+use hookledger_core::model::refused::Kept;
+use hookledger_core::model::refused::{
+    MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, MAX_UNREADABLE_BYTES, Refused,
+};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Ledger;
 

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_core::model::row::{MAX_ALIKE_ROWS, Row, Snapshot};
 use hookledger_core::model::identity::escape;
+use hookledger_core::model::row::{MAX_ALIKE_ROWS, Row, Snapshot};
 use hookledger_core::ports::StoreError;
 
 use super::sample::*;

@@ -3,8 +3,8 @@
 use hookledger_core::desk::reverify::{ReverifyError, Verdict, reverify};
 use hookledger_core::model::delivery::Delivery;
 use hookledger_core::model::entry::{NewEntry, Origin, Start, State};
-use hookledger_core::model::refused::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_SOURCE};
 use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::refused::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_SOURCE};
 use hookledger_core::model::secret::Secret;
 use hookledger_core::model::signature::Refusal;
 use hookledger_core::ports::{Clock, Ledger, Metric};

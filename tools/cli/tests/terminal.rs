@@ -14,9 +14,9 @@ use hookledger_aws::env::Env;
 use hookledger_aws::telemetry::SystemClock;
 use hookledger_core::model::debt::{Expectation, ExpectationState};
 use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start};
+use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::{Row, Snapshot};
-use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::ports::{Clock as _, Ledger as _};
 use tokio::net::TcpListener;
 

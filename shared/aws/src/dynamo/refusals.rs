@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use hookledger_core::model::identity::{ItemKey, ProviderId};
 use hookledger_core::model::refused::Kept;
 use hookledger_core::model::refused::{Refused, Shelf};
-use hookledger_core::model::identity::{ItemKey, ProviderId};
 use hookledger_core::ports::{Quarantine, StoreError};
 
 use super::item::{Item, kept_from, key_attributes, key_of, refused_item, s};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hookledger_core::model::fact::{Fact, Status};
-use hookledger_core::model::row::{MAX_ALIKE_ROWS, Row, Snapshot, nth_sk};
 use hookledger_core::model::identity::{ItemKey, Subject};
+use hookledger_core::model::row::{MAX_ALIKE_ROWS, Row, Snapshot, nth_sk};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
 

@@ -12,8 +12,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::timeout::TimeoutConfig;
 use hookledger_core::model::debt::{DUE_SHARDS, Wanted};
 use hookledger_core::model::entry::{Event, OnDuplicate, Origin, Start, State};
-use hookledger_core::model::refused::MAX_QUARANTINED_PER_SOURCE;
 use hookledger_core::model::identity::{Identity, ProviderId, digest_hex};
+use hookledger_core::model::refused::MAX_QUARANTINED_PER_SOURCE;
 
 use super::item::Item;
 use super::read::{collection, get, walk};

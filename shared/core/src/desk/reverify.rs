@@ -12,8 +12,8 @@
 
 use crate::flows::receive::{bounded, store};
 use crate::model::delivery::Delivery;
-use crate::model::refused::{Kept, Refused};
 use crate::model::identity::ItemKey;
+use crate::model::refused::{Kept, Refused};
 use crate::model::signature::Refusal;
 use crate::model::time::UnixMs;
 use crate::ports::{Clock, Inbox, Quarantine, Secrets, SecretsError, StoreError};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::model::entry::{Entry, Progress};
-use crate::model::row::{Row, Snapshot};
 use crate::model::identity::digest_hex;
+use crate::model::row::{Row, Snapshot};
 use crate::model::time::UnixMs;
 
 /// The longest cursor that an entry keeps, in bytes. A walk with a longer one begins anew.

@@ -5,8 +5,8 @@
 //! owns the effect and publishes it; the other finds it there and settles as known, once the owner has told it. The current status is folded from
 //! the facts: it only ever moves forward in event time, and at equal times to the later status of the provider's order.
 
-use crate::model::fact::{Fact, HeldBack, Status};
 use crate::model::entry::{Entry, Origin};
+use crate::model::fact::{Fact, HeldBack, Status};
 use crate::model::identity::ItemKey;
 use crate::model::time::CLOCK_SKEW_SECS;
 use crate::ports::{Clock, Inbox, Ledger, StoreError};

@@ -21,15 +21,15 @@ use crate::flows::expect::{Asker, delay_until};
 use crate::flows::losses::{ARRIVED, is_loss};
 use crate::flows::pages::{Walk, begins_anew};
 use crate::flows::receive::{self, Unproved};
-use crate::model::entry::UNREADABLE;
 use crate::model::backoff::MIN_BACKOFF_MS;
 use crate::model::circuit::MAX_SPARED_SECS;
 use crate::model::delivery::Verified;
+use crate::model::entry::UNREADABLE;
 use crate::model::entry::{Entry, Progress, State};
-use crate::model::row::Snapshot;
 use crate::model::identity::{ItemKey, ProviderId};
 use crate::model::job::{Job, JobDebt, RescuedDelivery};
 use crate::model::provider_call::{ApiError, MAX_RETRY_AFTER_SECS, Trouble};
+use crate::model::row::Snapshot;
 use crate::model::settings::SettingError;
 use crate::model::time::UnixMs;
 use crate::ports::{

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use crate::model::refused::Refused;
 use crate::model::identity::{ProviderId, digest_hex};
+use crate::model::refused::Refused;
 use crate::model::secret::Secret;
 use crate::model::time::UnixMs;
 

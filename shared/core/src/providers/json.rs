@@ -11,8 +11,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::Unreadable;
 use crate::model::time::{UnixMs, Zone};
+use crate::providers::contract::{Unexpectable, Unreadable};
 
 /// A field as sent. Missing, `null`, `""` and blanks are one thing: nothing was said. So nobody can ask whether a field is
 /// there, only what it says ([`Field::said`], [`text`]).
@@ -174,6 +174,14 @@ const ID_RULE: &str = "an id: 1 to 4000 bytes without control characters, and ne
 /// Whether a text can be an id.
 pub(super) fn is_id(id: &str) -> bool {
     !matches!(id.trim(), "" | "." | "..") && !id.chars().any(char::is_control) && id.len() <= MAX_ID_BYTES
+}
+
+/// The longest reference an application may wait for, in bytes.
+const MAX_REFERENCE_BYTES: usize = 200;
+
+/// Checks the id inside a reference.
+pub(super) fn reference_id<'a>(id: &'a str, rule: &'static str) -> Result<&'a str, Unexpectable> {
+    if is_id(id) && id.len() <= MAX_REFERENCE_BYTES { Ok(id) } else { Err(Unexpectable(rule)) }
 }
 
 /// A mark of what some fields say, whatever their white space and the order of what is in them. Numbers count by their

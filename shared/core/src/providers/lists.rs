@@ -3,11 +3,11 @@
 //! A row tells one of two things. A *status* says how a subject stands; it is compared with the status we hold. An
 //! *audited delivery* says what became of a delivery to us; it is compared with the entries we hold.
 
-use super::Offer;
 use crate::model::entry::{Entry, Event, OnDuplicate};
 use crate::model::identity::{Identity, ItemKey, Subject};
 use crate::model::provider_call::{ApiRequest, ApiResponse, Trouble};
 use crate::model::time::UnixMs;
+use crate::providers::offer::Offer;
 
 /// Walking a provider's lists.
 pub trait Lists {

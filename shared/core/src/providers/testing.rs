@@ -1,14 +1,15 @@
 //! What the provider files' tests share.
 
-use super::{Asked, Provider, Step};
 use crate::model::debt::{Expectation, ExpectationState};
 use crate::model::delivery::{Delivery, Proof, Verified};
 use crate::model::entry::{Entry, Event, Origin, State};
-use crate::model::row::Row;
 use crate::model::identity::{ItemKey, ProviderId};
 use crate::model::provider_call::ApiResponse;
+use crate::model::row::Row;
 use crate::model::settings::{Lookup, SettingError};
 use crate::model::time::UnixMs;
+use crate::providers::contract::Provider;
+use crate::providers::step::{Asked, Step};
 
 pub(crate) type Build = fn(Lookup<'_>) -> Result<Box<dyn Provider>, SettingError>;
 

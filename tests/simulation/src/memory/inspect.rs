@@ -2,11 +2,11 @@
 
 use hookledger_core::model::circuit::Circuit;
 use hookledger_core::model::debt::{DueKey, Expectation, Listing};
-use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::entry::{Entry, State};
+use hookledger_core::model::fact::{Fact, Status};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::Row;
-use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::time::UnixMs;
 
 use super::ledger::MemoryLedger;

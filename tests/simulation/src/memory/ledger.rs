@@ -4,14 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use hookledger_core::model::refused::Kept;
 use hookledger_core::model::circuit::Circuit;
 use hookledger_core::model::debt::{DUE_SHARDS, Debt, Due, Expectation, ExpectationState, Listing, Wanted};
-use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::entry::{Admitted, Entry, Known, NewEntry, State};
-use hookledger_core::model::row::{MAX_ALIKE_ROWS, Row, Snapshot, nth_sk};
-use hookledger_core::model::refused::Refused;
+use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::refused::Kept;
+use hookledger_core::model::refused::Refused;
+use hookledger_core::model::row::{MAX_ALIKE_ROWS, Row, Snapshot, nth_sk};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{
     Attempt, Ledger, MAX_PARKED_COUNTED, Postponed, Quarantine, ReopenedBy, Settlement, StoreError,

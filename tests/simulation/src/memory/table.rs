@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use hookledger_core::model::circuit::Circuit;
 use hookledger_core::model::debt::{DueKey, Expectation, ExpectationState, Listing};
-use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::entry::{Entry, NewEntry, Start, State};
+use hookledger_core::model::fact::{Fact, Status};
+use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::Row;
-use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
 

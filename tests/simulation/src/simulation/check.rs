@@ -11,10 +11,10 @@ mod told;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hookledger_core::model::debt::ExpectationState;
-use hookledger_core::model::fact::Fact;
 use hookledger_core::model::entry::{Entry, Origin, State};
-use hookledger_core::model::refused::{MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, Shelf};
+use hookledger_core::model::fact::Fact;
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::refused::{MAX_QUARANTINED_PER_MINUTE, MAX_QUARANTINED_PER_SOURCE, Shelf};
 use hookledger_core::ports::{Clock as _, Metric};
 
 use super::engine::{Seen, Violations};

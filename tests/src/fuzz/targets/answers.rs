@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use hookledger_core::model::debt::{Expectation, ExpectationState};
 use hookledger_core::model::entry::{Entry, State};
-use hookledger_core::model::row::Row;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::provider_call::ApiResponse;
+use hookledger_core::model::row::Row;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock;
 use hookledger_core::providers::{Ask, Asked, Found, Listed, ListedRow, Polled, Provider, Step};

@@ -1,11 +1,11 @@
 //! Result rows, status facts, the current status, and what was refused.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use hookledger_core::model::refused::Kept;
 use hookledger_core::model::fact::{Fact, HeldBack, Status};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::refused::Kept;
 use hookledger_core::model::refused::{QUARANTINE_SECS, Refused};
 use hookledger_core::model::row::Row;
-use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
 

@@ -17,19 +17,24 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::json::{Field, document, id, known_name, object, optional_id, required, text};
-use super::{
-    Answers, Ask, Asked, Definition, Found, Lists, Offer, OnStoreDown, OnUnreadable, Once, Outcome, Polls, Provider,
-    Setup, Step, Submits, Unreadable, reference_id,
-};
 use crate::model::delivery::Verified;
 use crate::model::entry::{Entry, Event, OnDuplicate};
-use crate::model::row::Row;
 use crate::model::identity::{Identity, ItemKey, ProviderId, Subject, escape};
 use crate::model::provider_call::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
+use crate::model::row::Row;
 use crate::model::settings::{Lookup, SettingError, base_url, text as setting, zone};
 use crate::model::signature::Scheme;
 use crate::model::time::Zone;
+use crate::providers::contract::{
+    Answers, Definition, OnStoreDown, OnUnreadable, Polls, Provider, Submits, Unreadable,
+};
+use crate::providers::json::reference_id;
+use crate::providers::json::{Field, document, id, known_name, object, optional_id, required, text};
+use crate::providers::lists::Lists;
+use crate::providers::offer::Offer;
+use crate::providers::settings::cidrs;
+use crate::providers::setup::Setup;
+use crate::providers::step::{Ask, Asked, Found, Once, Outcome, Step};
 
 const ID: ProviderId = ProviderId("finbox");
 const COMPLETED: &str = "completed";
@@ -59,7 +64,7 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
     let static_header = Some(setting(lookup, "FINBOX_STATIC_HEADER", "")).filter(|name| !name.is_empty());
     let default_url = "https://apis.bankconnect.finbox.in/bank-connect";
     Ok(Box::new(FinBox {
-        scheme: Scheme::Unsigned { allowed_cidrs: super::cidrs(lookup, "FINBOX_ALLOWED_CIDRS")?, static_header },
+        scheme: Scheme::Unsigned { allowed_cidrs: cidrs(lookup, "FINBOX_ALLOWED_CIDRS")?, static_header },
         base_url: base_url(lookup, "FINBOX_API_BASE_URL", default_url)?,
         zone: zone(lookup, "FINBOX_UTC_OFFSET_MINUTES")?,
     }))

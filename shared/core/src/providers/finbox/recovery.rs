@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::super::json::shown_id;
-use super::super::{Expected, Found, Polled, Polls, Unexpectable, reference_id};
 use super::sessions::{POLLED, Progress};
 use super::{
     Attempt, COMPLETED, FAILED, Field, FinBox, ID, Payloads, Transactions, object, progress_named, text, trouble,
@@ -20,6 +18,10 @@ use crate::model::entry::{Event, OnDuplicate};
 use crate::model::identity::{Identity, Subject};
 use crate::model::provider_call::{ApiRequest, ApiResponse, encode, unreadable};
 use crate::model::time::Zone;
+use crate::providers::contract::{Expected, Polled, Polls, Unexpectable};
+use crate::providers::json::reference_id;
+use crate::providers::json::shown_id;
+use crate::providers::step::Found;
 
 const SHAPE: &str = "link:<link_id>, entity:<entity_id> or session:<session_id>, the id 1 to 200 characters";
 

@@ -16,15 +16,16 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::json::{Field, document, id, known_name, object, plain_name, text};
-use super::super::{Ask, Asked, Once, Outcome, Step, Unreadable};
 use super::{Body, COMPLETED, FAILED, FinBox, ID, PROCESSING, accounts, permanent, stored_body_unreadable};
 use super::{progress_named, unreadable_answer};
 use crate::model::entry::{Event, OnDuplicate};
-use crate::model::row::Row;
 use crate::model::identity::{Identity, Subject};
 use crate::model::provider_call::{ApiRequest, ApiResponse, encode, trouble};
+use crate::model::row::Row;
 use crate::model::time::{UnixMs, Zone};
+use crate::providers::contract::Unreadable;
+use crate::providers::json::{Field, document, id, known_name, object, plain_name, text};
+use crate::providers::step::{Ask, Asked, Once, Outcome, Step};
 
 const EXPIRY: &str = "SESSION_EXPIRY_NOTIFICATION";
 const UPLOADED: &str = "SESSION_REQUIREMENT_COMPLETION_NOTIFICATION";

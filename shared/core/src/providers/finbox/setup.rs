@@ -6,10 +6,10 @@
 
 use serde_json::json;
 
-use super::super::setup::{object, required, webhook_url};
-use super::super::{Inputs, SecretUse, Setup, SetupError, SetupInput, SetupOutcome, SetupStep};
 use super::FinBox;
 use crate::model::provider_call::{ApiRequest, ApiResponse, Method, Trouble, trouble};
+use crate::providers::setup::{Inputs, SecretUse, Setup, SetupError, SetupInput, SetupOutcome, SetupStep};
+use crate::providers::setup::{object, required, webhook_url};
 
 static STEPS: &[SetupStep] = &[SetupStep {
     name: "set-webhook",
@@ -62,10 +62,10 @@ impl Setup for FinBox {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{answer, build_with};
     use super::super::build;
     use super::*;
     use crate::model::provider_call::Auth;
+    use crate::providers::testing::{answer, build_with};
 
     const URL: &str = "https://h/webhooks/finbox/token";
 

@@ -1,9 +1,10 @@
 //! FinBox, case by case.
 
-use super::super::testing::{answer, asked, build_with, entry_of, expectation, rows_of, verified};
-use super::super::{Found, Polled};
 use super::*;
 use crate::model::provider_call::Trouble;
+use crate::providers::contract::Polled;
+use crate::providers::step::Found;
+use crate::providers::testing::{answer, asked, build_with, entry_of, expectation, rows_of, verified};
 
 fn finbox() -> Box<dyn Provider> {
     build_with(build, &[])

@@ -3,33 +3,42 @@
 //! Signed, at least once, retried for 72 hours. But 400, 401, 402, 405, 406, 410 and 413 are final: the event is
 //! dead-lettered at once. So nothing that we might still fix is ever answered with one of those.
 //!
-//! What is lost all the same is found in Fynapse's audit of its deliveries (`fynapse_audit.rs`); secrets and
-//! subscriptions are set up through its API (`fynapse_setup.rs`).
+//! What is lost all the same is found in Fynapse's audit of its deliveries (`audit.rs`); secrets and
+//! subscriptions are set up through its API (`setup.rs`).
 //!
 //! Sources: Fynapse's "Balance Extracts via Webhook", "Webhook Security", "Delivery & Retries" and "Webhook
 //! Configuration" pages. Unknown there, and so settings: the tolerance of timestamps, how the secret's text becomes the
 //! key, everything about the audit beyond its paths and states; and so read leniently: the name of the field that
 //! carries the event type.
 
+mod api;
 mod audit;
+mod ids;
 mod setup;
+mod shape;
 
 use serde::Deserialize;
 
-use super::json::{Field, content_mark, known_name, object, raw, shown_id, text};
-use super::{
-    Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step,
-    Submits, Unreadable,
-};
+use api::{Api, NO_API};
+use ids::{ID, place};
+
 use crate::model::delivery::Verified;
 use crate::model::entry::{Entry, Event, OnDuplicate};
-use crate::model::row::Row;
 use crate::model::identity::{Identity, ProviderId, Subject};
-use crate::model::provider_call::{ApiResponse, Auth, ClientAuth, OAuthClient, trouble};
-use crate::model::settings::{Lookup, REMEMBERED, SettingError, Timing, base_url, number};
+use crate::model::provider_call::{ApiResponse, trouble};
+use crate::model::row::Row;
+use crate::model::settings::{Lookup, REMEMBERED, SettingError, Timing, number};
 use crate::model::signature::Scheme;
+use crate::providers::contract::{
+    Answers, Definition, OnStoreDown, OnUnreadable, Polls, Provider, Submits, Unreadable,
+};
+use crate::providers::json::{Field, content_mark, known_name, object, raw, shown_id, text};
+use crate::providers::lists::Lists;
+use crate::providers::offer::Offer;
+use crate::providers::settings::encoding;
+use crate::providers::setup::Setup;
+use crate::providers::step::{Ask, Asked, Outcome, Step};
 
-const ID: ProviderId = ProviderId("fynapse");
 const EXTRACTED: &str = "balance.extracted";
 /// Fynapse retries for 72 hours and may or may not re-stamp a late retry: their span plus one hour. Replays inside it
 /// are stopped by the signed identity.
@@ -52,38 +61,6 @@ struct Fynapse {
     api: Option<Api>,
 }
 
-/// Fynapse's API: one host for each customer, so there is no default, and without it neither audit nor set-up.
-struct Api {
-    base_url: String,
-    audit: audit::Shape,
-    update: crate::model::provider_call::Method,
-}
-
-const NO_API: &str = "set FYNAPSE_API_BASE_URL, your Fynapse instance, to turn it on";
-
-impl Api {
-    fn read(lookup: Lookup<'_>) -> Result<Option<Self>, SettingError> {
-        let base_url = base_url(lookup, "FYNAPSE_API_BASE_URL", "")?;
-        let (audit, update) = (audit::Shape::read(lookup)?, setup::update_method(lookup)?);
-        Ok((!base_url.is_empty()).then_some(Self { base_url, audit, update }))
-    }
-
-    /// Everything about deliveries is below one path.
-    fn url(&self, path: &str) -> String {
-        format!("{}/api/v1/event-deliveries/{path}", self.base_url)
-    }
-
-    fn auth(&self) -> Auth {
-        let token_url = format!("{}/auth/token", self.base_url);
-        Auth::ClientCredentials { token_url, style: ClientAuth::Form, client: OAuthClient::ONLY }
-    }
-}
-
-/// What an event is about, and which event of it this is: itself, in both cases.
-fn place(event_id: &str) -> (Subject, Identity) {
-    (Subject::new(ID, "event", event_id), Identity::new(&[event_id]))
-}
-
 fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
     let past = "FYNAPSE_TOLERANCE_PAST_SECS";
     let past_secs = number(lookup, past, TOLERANCE_PAST_SECS)?;
@@ -94,7 +71,7 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
     Ok(Box::new(Fynapse {
         scheme: Scheme::Timestamped {
             header: "webhook-signature",
-            secret_encoding: super::encoding(lookup, "FYNAPSE_SECRET_ENCODING", "utf8")?,
+            secret_encoding: encoding(lookup, "FYNAPSE_SECRET_ENCODING", "utf8")?,
             past_secs,
             future_secs: number(lookup, "FYNAPSE_TOLERANCE_FUTURE_SECS", TOLERANCE_FUTURE_SECS)?,
         },
@@ -216,8 +193,8 @@ impl Provider for Fynapse {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{build_with, entry_of, verified};
     use super::*;
+    use crate::providers::testing::{build_with, entry_of, verified};
 
     fn fynapse() -> Box<dyn Provider> {
         build_with(build, &[])

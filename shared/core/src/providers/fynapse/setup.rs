@@ -7,12 +7,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::json::{Field, object as read_object, text};
-use super::super::setup::{object, optional, required, webhook_url};
-use super::super::{Inputs, MadeSecret, SecretUse, Setup, SetupError, SetupInput, SetupOutcome, SetupStep};
-use super::Api;
+use super::api::Api;
 use crate::model::provider_call::{ApiRequest, ApiResponse, Method, Trouble, encode, trouble};
-use crate::model::settings::{Lookup, SettingError, text as setting};
+use crate::providers::json::{Field, object as read_object, text};
+use crate::providers::setup::{Inputs, MadeSecret, SecretUse, Setup, SetupError, SetupInput, SetupOutcome, SetupStep};
+use crate::providers::setup::{object, optional, required, webhook_url};
 
 /// What an old secret signed may come for 72 hours, signed then or now: nobody says which. A day to spare.
 const KEEP_OLD_HOURS: u64 = 96;
@@ -67,15 +66,6 @@ static STEPS: &[SetupStep] = &[
         secret: SecretUse::Untouched,
     },
 ];
-
-/// How a subscription is updated, `FYNAPSE_UPDATE_METHOD`: put or patch. The default is a guess.
-pub(super) fn update_method(lookup: Lookup<'_>) -> Result<Method, SettingError> {
-    match setting(lookup, "FYNAPSE_UPDATE_METHOD", "put").as_str() {
-        "put" => Ok(Method::Put),
-        "patch" => Ok(Method::Patch),
-        _ => Err(SettingError::new("FYNAPSE_UPDATE_METHOD", "must be put or patch")),
-    }
-}
 
 /// What all answers are read as: secrets and subscriptions both have an id, a new secret has its value.
 #[derive(Deserialize)]
@@ -151,10 +141,11 @@ impl Setup for Api {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{answer, build_with};
-    use super::super::super::{Offer, Provider};
     use super::super::build;
     use super::*;
+    use crate::providers::contract::Provider;
+    use crate::providers::offer::Offer;
+    use crate::providers::testing::{answer, build_with};
 
     const URL: &str = "https://h/webhooks/fynapse";
 
@@ -215,7 +206,7 @@ mod tests {
             }
         }
         assert_eq!(setup.request("delete", &Inputs::new()), Err(SetupError::Unknown));
-        assert!(super::update_method(&|_| Some("post".into())).is_err());
+        assert!(super::super::api::update_method(&|_| Some("post".into())).is_err());
     }
 
     #[test]

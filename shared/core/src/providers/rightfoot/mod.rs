@@ -4,7 +4,7 @@
 //! retried for 30 minutes and then lost for good. The balances themselves are always pulled. There is no list of
 //! batches, so a batch whose webhook is lost can only be found if the application announced it (an expectation).
 //!
-//! Batches are submitted through us in `rightfoot_submit.rs`, and asked for in `rightfoot_recovery.rs`.
+//! Batches are submitted through us in `submit.rs`, and asked for in `recovery.rs`.
 //!
 //! Sources: Rightfoot's "Balance Check Run Completed" webhook page (the two event fields and the retry schedule, the
 //! polling cadence, 200/404), and its API reference (balances, monitoring alerts).
@@ -15,21 +15,26 @@ mod submit;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{
-    Field, content_mark, count, flag, id, instant, known_name, object, optional_id, raw, required, text,
-};
-use super::{
-    Answers, Ask, Asked, Definition, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls, Provider, Setup, Step,
-    Submits, Unreadable, reference_id, unreadable_row,
-};
 use crate::model::delivery::Verified;
 use crate::model::entry::{Entry, Event, OnDuplicate};
-use crate::model::row::Row;
 use crate::model::identity::{Identity, ItemKey, ProviderId, Subject, escape};
 use crate::model::provider_call::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
+use crate::model::row::Row;
 use crate::model::settings::{Lookup, SettingError, base_url, number, text as setting, zone};
 use crate::model::signature::Scheme;
 use crate::model::time::Zone;
+use crate::providers::contract::{
+    Answers, Definition, OnStoreDown, OnUnreadable, Polls, Provider, Submits, Unreadable,
+};
+use crate::providers::json::reference_id;
+use crate::providers::json::{
+    Field, content_mark, count, flag, id, instant, known_name, object, optional_id, raw, required, text,
+};
+use crate::providers::lists::Lists;
+use crate::providers::offer::Offer;
+use crate::providers::settings::cidrs;
+use crate::providers::setup::Setup;
+use crate::providers::step::{Ask, Asked, Outcome, Step, unreadable_row};
 
 const ID: ProviderId = ProviderId("rightfoot");
 const COMPLETED: &str = "BALANCE_BATCH_COMPLETED";
@@ -74,10 +79,7 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
         return Err(SettingError::new(lookback, "must be at most 604800: older identities may be forgotten"));
     }
     Ok(Box::new(Rightfoot {
-        scheme: Scheme::Unsigned {
-            allowed_cidrs: super::cidrs(lookup, "RIGHTFOOT_ALLOWED_CIDRS")?,
-            static_header: None,
-        },
+        scheme: Scheme::Unsigned { allowed_cidrs: cidrs(lookup, "RIGHTFOOT_ALLOWED_CIDRS")?, static_header: None },
         base_url: base_url(lookup, "RIGHTFOOT_API_BASE_URL", "https://api.rightfoot.com")?,
         cursor_parameter: setting(lookup, "RIGHTFOOT_CURSOR_PARAMETER", "next_page_token"),
         history_lookback_secs,

@@ -18,14 +18,17 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::super::json::{Field, count, instant, object, text};
-use super::super::{Expected, Found, Outcome, Polled, Polls, SUBMISSION, Step, Unexpectable, Unreadable, reference_id};
 use super::{BATCH, COMPLETED, ID, Next, PAGE_LIMIT, Page, Rightfoot, SCHEDULE_RUN};
 use crate::model::debt::Expectation;
 use crate::model::entry::{Event, OnDuplicate};
 use crate::model::identity::{Identity, Subject};
 use crate::model::provider_call::{ApiRequest, ApiResponse, Trouble, encode, trouble, unreadable};
 use crate::model::time::{UnixMs, Zone};
+use crate::providers::contract::{Expected, Polled, Polls, Unexpectable, Unreadable};
+use crate::providers::json::reference_id;
+use crate::providers::json::{Field, count, instant, object, text};
+use crate::providers::step::{Found, Outcome, Step};
+use crate::providers::submission::SUBMISSION;
 
 const SHAPE: &str =
     "a batch id, authorizer:<authorizer_unique_id> or schedule:<schedule id>, the id 1 to 200 characters";

@@ -10,10 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::super::json::{Field, object, text};
-use super::super::{Submission, Submits, Submitted, Unsubmittable, reference_id};
 use super::{API_KEY, Rightfoot};
 use crate::model::provider_call::{ApiRequest, ApiResponse, Method, Trouble, trouble};
+use crate::providers::contract::Submits;
+use crate::providers::json::reference_id;
+use crate::providers::json::{Field, object, text};
+use crate::providers::submission::{Submission, Submitted, Unsubmittable};
 
 /// "Maximum batch size: 1,000 authorizers per request".
 const MAX_AUTHORIZERS: usize = 1_000;

@@ -1,12 +1,14 @@
 //! Rightfoot: how it is read, asked and submitted to.
 
-use super::super::testing::{answer, asked, build_with, entry_of, expectation, rows_of};
-use super::super::{Found, Polled, Submitted, Unsubmittable};
 use super::*;
 use crate::model::debt::Expectation;
 use crate::model::provider_call::Method;
 use crate::model::provider_call::Trouble;
 use crate::model::time::UnixMs;
+use crate::providers::contract::Polled;
+use crate::providers::step::Found;
+use crate::providers::submission::{Submitted, Unsubmittable};
+use crate::providers::testing::{answer, asked, build_with, entry_of, expectation, rows_of};
 
 fn rightfoot() -> Box<dyn Provider> {
     build_with(build, &[])

@@ -8,20 +8,14 @@
 //! (merchant list, paging). Unknown there, and so settings: how the tag is written, how the secret's text becomes the
 //! key, which URL issues tokens for which API.
 
+mod envelope;
 mod reporting;
 
 use serde::Deserialize;
+
+use envelope::{Delivered, Envelope};
 use serde_json::value::RawValue;
 
-use super::json::{
-    Field, Part, content_mark, flag, id, instant, known_name, object, object_text, optional_id, plain_name, raw,
-    required, shown_id, text,
-};
-use super::lists::listed_n;
-use super::{
-    Answers, Ask, Asked, Audit, Definition, Listed, ListedRow, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls,
-    Provider, Setup, StatusMove, StatusRow, Step, Submits, Unreadable,
-};
 use crate::model::delivery::Verified;
 use crate::model::entry::{Entry, Event, OnDuplicate, Origin};
 use crate::model::identity::{Identity, ProviderId, Subject};
@@ -31,6 +25,19 @@ use crate::model::provider_call::{
 use crate::model::settings::{Lookup, SettingError, base_url, number, zone};
 use crate::model::signature::Scheme;
 use crate::model::time::{UnixMs, Zone};
+use crate::providers::contract::{
+    Answers, Definition, OnStoreDown, OnUnreadable, Polls, Provider, Submits, Unreadable,
+};
+use crate::providers::json::{
+    Field, Part, content_mark, flag, id, instant, known_name, object, optional_id, plain_name, raw, required, shown_id,
+    text,
+};
+use crate::providers::lists::listed_n;
+use crate::providers::lists::{Audit, Listed, ListedRow, Lists, StatusRow};
+use crate::providers::offer::Offer;
+use crate::providers::settings::encoding;
+use crate::providers::setup::Setup;
+use crate::providers::step::{Ask, Asked, Outcome, StatusMove, Step};
 use reporting::Reporting;
 
 const ID: ProviderId = ProviderId("runpayments");
@@ -93,8 +100,8 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
         scheme: Scheme::Prefixed {
             header: "x-webhook-signature-256",
             prefix: "sha256=",
-            tag_encoding: super::encoding(lookup, "RUNPAYMENTS_SIGNATURE_ENCODING", "hex")?,
-            secret_encoding: super::encoding(lookup, "RUNPAYMENTS_SECRET_ENCODING", "utf8")?,
+            tag_encoding: encoding(lookup, "RUNPAYMENTS_SIGNATURE_ENCODING", "hex")?,
+            secret_encoding: encoding(lookup, "RUNPAYMENTS_SECRET_ENCODING", "utf8")?,
         },
         reporting: Reporting::read(lookup, &api_base_url)?,
         base_url: api_base_url,
@@ -102,64 +109,6 @@ fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
         page_limit,
         zone: zone(lookup, "RUNPAYMENTS_UTC_OFFSET_MINUTES")?,
     }))
-}
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    event_type: Field<'a>,
-    #[serde(borrow)]
-    source_id: Field<'a>,
-    #[serde(borrow)]
-    timestamp: Field<'a>,
-    #[serde(borrow)]
-    payload: Field<'a>,
-    #[serde(borrow)]
-    metadata: Field<'a>,
-}
-
-/// The same, read to the ends that say which event it is. Not every envelope is one: its parts may have any shape.
-#[derive(Deserialize)]
-struct Delivered<'a> {
-    #[serde(borrow)]
-    event_type: Field<'a>,
-    #[serde(borrow)]
-    source_id: Field<'a>,
-    #[serde(borrow)]
-    timestamp: Field<'a>,
-    #[serde(borrow)]
-    payload: Option<Part<BoardingPayload<'a>>>,
-    #[serde(borrow)]
-    metadata: Option<Part<Metadata<'a>>>,
-}
-
-impl<'a> Delivered<'a> {
-    fn read(body: &'a [u8]) -> Result<Self, Unreadable> {
-        let in_one_pass = std::str::from_utf8(body).ok().and_then(|text| object_text(text).ok());
-        if let Some(read) = in_one_pass {
-            return Ok(read);
-        }
-        let Envelope { event_type, source_id, timestamp, payload, metadata } = object(body)?;
-        let (payload, metadata) = (Some(Part(part(payload))), Some(Part(part(metadata))));
-        Ok(Self { event_type, source_id, timestamp, payload, metadata })
-    }
-}
-
-#[derive(Default, Deserialize)]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    idempotency_key: Field<'a>,
-    #[serde(borrow)]
-    webhook_id: Field<'a>,
-}
-
-/// The ids a boarding payload may name its merchant by; older ones say `event_table_pk`.
-#[derive(Default, Deserialize)]
-struct BoardingPayload<'a> {
-    #[serde(borrow)]
-    merchant_id: Field<'a>,
-    #[serde(borrow)]
-    event_table_pk: Field<'a>,
 }
 
 #[derive(Deserialize)]
@@ -203,11 +152,6 @@ fn type_named(said: String) -> String {
 
 fn merchant_subject(merchant_id: &str) -> Subject {
     Subject::new(ID, "merchant", merchant_id)
-}
-
-/// Parts of a body that need not be there: an object of another shape counts as absent.
-fn part<'a, T: Deserialize<'a> + Default>(field: Field<'a>) -> T {
-    field.said().and_then(|raw| object(raw.get().as_bytes()).ok()).unwrap_or_default()
 }
 
 impl Provider for RunPayments {
@@ -313,10 +257,6 @@ impl Provider for RunPayments {
     }
 }
 
-fn permanent(reason: &str) -> Step {
-    Step::hopeless(reason)
-}
-
 impl Lists for RunPayments {
     fn names(&self) -> &'static [&'static str] {
         &[MERCHANTS]
@@ -381,8 +321,8 @@ fn merchant_row(document: &RawValue) -> Option<StatusRow> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{answer, build_with, entry, entry_of, verified};
     use super::*;
+    use crate::providers::testing::{answer, build_with, entry, entry_of, verified};
 
     fn run() -> Box<dyn Provider> {
         build_with(build, &[])

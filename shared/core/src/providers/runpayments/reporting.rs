@@ -17,15 +17,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::super::json::{Field, flag, object, raw, text};
-use super::super::{Ask, Asked, Outcome, Step};
-use super::{Envelope, permanent};
+use super::envelope::Envelope;
 use crate::model::entry::Entry;
-use crate::model::row::Row;
 use crate::model::provider_call::{
     ApiRequest, ApiResponse, Auth, ClientAuth, OAuthClient, encode, trouble, unreadable,
 };
+use crate::model::row::Row;
 use crate::model::settings::{Lookup, SettingError, base_url, text as setting};
+use crate::providers::json::{Field, flag, object, raw, text};
+use crate::providers::step::{Ask, Asked, Outcome, Step};
 
 /// The Reporting API has credentials of its own.
 const CLIENT: OAuthClient = OAuthClient { id: "reporting_client_id", secret: "reporting_client_secret" };
@@ -66,7 +66,7 @@ impl Reporting {
     pub(super) fn ask(&self, entry: &Entry, body: &[u8], cursor: Option<&str>) -> Option<Ask> {
         let report = report(&entry.event_type)?;
         let Some(place) = self.place(report, body, cursor) else {
-            return Some(Ask::Nothing(Box::new(permanent("the stored body cannot be read any more"))));
+            return Some(Ask::Nothing(Box::new(Step::hopeless("the stored body cannot be read any more"))));
         };
         let q = encode(&format!("{{{}:{}}}", serde_json::Value::from(place.field.as_str()), place.value));
         let offset = if place.offset == 0 { String::new() } else { format!("&offset={}", place.offset) };
@@ -82,7 +82,7 @@ impl Reporting {
             return Step::Trouble(trouble(response));
         }
         let place = report(&entry.event_type).and_then(|report| self.place(report, body, cursor));
-        let Some(place) = place else { return permanent("the stored body cannot be read any more") };
+        let Some(place) = place else { return Step::hopeless("the stored body cannot be read any more") };
         let Ok(page) = object::<Page<'_>>(&response.body) else {
             return Step::Trouble(unreadable(response, "the report"));
         };
@@ -90,7 +90,9 @@ impl Reporting {
         // A filter that is not obeyed brings other people's rows.
         let ours: Vec<Item<'_>> = items.iter().filter_map(|item| place.matching(item)).collect();
         if ours.len() < items.len() {
-            return permanent("the report does not filter by the field asked for: see RUNPAYMENTS_REPORTING_ID_FIELD");
+            return Step::hopeless(
+                "the report does not filter by the field asked for: see RUNPAYMENTS_REPORTING_ID_FIELD",
+            );
         }
         if tally == 0 && ours.is_empty() {
             return Step::not_yet("the report does not show it yet");
@@ -99,7 +101,7 @@ impl Reporting {
         let funding = ours.iter().find_map(|item| item.0.get(FUNDING_ID).copied());
         let next = if flag(page.has_more.or(page.snake_has_more)) == Some(true) && !items.is_empty() {
             if place.pages >= MAX_REPORT_PAGES {
-                return permanent("the report has more pages about one event than are read");
+                return Step::hopeless("the report has more pages about one event than are read");
             }
             Some(place.next_page(items.len() as u64))
         } else {

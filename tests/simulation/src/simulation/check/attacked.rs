@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use hookledger_core::model::entry::UNREADABLE;
 use hookledger_core::flows::work::MAX_ATTEMPTS;
 use hookledger_core::model::entry::State;
+use hookledger_core::model::entry::UNREADABLE;
 
 use super::super::engine::CLOCKS_APART_SECS;
 use super::super::truth::{Calls, Effect, TrueEvent};

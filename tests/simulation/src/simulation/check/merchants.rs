@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use hookledger_core::model::fact::Fact;
 use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::fact::Fact;
 use hookledger_core::model::identity::ItemKey;
 
 use super::super::engine::CLOCKS_APART_SECS;

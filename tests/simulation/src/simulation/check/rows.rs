@@ -1,8 +1,8 @@
 //! Every row of the two providers that sign nothing is what their APIs say: no text and no number of a delivery's own,
 //! but for an alert's, which are called claims.
 
-use hookledger_core::model::row::Row;
 use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::row::Row;
 
 use super::super::attacker::BOGUS;
 use super::super::finbox::{ALONE, Statement};

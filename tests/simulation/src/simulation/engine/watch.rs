@@ -1,8 +1,8 @@
 //! What must hold at every step of what is learnt about a merchant: whose effect a status is, that a return is none of
 //! the times before it, that the status follows the truth, and that a cursor moves after its page.
 
-use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::identity::{ItemKey, Subject};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;

@@ -1,9 +1,10 @@
 //! Run Payments' reports, case by case.
 
-use super::super::super::testing::{answer, asked as was_asked, build_with, entry_of, rows_of};
-use super::super::super::{Ask, Provider, Step};
 use super::super::build;
 use crate::model::provider_call::{Auth, Trouble};
+use crate::providers::contract::Provider;
+use crate::providers::step::{Ask, Step};
+use crate::providers::testing::{answer, asked as was_asked, build_with, entry_of, rows_of};
 
 fn reporting(settings: &[(&str, &str)]) -> Box<dyn Provider> {
     build_with(build, &[&[("RUNPAYMENTS_REPORTING", "on")], settings].concat())

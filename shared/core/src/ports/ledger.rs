@@ -1,24 +1,15 @@
-//! What the flows need from the world, as traits. Production gives them DynamoDB, SQS, EventBridge and HTTPS; the tests
-//! give them a world in memory. Both ledgers pass one contract suite, so what is shown of one holds for the other.
+//! The ledger: the one table, and what is written to it.
 //!
-//! Every write is conditional on what its caller saw, and says whether it happened: no method of the ledger is a
-//! read followed by a blind write.
-#![expect(async_fn_in_trait, reason = "every flow runs on one thread; nothing here has to be Send")]
+//! Every write is conditional on what its caller saw, and says whether it happened: no method is a read followed by a
+//! blind write.
 
-use std::sync::Arc;
-
-use crate::model::refused::Kept;
 use crate::model::circuit::Circuit;
 use crate::model::debt::{Debt, Due, Expectation, ExpectationState, Listing, Wanted};
+use crate::model::entry::{Admitted, Entry, NewEntry, Progress, State};
 use crate::model::fact::{Fact, Status};
-use crate::model::entry::{Admitted, Announcement, Entry, NewEntry, Progress};
-use crate::model::refused::Refused;
-use crate::model::row::{Row, Snapshot};
 use crate::model::identity::{ItemKey, ProviderId, Subject};
-use crate::model::job::{Job, RescuedDelivery};
-use crate::model::provider_call::{ApiError, ApiRequest, ApiResponse};
-use crate::model::secret::ProviderSecrets;
-use crate::model::settings::Timing;
+use crate::model::refused::{Kept, Refused};
+use crate::model::row::{Row, Snapshot};
 use crate::model::time::UnixMs;
 
 /// The store did not do what it was asked, or may have done it and could not say so.
@@ -84,7 +75,7 @@ pub enum ReopenedBy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settlement {
     /// `Done` or `Ignored`.
-    pub state: crate::model::entry::State,
+    pub state: State,
     /// A word on how, where "done" does not say it: "already known".
     pub reason: Option<String>,
     /// When.
@@ -206,166 +197,4 @@ pub trait Quarantine {
     ) -> Result<Vec<Kept>, StoreError>;
     /// Removes a row, if it still holds the body with this digest. False: it does not, or there is none.
     async fn remove(&self, key: &ItemKey, digest: &str) -> Result<bool, StoreError>;
-}
-
-/// The queue did not take a message, or may have taken it and could not say so.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the queue is not available: {0}")]
-pub struct QueueError(pub &'static str);
-
-/// The work queues, one for each provider: work for one that is flooded, or slow to answer, stands in nobody else's way.
-pub trait WorkQueue {
-    /// Sends a job, to be seen no earlier than `delay_secs` from now (at most 900).
-    async fn send(&self, provider: ProviderId, job: &Job, delay_secs: u32) -> Result<(), QueueError>;
-    /// Puts a delivery on the rescue queue, where it waits for the store. Whoever can't store it yet fails its message,
-    /// which comes back by itself; nobody sends it again.
-    async fn rescue(&self, delivery: &RescuedDelivery) -> Result<(), QueueError>;
-    /// Roughly how many messages wait for a provider's work.
-    async fn depth(&self, provider: ProviderId) -> Result<u64, QueueError>;
-}
-
-/// The providers' APIs.
-pub trait ProviderApi {
-    /// Sends a request with its credentials and brings the answer, whatever its status.
-    async fn call(&self, provider: ProviderId, request: &ApiRequest) -> Result<ApiResponse, ApiError>;
-    /// Whether the provider is used at all: not while its secret is the empty document, as the template creates it. One
-    /// whose secret can't be read is.
-    async fn is_used(&self, provider: ProviderId) -> bool;
-}
-
-/// The event was not published, or may have been and nobody said so.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the event bus did not take the event: {0}")]
-pub struct PublishError(pub &'static str);
-
-/// The event bus.
-pub trait Publisher {
-    /// Publishes one event.
-    async fn publish(&self, announcement: &Announcement) -> Result<(), PublishError>;
-}
-
-/// The secrets could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the provider's secrets could not be read: {0}")]
-pub struct SecretsError(pub &'static str);
-
-/// The secret store, cached.
-pub trait Secrets {
-    /// The provider's secrets, at most one cache lifetime old; older only while the secret store is out of reach.
-    async fn get(&self, provider: ProviderId) -> Result<Arc<ProviderSecrets>, SecretsError>;
-    /// Reads them again after a mismatch: a rotation may just have happened. `None` when that was tried too recently.
-    async fn reread(&self, provider: ProviderId) -> Result<Option<Arc<ProviderSecrets>>, SecretsError>;
-}
-
-/// Time and chance.
-pub trait Clock {
-    /// The present.
-    fn now(&self) -> UnixMs;
-    /// An evenly distributed random number.
-    fn random(&self) -> u64;
-}
-
-/// What is counted. The names are those of the published metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Metric {
-    /// A verified, new event was written.
-    DeliveriesReceived,
-    /// Not let in.
-    DeliveriesRefused,
-    /// Known already.
-    DeliveriesDuplicate,
-    /// Verified, but not readable: parked or rejected.
-    DeliveriesUnreadable,
-    /// No live secret, or the secret could not be read.
-    Unconfigured,
-    /// Settled.
-    EntriesSettled,
-    /// Given to a person.
-    EntriesParked,
-    /// Entries that wait for a person now.
-    EntriesWaiting,
-    /// An attempt failed and will be made again.
-    WorkFailed,
-    /// A completion never came, in time, by any way.
-    ExpectationsExpired,
-    /// The age of the oldest debt that was due, in seconds.
-    OldestDebtSecs,
-    /// A reconciler run ended.
-    ReconcilerRuns,
-    /// Debts found due.
-    DebtsDue,
-    /// A read or write of the table failed.
-    StoreUnavailable,
-    /// Providers whose circuit is open.
-    CircuitsOpen,
-    /// A delivery was put on the queue because the store was down.
-    Rescued,
-    /// A provider's audit shows a delivery that never reached us.
-    DeliveriesLost,
-    /// A request below `/webhooks/` that is no delivery: another method, or no provider's path.
-    RequestsUnrouted,
-    /// Another content came under an identity that is known: the first stands, the other is kept beside it.
-    DeliveriesConflicting,
-    /// Of a type that is not known here: kept, and nothing is done for it.
-    DeliveriesIgnored,
-    /// Rows of a provider's answer that could not be read.
-    RowsUnreadable,
-}
-
-impl Metric {
-    /// The published name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::DeliveriesReceived => "DeliveriesReceived",
-            Self::DeliveriesRefused => "DeliveriesRefused",
-            Self::DeliveriesDuplicate => "DeliveriesDuplicate",
-            Self::DeliveriesUnreadable => "DeliveriesUnreadable",
-            Self::Unconfigured => "Unconfigured",
-            Self::EntriesSettled => "EntriesSettled",
-            Self::EntriesParked => "EntriesParked",
-            Self::EntriesWaiting => "EntriesWaiting",
-            Self::WorkFailed => "WorkFailed",
-            Self::ExpectationsExpired => "ExpectationsExpired",
-            Self::OldestDebtSecs => "OldestDebtSecs",
-            Self::ReconcilerRuns => "ReconcilerRuns",
-            Self::DebtsDue => "DebtsDue",
-            Self::StoreUnavailable => "StoreUnavailable",
-            Self::CircuitsOpen => "CircuitsOpen",
-            Self::Rescued => "Rescued",
-            Self::DeliveriesLost => "DeliveriesLost",
-            Self::RequestsUnrouted => "RequestsUnrouted",
-            Self::DeliveriesConflicting => "DeliveriesConflicting",
-            Self::DeliveriesIgnored => "DeliveriesIgnored",
-            Self::RowsUnreadable => "RowsUnreadable",
-        }
-    }
-}
-
-/// Where counts go.
-pub trait Meter {
-    /// Counts `value` of `metric`, for one provider or for all.
-    fn count(&self, metric: Metric, provider: Option<ProviderId>, value: u64);
-}
-
-/// What every flow needs: the ledger, the queue, time, and somewhere to count.
-pub trait Inbox {
-    /// The ledger's type.
-    type Ledger: Ledger;
-    /// The queue's type.
-    type Queue: WorkQueue;
-    /// The clock's type.
-    type Clock: Clock;
-    /// The meter's type.
-    type Meter: Meter;
-
-    /// The ledger.
-    fn ledger(&self) -> &Self::Ledger;
-    /// The queue.
-    fn queue(&self) -> &Self::Queue;
-    /// The clock.
-    fn clock(&self) -> &Self::Clock;
-    /// The meter.
-    fn meter(&self) -> &Self::Meter;
-    /// The waits and limits.
-    fn timing(&self) -> &Timing;
 }

@@ -1,0 +1,85 @@
+//! What is counted.
+
+use crate::model::identity::ProviderId;
+
+/// What is counted. The names are those of the published metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Metric {
+    /// A verified, new event was written.
+    DeliveriesReceived,
+    /// Not let in.
+    DeliveriesRefused,
+    /// Known already.
+    DeliveriesDuplicate,
+    /// Verified, but not readable: parked or rejected.
+    DeliveriesUnreadable,
+    /// No live secret, or the secret could not be read.
+    Unconfigured,
+    /// Settled.
+    EntriesSettled,
+    /// Given to a person.
+    EntriesParked,
+    /// Entries that wait for a person now.
+    EntriesWaiting,
+    /// An attempt failed and will be made again.
+    WorkFailed,
+    /// A completion never came, in time, by any way.
+    ExpectationsExpired,
+    /// The age of the oldest debt that was due, in seconds.
+    OldestDebtSecs,
+    /// A reconciler run ended.
+    ReconcilerRuns,
+    /// Debts found due.
+    DebtsDue,
+    /// A read or write of the table failed.
+    StoreUnavailable,
+    /// Providers whose circuit is open.
+    CircuitsOpen,
+    /// A delivery was put on the queue because the store was down.
+    Rescued,
+    /// A provider's audit shows a delivery that never reached us.
+    DeliveriesLost,
+    /// A request below `/webhooks/` that is no delivery: another method, or no provider's path.
+    RequestsUnrouted,
+    /// Another content came under an identity that is known: the first stands, the other is kept beside it.
+    DeliveriesConflicting,
+    /// Of a type that is not known here: kept, and nothing is done for it.
+    DeliveriesIgnored,
+    /// Rows of a provider's answer that could not be read.
+    RowsUnreadable,
+}
+
+impl Metric {
+    /// The published name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DeliveriesReceived => "DeliveriesReceived",
+            Self::DeliveriesRefused => "DeliveriesRefused",
+            Self::DeliveriesDuplicate => "DeliveriesDuplicate",
+            Self::DeliveriesUnreadable => "DeliveriesUnreadable",
+            Self::Unconfigured => "Unconfigured",
+            Self::EntriesSettled => "EntriesSettled",
+            Self::EntriesParked => "EntriesParked",
+            Self::EntriesWaiting => "EntriesWaiting",
+            Self::WorkFailed => "WorkFailed",
+            Self::ExpectationsExpired => "ExpectationsExpired",
+            Self::OldestDebtSecs => "OldestDebtSecs",
+            Self::ReconcilerRuns => "ReconcilerRuns",
+            Self::DebtsDue => "DebtsDue",
+            Self::StoreUnavailable => "StoreUnavailable",
+            Self::CircuitsOpen => "CircuitsOpen",
+            Self::Rescued => "Rescued",
+            Self::DeliveriesLost => "DeliveriesLost",
+            Self::RequestsUnrouted => "RequestsUnrouted",
+            Self::DeliveriesConflicting => "DeliveriesConflicting",
+            Self::DeliveriesIgnored => "DeliveriesIgnored",
+            Self::RowsUnreadable => "RowsUnreadable",
+        }
+    }
+}
+
+/// Where counts go.
+pub trait Meter {
+    /// Counts `value` of `metric`, for one provider or for all.
+    fn count(&self, metric: Metric, provider: Option<ProviderId>, value: u64);
+}
