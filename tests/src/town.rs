@@ -1,8 +1,8 @@
 //! A memory world with all four providers set up in it, and short words for what the flow tests do there.
 
 use hmac::{Hmac, KeyInit, Mac};
-use hookledger_core::flows::call::Circuits;
-use hookledger_core::flows::expect::Asker;
+use hookledger_core::flows::call::Asker;
+use hookledger_core::flows::circuits::Circuits;
 use hookledger_core::flows::receive::{Answer, receive};
 use hookledger_core::flows::reconcile::{Report, Run};
 use hookledger_core::flows::work::Worker;

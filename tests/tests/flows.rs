@@ -3,7 +3,7 @@
 #[path = "flows/rightfoot.rs"]
 mod rightfoot;
 
-use hookledger_core::flows::expect;
+use hookledger_core::flows::expectations;
 use hookledger_core::flows::receive::receive;
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::entry::{Origin, State};
@@ -509,9 +509,9 @@ fn an_announced_batch_is_found_without_its_webhook() {
     let seen = ready.clone();
     town.inbox.api.answer_with(move |_| if seen.get() { answer(200, BALANCES) } else { answer(404, "") });
     let rightfoot = town.provider("rightfoot");
-    let (expectation, created) = run(expect::announce(&town.inbox, rightfoot, "b1")).unwrap();
+    let (expectation, created) = run(expectations::announce(&town.inbox, rightfoot, "b1")).unwrap();
     assert!(created);
-    assert!(!run(expect::announce(&town.inbox, rightfoot, "b1")).unwrap().1, "announcing twice waits once");
+    assert!(!run(expectations::announce(&town.inbox, rightfoot, "b1")).unwrap().1, "announcing twice waits once");
     town.pass_minutes(2);
     assert!(town.inbox.ledger.entries().is_empty());
     ready.set(true);
@@ -531,7 +531,7 @@ fn an_announced_batch_is_found_without_its_webhook() {
 fn message_and_schedule_never_poll_twice() {
     let town = Town::new();
     town.inbox.api.answer_with(|_| answer(404, ""));
-    run(expect::announce(&town.inbox, town.provider("rightfoot"), "b1")).unwrap();
+    run(expectations::announce(&town.inbox, town.provider("rightfoot"), "b1")).unwrap();
     let mut polls = 0;
     for _ in 0..240 {
         town.inbox.clock.advance_secs(15);
@@ -561,7 +561,7 @@ fn a_lost_finbox_event_is_found_in_the_links_list() {
         }
         answer(200, r#"{"progress":[{"status":"completed","statement_id":"s1"}],"accounts":[],"transactions":[]}"#)
     });
-    run(expect::announce(&town.inbox, town.provider("finbox"), "link:l1")).unwrap();
+    run(expectations::announce(&town.inbox, town.provider("finbox"), "link:l1")).unwrap();
     town.pass_minutes(2);
     let entry = town.only_entry();
     assert_eq!((entry.state, entry.origin), (State::Done, Origin::Poll));
@@ -584,7 +584,7 @@ fn an_entity_and_a_session_are_asked_for_by_themselves() {
     });
     let finbox = town.provider("finbox");
     for reference in ["entity:e1", "session:x1"] {
-        run(expect::announce(&town.inbox, finbox, reference)).unwrap();
+        run(expectations::announce(&town.inbox, finbox, reference)).unwrap();
     }
     town.pass_minutes(4);
     let mut done: Vec<String> = town.inbox.ledger.entries_in(State::Done).into_iter().map(|e| e.event_type).collect();
@@ -603,7 +603,7 @@ fn repeated_failures_are_counted_by_the_links_list() {
     let row = |at: &str| WRONG_LOGIN.replace('}', &format!(r#","date_time":"2039-12-31 10:00:0{at}"}}"#));
     let list = format!(r#"{{"payloads":[{},{}]}}"#, row("2"), row("1"));
     town.inbox.api.answer_with(move |url| answer(if url.contains("payloads") { 200 } else { 404 }, list.clone()));
-    run(expect::announce(&town.inbox, town.provider("finbox"), "link:l1")).unwrap();
+    run(expectations::announce(&town.inbox, town.provider("finbox"), "link:l1")).unwrap();
     town.deliver("finbox", WRONG_LOGIN);
     town.work();
     assert_eq!(town.inbox.ledger.entries().len(), 1);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use boon::{Compiler, SchemaIndex, Schemas};
-use hookledger_core::flows::expect;
+use hookledger_core::flows::expectations;
 use hookledger_core::model::entry::{Announcement, State};
 use hookledger_core::model::time::UnixMs;
 use hookledger_tests::memory::{answer, run};
@@ -162,7 +162,7 @@ fn found_by_asking() -> Vec<Announcement> {
     for (provider, reference) in
         [("rightfoot", "b1"), ("rightfoot", "schedule:m1"), ("finbox", "entity:e1"), ("finbox", "session:x1")]
     {
-        run(expect::announce(&town.inbox, town.provider(provider), reference)).unwrap();
+        run(expectations::announce(&town.inbox, town.provider(provider), reference)).unwrap();
     }
     town.pass_minutes(3);
     assert_eq!(town.inbox.ledger.entries_in(State::Done).len(), 4);

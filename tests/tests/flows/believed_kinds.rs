@@ -1,7 +1,7 @@
 //! What comes from outside is believed within bounds, tried with every way on which a provider is asked: the work of an
 //! entry, the poll of an expectation, the walk of a list.
 
-use hookledger_core::flows::expect;
+use hookledger_core::flows::expectations;
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
@@ -71,7 +71,7 @@ fn begun(provider: &str, way: Way, script: impl FnMut(&str) -> Result<ApiRespons
     town.inbox.api.answer_with(script);
     match way {
         Work(body) => assert_eq!(town.deliver(provider, body).status, 200),
-        Poll(reference) => _ = run(expect::announce(&town.inbox, town.provider(provider), reference)).unwrap(),
+        Poll(reference) => _ = run(expectations::announce(&town.inbox, town.provider(provider), reference)).unwrap(),
         List => {}
     }
     town

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hookledger_core::flows::expect;
+use hookledger_core::flows::expectations;
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::entry::{Entry, Origin, State};
 use hookledger_core::model::job::Job;
@@ -88,7 +88,7 @@ fn statement(id: &str, status: &str) -> String {
 }
 
 fn watch(town: &Town) {
-    run(expect::announce(&town.inbox, town.provider("finbox"), "link:l1")).unwrap();
+    run(expectations::announce(&town.inbox, town.provider("finbox"), "link:l1")).unwrap();
 }
 
 fn identities(town: &Town) -> Vec<String> {
@@ -223,8 +223,11 @@ fn a_watch_ends_at_its_deadline_or_when_it_is_closed() {
     let town = served.in_town();
     watch(&town);
     town.pass_minutes(2);
-    assert!(run(expect::close(&town.inbox, town.provider("finbox"), "link:l1")).unwrap());
-    assert!(!run(expect::close(&town.inbox, town.provider("finbox"), "link:l1")).unwrap(), "it is closed already");
+    assert!(run(expectations::close(&town.inbox, town.provider("finbox"), "link:l1")).unwrap());
+    assert!(
+        !run(expectations::close(&town.inbox, town.provider("finbox"), "link:l1")).unwrap(),
+        "it is closed already"
+    );
     let polls = asked(&town, "webhook_payloads");
     pass_hours(&town, 24);
     let watched = &town.inbox.ledger.expectations()[0];

@@ -1,7 +1,7 @@
 //! Ids that no provider gives out, where they come from elsewhere than a token's holder: signed deliveries, and the rows
 //! of answers. None is a subject, none is asked for, and none hides the row beside it.
 
-use hookledger_core::flows::expect;
+use hookledger_core::flows::expectations;
 use hookledger_core::model::entry::State;
 use hookledger_core::ports::Metric;
 use hookledger_tests::memory::{answer, run};
@@ -62,7 +62,7 @@ fn a_row_with_an_id_that_no_provider_gives_out_hides_no_other() {
                 _ => answer(404, ""),
             });
             if let Some(reference) = reference {
-                run(expect::announce(&town.inbox, town.provider(provider), reference)).unwrap();
+                run(expectations::announce(&town.inbox, town.provider(provider), reference)).unwrap();
             }
             town.pass_minutes(6);
             let name = format!("{provider} {part} {bad:?}");

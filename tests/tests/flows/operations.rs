@@ -7,7 +7,8 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use hookledger_core::flows::expect::{Asker, announce};
+use hookledger_core::flows::call::Asker;
+use hookledger_core::flows::expectations::announce;
 use hookledger_core::flows::receive::RETRY_AFTER_SECS;
 use hookledger_core::flows::reconcile::Run;
 use hookledger_core::model::debt::{DUE_SHARDS, ExpectationState};

@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use hookledger_core::desk::submit::{Receipt, SubmitError, Submitter};
-use hookledger_core::flows::expect;
+use hookledger_core::flows::expectations;
 use hookledger_core::model::debt::{Expectation, ExpectationState};
 use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::provider_call::{ApiError, ApiResponse, Method};
@@ -60,7 +60,7 @@ fn expectations(town: &Town) -> (Vec<Expectation>, Vec<Expectation>) {
 }
 
 fn announce(town: &Town, reference: &str) -> Expectation {
-    run(expect::announce(&town.inbox, town.provider("rightfoot"), reference)).unwrap().0
+    run(expectations::announce(&town.inbox, town.provider("rightfoot"), reference)).unwrap().0
 }
 
 #[test]
@@ -225,8 +225,8 @@ fn what_the_provider_does_not_take_is_told_and_stays_owed() {
 fn a_submission_that_was_refused_is_closed_by_nobody_and_shown_to_a_person() {
     let (town, _) = rightfoot(|| answer(422, ""));
     let Err(SubmitError::NotAccepted { submission, .. }) = submit(&town, DOCUMENT) else { panic!("taken") };
-    let closed = run(expect::close(&town.inbox, town.provider("rightfoot"), &submission));
-    assert_eq!(closed, Err(expect::ExpectError::OfASubmission));
+    let closed = run(expectations::close(&town.inbox, town.provider("rightfoot"), &submission));
+    assert_eq!(closed, Err(expectations::ExpectError::OfASubmission));
     town.pass_minutes(65);
     assert_eq!(town.inbox.meter.total(Metric::ExpectationsExpired), 1);
 }

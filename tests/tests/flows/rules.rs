@@ -1,6 +1,6 @@
 //! What is believed of that which comes from outside: a test for each rule, over every provider and path it holds for.
 
-use hookledger_core::flows::expect;
+use hookledger_core::flows::expectations;
 use hookledger_core::flows::receive::stopped;
 use hookledger_core::model::entry::State;
 use hookledger_core::model::job::Job;
@@ -92,7 +92,7 @@ fn only_a_documented_refusal_is_permanent() {
         for (provider, reference) in POLLS {
             let town = town();
             town.inbox.api.answer_with(move |_| answer(status, body));
-            run(expect::announce(&town.inbox, town.provider(provider), reference)).unwrap();
+            run(expectations::announce(&town.inbox, town.provider(provider), reference)).unwrap();
             town.pass_minutes(3);
             assert!(town.inbox.ledger.entries().is_empty(), "{name} at {reference}");
             assert!(town.inbox.meter.of(Metric::WorkFailed, id(provider)) > 0, "{name} at {reference}: counted");
@@ -117,7 +117,7 @@ fn what_a_list_shows_is_checked_for_its_age_as_a_push_is() {
         true => answer(200, format!(r#"{{"payloads":[{old}]}}"#)),
         false => answer(404, ""),
     });
-    run(expect::announce(&town.inbox, town.provider("finbox"), "link:l1")).unwrap();
+    run(expectations::announce(&town.inbox, town.provider("finbox"), "link:l1")).unwrap();
     town.pass_minutes(5);
     let entry = town.only_entry();
     assert_eq!(
@@ -140,7 +140,7 @@ fn one_providers_wrong_setting_stops_that_provider_alone() {
         for (provider, _, body) in &events {
             assert_eq!(town.deliver(provider, body).status, 200);
         }
-        run(expect::announce(&town.inbox, town.provider("finbox"), "entity:e1")).unwrap();
+        run(expectations::announce(&town.inbox, town.provider("finbox"), "entity:e1")).unwrap();
         let wrong = |name: &str| (name == *setting).then(|| "99999999999999".to_string());
         town.providers = Providers::read(&wrong);
         assert!(town.providers.stopped(broken).is_some() && town.providers.iter().count() == 3);

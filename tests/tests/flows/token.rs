@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use hookledger_core::flows::call::Circuits;
-use hookledger_core::flows::expect;
+use hookledger_core::flows::circuits::Circuits;
+use hookledger_core::flows::expectations;
 use hookledger_core::model::circuit::{Gate, MAX_DOWN_IN_A_ROW};
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::entry::State;
@@ -168,7 +168,7 @@ fn a_duplicate_recounts_what_is_watched_and_no_more_often_than_the_cadence() {
         let (town, list) = (Town::new(), list.clone());
         town.inbox.api.answer_with(move |url| answer(if url.contains("payloads") { 200 } else { 404 }, list.clone()));
         if watched {
-            run(expect::announce(&town.inbox, town.provider("finbox"), "link:l1")).unwrap();
+            run(expectations::announce(&town.inbox, town.provider("finbox"), "link:l1")).unwrap();
             // Slow by now: it has been watched for a day.
             town.pass_minutes(24 * 60);
         }
@@ -260,7 +260,7 @@ fn one_providers_deep_queue_holds_back_its_own_entries_alone() {
     town.deliver("rightfoot", BATCH);
     for name in ["rightfoot", "finbox"] {
         let reference = if name == "finbox" { "entity:watched" } else { "b2" };
-        run(expect::announce(&town.inbox, town.provider(name), reference)).unwrap();
+        run(expectations::announce(&town.inbox, town.provider(name), reference)).unwrap();
     }
     // Nobody works; every entry falls due, and is older than the polls.
     town.inbox.clock.advance_secs(600);

@@ -1,6 +1,6 @@
 //! A provider whose secret was never filled is not used: nobody is asked about it, and nothing is told of it.
 
-use hookledger_core::flows::expect;
+use hookledger_core::flows::expectations;
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::provider_call::ApiError;
 use hookledger_core::ports::Metric;
@@ -43,7 +43,7 @@ fn a_provider_with_the_empty_secret_is_not_used() {
 fn what_is_expected_of_a_provider_that_is_not_used_expires() {
     for (provider, reference) in [("rightfoot", "b1"), ("finbox", "link:l1")] {
         let town = town(provider, "{}");
-        run(expect::announce(&town.inbox, town.provider(provider), reference)).unwrap();
+        run(expectations::announce(&town.inbox, town.provider(provider), reference)).unwrap();
         town.pass_minutes(8 * 24 * 60);
         assert_eq!((told(&town), town.inbox.api.urls()), (0, vec![]), "{provider}");
         let expired = town.inbox.ledger.expectations()[0].state == ExpectationState::Expired;

@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use futures_util::future::{join, join_all};
-use hookledger_core::flows::call::Circuits;
-use hookledger_core::flows::expect::{Asker, announce};
+use hookledger_core::flows::call::Asker;
+use hookledger_core::flows::circuits::Circuits;
+use hookledger_core::flows::expectations::announce;
 use hookledger_core::flows::reconcile::Run;
 use hookledger_core::flows::work::Worker;
 use hookledger_core::model::circuit::{Gate, MAX_DOWN_IN_A_ROW};

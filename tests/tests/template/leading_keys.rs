@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemInput;
 use aws_sdk_dynamodb::types::AttributeValue;
 use hookledger_core::desk::submit::Submitter;
-use hookledger_core::flows::expect::{announce, close, look_up};
+use hookledger_core::flows::expectations::{announce, close, look_up};
 use hookledger_core::flows::receive::receive;
 use hookledger_core::model::delivery::Delivery;
 use hookledger_core::model::identity::digest_hex;

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use hookledger_core::desk::submit::Submitter;
-use hookledger_core::flows::expect::{ExpectError, announce, close, look_up};
+use hookledger_core::flows::expectations::{ExpectError, announce, close, look_up};
 use hookledger_core::model::debt::Expectation;
 use hookledger_core::providers::{Provider, Providers};
 use lambda_runtime::{Error, service_fn};

@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookledger_core::flows::call::Circuits;
-use hookledger_core::flows::expect::Asker;
+use hookledger_core::flows::call::Asker;
+use hookledger_core::flows::circuits::Circuits;
 use hookledger_core::flows::reconcile::{Report, Run};
 use hookledger_core::model::debt::DUE_SHARDS;
 use hookledger_core::ports::Clock as _;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hookledger_core::flows::call::Circuits;
-use hookledger_core::flows::expect::Asker;
+use hookledger_core::flows::call::Asker;
+use hookledger_core::flows::circuits::Circuits;
 use hookledger_core::flows::work::Worker;
 use hookledger_core::model::job::Job;
 use lambda_runtime::{Error, service_fn};

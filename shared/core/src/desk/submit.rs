@@ -21,7 +21,7 @@ use std::cmp::Reverse;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::flows::expect::{self, ExpectError};
+use crate::flows::expectations::{self, ExpectError};
 use crate::model::debt::ExpectationState;
 use crate::model::identity::ItemKey;
 use crate::model::provider_call::{Trouble, encode};
@@ -123,7 +123,7 @@ impl<I: Inbox, A: ProviderApi, S: Secrets> Submitter<'_, I, A, S> {
             self.ready(provider, submits, document).await?;
         // Nothing can be asked about it, so it falls due once: at its deadline.
         let deadline = self.inbox.clock().now().plus_secs(self.inbox.timing().poll_deadline_secs);
-        let recorded = expect::create(self.inbox, provider, &submission, deadline).await;
+        let recorded = expectations::create(self.inbox, provider, &submission, deadline).await;
         let (owed, _) = recorded.map_err(SubmitError::NotRecorded)?;
         let submitted = match self.api.call(provider.id(), &request).await {
             Ok(response) => submits.submitted(&response),
@@ -136,7 +136,7 @@ impl<I: Inbox, A: ProviderApi, S: Secrets> Submitter<'_, I, A, S> {
                 return Err(SubmitError::NotAccepted { submission, trouble });
             }
         };
-        if let Err(error) = expect::announce(self.inbox, provider, &reference).await {
+        if let Err(error) = expectations::announce(self.inbox, provider, &reference).await {
             tracing::error!(provider = provider.id().0, submission, reference, %error, "submitted, but not expected");
             return Err(SubmitError::NotExpected { submission, reference, error });
         }
@@ -147,7 +147,7 @@ impl<I: Inbox, A: ProviderApi, S: Secrets> Submitter<'_, I, A, S> {
 
     /// The completion is expected by now, so a failure here costs a needless look by a person and no event.
     async fn paid(&self, key: &ItemKey) {
-        if let Err(error) = expect::end(self.inbox, key, ExpectationState::Met).await {
+        if let Err(error) = expectations::end(self.inbox, key, ExpectationState::Met).await {
             tracing::warn!(subject = key.pk, %error, "a submission that was taken will look as if it was not");
         }
     }
@@ -200,7 +200,7 @@ impl<I: Inbox, A: ProviderApi, S: Secrets> Submitter<'_, I, A, S> {
     }
 
     async fn is_known(&self, provider: &dyn Provider, reference: &str) -> Result<bool, SubmitError> {
-        let found = expect::look_up(self.inbox, provider, reference).await;
+        let found = expectations::look_up(self.inbox, provider, reference).await;
         Ok(found.map_err(SubmitError::NotRecorded)?.is_some())
     }
 }

@@ -1,13 +1,14 @@
 //! Where push and poll meet: one way into the ledger for every event, however it was learnt of.
 
-use crate::flows::expect;
+use crate::flows::enqueue::enqueue;
+use crate::flows::expectations;
 use crate::model::entry::{Admitted, Event, Known, NewEntry, OnDuplicate, Origin, Start, State};
 use crate::model::identity::ProviderId;
 use crate::model::job::Job;
 use crate::model::settings::Timing;
 use crate::model::time::UnixMs;
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ReopenedBy, StoreError, WorkQueue};
-use crate::providers::Provider;
+use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ReopenedBy, StoreError};
+use crate::providers::{Found, Provider};
 
 use crate::model::debt::{MAX_REOPENED_AT_ONCE, REOPENED_WAIT_SECS};
 
@@ -212,15 +213,26 @@ async fn duplicate(
 async fn recount(inbox: &impl Inbox, provider: &dyn Provider, what: &OnDuplicate) -> Result<(), StoreError> {
     match what {
         OnDuplicate::Same | OnDuplicate::Apart => Ok(()),
-        OnDuplicate::Recount { reference } => expect::recount(inbox, provider, reference).await,
+        OnDuplicate::Recount { reference } => expectations::recount(inbox, provider, reference).await,
     }
 }
 
-/// Sends a job; a failure is only logged, since the ledger holds the debt. False: it failed.
-pub(crate) async fn enqueue(inbox: &impl Inbox, provider: ProviderId, job: &Job, delay_secs: u32) -> bool {
-    let sent = inbox.queue().send(provider, job, delay_secs).await;
-    if let Err(error) = &sent {
-        tracing::warn!(provider = provider.0, %error, "not enqueued: the reconciler will take the debt up");
-    }
-    sent.is_ok()
+/// Lets in an event that was found by asking.
+pub(crate) async fn admit_found(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    found: Found,
+) -> Result<Admission, StoreError> {
+    let now = inbox.clock().now();
+    let start = start(inbox.timing(), &found.event, now);
+    let entry = NewEntry {
+        provider: provider.id(),
+        event: found.event,
+        origin: Origin::Poll,
+        received_at: now,
+        start,
+        proof: None,
+        body: found.body,
+    };
+    admit(inbox, provider, &entry).await
 }

@@ -10,7 +10,7 @@
 //! to deliver it again. The row stands in the event's own collection under a key of its own, so that it never stands in
 //! the event's way.
 
-use crate::flows::expect::Asker;
+use crate::flows::call::Asker;
 use crate::model::debt::Debt;
 use crate::model::entry::{Admitted, Entry, Event, NewEntry, OnDuplicate, Origin, Start, State};
 use crate::model::identity::{Identity, ItemKey, ProviderId};

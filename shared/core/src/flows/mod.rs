@@ -1,5 +1,11 @@
 //! What Hookledger does, in reading order.
 
+// Small steps that several flows share.
+mod enqueue;
+mod park;
+pub mod circuits;
+pub mod call;
+
 // A delivery comes in.
 pub mod receive;
 pub mod admit;
@@ -12,8 +18,8 @@ mod detail;
 mod tell;
 
 // What is owed gets paid.
-pub mod call;
-pub mod expect;
+pub mod expectations;
+mod poll;
 mod walk;
 pub mod losses;
 pub mod reconcile;

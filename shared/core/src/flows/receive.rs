@@ -8,7 +8,7 @@
 //! ```
 
 use crate::flows::admit::{self, admit};
-use crate::flows::expect;
+use crate::flows::expectations;
 use crate::model::delivery::{Delivery, Verified};
 use crate::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start, UNREADABLE};
 use crate::model::identity::{Identity, ProviderId, Subject};
@@ -251,7 +251,7 @@ async fn unreadable(inbox: &impl Inbox, provider: &dyn Provider, verified: &Veri
 /// answer, since the bytes are kept.
 async fn expect_named(inbox: &impl Inbox, provider: &dyn Provider, verified: &Verified) {
     let Some(reference) = provider.reference_in(verified.body()) else { return };
-    match expect::announce(inbox, provider, &reference).await {
+    match expectations::announce(inbox, provider, &reference).await {
         Ok(_) => tracing::warn!(provider = provider.id().0, "an unreadable delivery names what can be asked for"),
         Err(error) => tracing::warn!(provider = provider.id().0, %error, "nothing is asked about it"),
     }

@@ -20,9 +20,10 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::flows::admit::enqueue;
-use crate::flows::expect::Asker;
-use crate::flows::work::{MAX_ATTEMPTS, park, stopped};
+use crate::flows::call::Asker;
+use crate::flows::enqueue::enqueue;
+use crate::flows::park::{park, stopped};
+use crate::flows::work::MAX_ATTEMPTS;
 use crate::model::circuit::MAX_SPARED_SECS;
 use crate::model::debt::{Debt, DueKey, Listing, Wanted};
 use crate::model::entry::{Entry, State};
@@ -260,7 +261,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             }
             Action::Walk => {
                 if let Debt::Listing(listing) = debt {
-                    self.walk(run, listing).await?;
+                    self.walk(run.deadline, listing).await?;
                 }
             }
             Action::HoldBack => return Ok(false),

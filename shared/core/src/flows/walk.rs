@@ -7,9 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::flows::call::Called;
-use crate::flows::expect::Asker;
-use crate::flows::reconcile::Run;
+use crate::flows::admit::admit_found;
+use crate::flows::call::{Asker, Called};
 use crate::model::debt::{Debt, Listing};
 use crate::model::entry::Origin;
 use crate::model::fact::{Fact, Status};
@@ -28,7 +27,7 @@ const UNUSED_SECS: u64 = 300;
 
 impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     /// Walks a list from its cursor on, as far as the time reaches.
-    pub(crate) async fn walk(&self, run: &Run, mut listing: Listing) -> Result<(), StoreError> {
+    pub(crate) async fn walk(&self, deadline: UnixMs, mut listing: Listing) -> Result<(), StoreError> {
         let inbox = self.inbox;
         let interval_secs = inbox.timing().listing_interval_secs;
         if let Some((id, _)) = self.providers.stopped(&listing.provider) {
@@ -53,7 +52,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         let mut seen = BTreeSet::new();
         loop {
             let now = inbox.clock().now();
-            if now >= run.deadline {
+            if now >= deadline {
                 // Out of time: due at once, from where it stopped.
                 listing.due_at = now;
                 inbox.ledger().advance_listing(&listing, lease).await?;
@@ -175,7 +174,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         }
         let times = facts.iter().filter(|fact| fact.status == row.status).map(|fact| fact.n).max().unwrap_or(0);
         let event = row.event(times.saturating_add(1), requested_at);
-        self.admit_found(provider, Found { event, body: row.document.clone() }).await?;
+        admit_found(self.inbox, provider, Found { event, body: row.document.clone() }).await?;
         Ok(())
     }
 
@@ -222,7 +221,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         let event = row.unknown();
         let key = ItemKey::entry(&event.subject, &event.identity);
         if self.inbox.ledger().debt(&key).await?.is_none() {
-            self.admit_found(provider, Found { event, body: row.document.clone() }).await?;
+            admit_found(self.inbox, provider, Found { event, body: row.document.clone() }).await?;
         }
         Ok(())
     }

@@ -14,23 +14,23 @@
 
 use std::borrow::Cow;
 
-use crate::flows::admit::enqueue;
-use crate::flows::call::Called;
+use crate::flows::admit::admit_found;
+use crate::flows::call::{Asker, Called};
 use crate::flows::detail::is_in_its_providers_partition;
-use crate::flows::expect::{Asker, delay_until};
+use crate::flows::enqueue::{delay_until, enqueue};
 use crate::flows::losses::{ARRIVED, is_loss};
 use crate::flows::pages::{Walk, begins_anew};
+use crate::flows::park::{park, stopped};
 use crate::flows::receive::{self, Unproved};
 use crate::model::backoff::MIN_BACKOFF_MS;
 use crate::model::circuit::MAX_SPARED_SECS;
 use crate::model::delivery::Verified;
 use crate::model::entry::UNREADABLE;
 use crate::model::entry::{Entry, Progress, State};
-use crate::model::identity::{ItemKey, ProviderId};
+use crate::model::identity::ItemKey;
 use crate::model::job::{Job, JobDebt, RescuedDelivery};
 use crate::model::provider_call::{ApiError, MAX_RETRY_AFTER_SECS, Trouble};
 use crate::model::row::Snapshot;
-use crate::model::settings::SettingError;
 use crate::model::time::UnixMs;
 use crate::ports::{
     Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError,
@@ -160,7 +160,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
                 self.try_again(provider, &entry, &reason, None, (begins_anew(restarts), false)).await
             }
             Unsettled::Overtaken { reason, by } => {
-                self.asker.admit_found(provider, by).await?;
+                admit_found(self.asker.inbox, provider, by).await?;
                 self.settle(provider, &entry, Some(&format!("overtaken: {reason}"))).await
             }
             Unsettled::Hopeless(reason) => self.park(&entry, &reason).await,
@@ -427,35 +427,4 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         };
         if kept { Ok(()) } else { Err(NOT_STORED_YET) }
     }
-}
-
-/// Puts off the work for a provider that is stopped by one of its settings, until that is mended.
-pub(crate) async fn stopped(
-    inbox: &impl Inbox,
-    provider: ProviderId,
-    entry: &Entry,
-    made: u32,
-    error: &SettingError,
-) -> Result<(), StoreError> {
-    inbox.meter().count(Metric::Unconfigured, Some(provider), 1);
-    let due_at = inbox.clock().now().plus_secs(inbox.timing().circuit.cap_secs);
-    let reason = format!("this provider is stopped: {error}");
-    let progress = entry.progress.clone();
-    let postponed = Postponed { due_at, reason, attempt: Attempt::NotMade(made), progress };
-    inbox.ledger().postpone(&entry.key, &postponed).await?;
-    Ok(())
-}
-
-/// Gives an open entry to a person.
-pub(crate) async fn park(
-    inbox: &impl Inbox,
-    provider: Option<&dyn Provider>,
-    key: &ItemKey,
-    reason: &str,
-) -> Result<(), StoreError> {
-    if inbox.ledger().park(key, reason, inbox.clock().now()).await? {
-        tracing::error!(subject = key.pk, entry = key.stable_id(), reason, "entry parked: it waits for a person");
-        inbox.meter().count(Metric::EntriesParked, provider.map(Provider::id), 1);
-    }
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use hookledger_core::flows::call::Circuits;
+use hookledger_core::flows::circuits::Circuits;
 use hookledger_core::model::circuit::Circuit;
 use hookledger_core::model::debt::Listing;
 use hookledger_core::model::entry::Entry;

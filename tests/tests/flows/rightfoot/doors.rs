@@ -2,7 +2,7 @@
 //! that Rightfoot does not document.
 
 use hookledger_core::desk::submit::SubmitError;
-use hookledger_core::flows::expect::{announce, close, look_up};
+use hookledger_core::flows::expectations::{announce, close, look_up};
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_tests::memory::{answer, run};
 

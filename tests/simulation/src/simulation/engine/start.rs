@@ -1,8 +1,9 @@
 //! What starts an invocation: a delivery, an announcement, messages on the queue, the schedule.
 
 use futures_util::future::join_all;
-use hookledger_core::flows::call::Circuits;
-use hookledger_core::flows::expect::{Asker, announce, close};
+use hookledger_core::flows::call::Asker;
+use hookledger_core::flows::circuits::Circuits;
+use hookledger_core::flows::expectations::{announce, close};
 use hookledger_core::flows::receive::{receive, stopped};
 use hookledger_core::flows::reconcile::Run;
 use hookledger_core::flows::work::Worker;

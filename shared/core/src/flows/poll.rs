@@ -1,4 +1,4 @@
-//! Expectations: completions that somebody told us to wait for, polled until they are met or their deadline is past.
+//! Polls: what somebody waits for is asked about until it is met or its deadline is past.
 //!
 //! The ledger owns the cadence. A schedule ticks once a minute, which is too coarse for it; so each wait also sends a
 //! delayed message that names the due time it is for. Whoever comes first, message or reconciler, claims that due time;
@@ -6,142 +6,22 @@
 
 use std::collections::BTreeSet;
 
-use crate::flows::admit::{self, Admission, admit, enqueue};
-use crate::flows::call::{Called, Circuits};
+use crate::flows::admit::{Admission, admit_found};
+use crate::flows::call::{Asker, Called};
+use crate::flows::expectations::{end, remind};
 use crate::model::backoff::Cadence;
 use crate::model::circuit::MAX_SPARED_SECS;
 use crate::model::debt::{Expectation, ExpectationState};
-use crate::model::entry::{NewEntry, Origin};
 use crate::model::identity::{ItemKey, ProviderId};
-use crate::model::job::Job;
 use crate::model::provider_call::{MAX_RETRY_AFTER_SECS, Trouble};
-use crate::model::settings::MAX_QUEUE_DELAY_SECS;
 use crate::model::time::UnixMs;
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
-use crate::providers::{Expected, Found, Offer, Polled, Polls, Provider, Providers, SUBMISSION, Unexpectable};
+use crate::providers::{Offer, Polled, Polls, Provider};
 
 /// The most pages of one poll's answer.
 const MAX_POLL_PAGES: u32 = 100;
 /// How long one poll may ask on for further pages. What was found by then is kept; the next poll finds the rest.
 const MAX_POLL_MS: u64 = 30_000;
-
-/// Why a reference can't be waited for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ExpectError {
-    /// The provider offers no poll.
-    #[error("this provider cannot be polled for a reference: {0}")]
-    NotOffered(&'static str),
-    /// The reference has not its shape.
-    #[error(transparent)]
-    Reference(#[from] Unexpectable),
-    /// The reference is a submission's own.
-    #[error(
-        "the reference must not begin with {SUBMISSION} what is owed for a submission, only the submission itself makes \
-         and ends"
-    )]
-    OfASubmission,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Announces that a completion is expected. Returns the expectation that now waits, and whether it is new.
-pub async fn announce(
-    inbox: &impl Inbox,
-    provider: &dyn Provider,
-    reference: &str,
-) -> Result<(Expectation, bool), ExpectError> {
-    let wait_ms = inbox.timing().poll.wait_ms(0);
-    anybodys(reference)?;
-    create(inbox, provider, reference, inbox.clock().now().plus_ms(wait_ms)).await
-}
-
-/// Polls a reference sooner, if it is waited for. Never sooner than after the first wait of the cadence: whoever makes
-/// duplicates makes no more calls than one in that time.
-pub(crate) async fn recount(inbox: &impl Inbox, provider: &dyn Provider, reference: &str) -> Result<(), StoreError> {
-    let Offer::Offered(polls) = provider.polls() else { return Ok(()) };
-    let Ok(Expected { key, .. }) = polls.expectation(reference) else { return Ok(()) };
-    let now = inbox.clock().now();
-    let due_at = now.plus_ms(inbox.timing().poll.wait_ms(0));
-    if inbox.ledger().hasten(&key, due_at).await? {
-        remind(inbox, provider.id(), &key, now, due_at).await;
-    }
-    Ok(())
-}
-
-/// Writes down that `reference` is waited for, unless it is already, and is first looked after at `due_at`.
-pub(crate) async fn create(
-    inbox: &impl Inbox,
-    provider: &dyn Provider,
-    reference: &str,
-    due_at: UnixMs,
-) -> Result<(Expectation, bool), ExpectError> {
-    let polls = offered(provider)?;
-    let Expected { key, repeats } = polls.expectation(reference)?;
-    let timing = inbox.timing();
-    let now = inbox.clock().now();
-    let deadline_secs = if repeats { timing.watch_deadline_secs } else { timing.poll_deadline_secs };
-    let expectation = Expectation {
-        key: key.clone(),
-        provider: provider.id().0.into(),
-        reference: reference.into(),
-        repeats,
-        state: ExpectationState::Waiting,
-        created_at: now,
-        due_at: Some(due_at),
-        deadline: now.plus_secs(deadline_secs),
-        polls: 0,
-        found: 0,
-    };
-    if inbox.ledger().expect(&expectation).await? {
-        remind(inbox, provider.id(), &key, now, due_at).await;
-        return Ok((expectation, true));
-    }
-    let waiting = inbox.ledger().expectation(&key).await?;
-    Ok((waiting.unwrap_or(expectation), false))
-}
-
-/// Ends an expectation on the application's word. False: none was waiting.
-pub async fn close(inbox: &impl Inbox, provider: &dyn Provider, reference: &str) -> Result<bool, ExpectError> {
-    anybodys(reference)?;
-    let Expected { key, .. } = offered(provider)?.expectation(reference)?;
-    end(inbox, &key, ExpectationState::Closed).await.map_err(Into::into)
-}
-
-/// Reads how an expectation stands.
-pub async fn look_up(
-    inbox: &impl Inbox,
-    provider: &dyn Provider,
-    reference: &str,
-) -> Result<Option<Expectation>, ExpectError> {
-    let Expected { key, .. } = offered(provider)?.expectation(reference)?;
-    Ok(inbox.ledger().expectation(&key).await?)
-}
-
-/// What an application, or a delivery that nobody signed, may name. Not what is owed for a submission: whoever could
-/// close that would have a batch go silent, and whoever could make one would call a person for nothing.
-fn anybodys(reference: &str) -> Result<(), ExpectError> {
-    if reference.starts_with(SUBMISSION) { Err(ExpectError::OfASubmission) } else { Ok(()) }
-}
-
-fn offered(provider: &dyn Provider) -> Result<&dyn Polls, ExpectError> {
-    match provider.polls() {
-        Offer::Offered(polls) => Ok(polls),
-        Offer::Unavailable(why) => Err(ExpectError::NotOffered(why)),
-    }
-}
-
-/// What asking needs: the inbox, the providers, and the way to their APIs.
-pub struct Asker<'a, I, A> {
-    /// The inbox.
-    pub inbox: &'a I,
-    /// The providers.
-    pub providers: &'a Providers,
-    /// Their APIs.
-    pub api: &'a A,
-    /// What this function knows of the providers' circuits. To be kept for as long as the function lives.
-    pub circuits: &'a Circuits,
-}
 
 /// What a poll found, and when it suggests the next one.
 struct Look {
@@ -281,7 +161,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
                 Polled::Found { found, unreadable, complete, more } => {
                     self.count_unreadable(provider, unreadable);
                     for found in found {
-                        match self.admit_found(provider, found).await? {
+                        match admit_found(self.inbox, provider, found).await? {
                             Admission::New | Admission::Reopened => look.new += 1,
                             Admission::Known(_) => look.known += 1,
                         }
@@ -317,30 +197,6 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         tracing::warn!(provider = provider.id().0, reason, "poll failed: the next one is due by cadence");
     }
 
-    /// Counts rows of an answer that can't be read.
-    pub(crate) fn count_unreadable(&self, provider: &dyn Provider, rows: u64) {
-        if rows > 0 {
-            tracing::warn!(provider = provider.id().0, rows, "rows of the provider's answer cannot be read");
-            self.inbox.meter().count(Metric::RowsUnreadable, Some(provider.id()), rows);
-        }
-    }
-
-    /// Lets in an event that was found by asking.
-    pub(crate) async fn admit_found(&self, provider: &dyn Provider, found: Found) -> Result<Admission, StoreError> {
-        let now = self.inbox.clock().now();
-        let start = admit::start(self.inbox.timing(), &found.event, now);
-        let entry = NewEntry {
-            provider: provider.id(),
-            event: found.event,
-            origin: Origin::Poll,
-            received_at: now,
-            start,
-            proof: None,
-            body: found.body,
-        };
-        admit(self.inbox, provider, &entry).await
-    }
-
     /// The deadline is past. A watch that brought something has done its duty; all else is reported as expired.
     async fn give_up(&self, provider: ProviderId, expectation: &Expectation, seen: u32) -> Result<(), StoreError> {
         let served = expectation.repeats && (seen > 0 || expectation.found > 0);
@@ -361,24 +217,4 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
 fn next_poll(expectation: &Expectation, cadence: Cadence, now: UnixMs) -> UnixMs {
     let next = now.plus_ms(cadence.wait_ms(expectation.polls.saturating_add(1)));
     if now < expectation.deadline { next.min(expectation.deadline) } else { next }
-}
-
-/// Ends a waiting expectation.
-pub(crate) async fn end(inbox: &impl Inbox, key: &ItemKey, state: ExpectationState) -> Result<bool, StoreError> {
-    let now = inbox.clock().now();
-    let expires_at = now.plus_secs(inbox.timing().retention_secs());
-    inbox.ledger().end_expectation(key, state, now, expires_at).await
-}
-
-/// Sends the delayed message for a due time, where the queue can wait that long. Longer waits are the reconciler's.
-async fn remind(inbox: &impl Inbox, provider: ProviderId, key: &ItemKey, now: UnixMs, due_at: UnixMs) {
-    if let Some(delay_secs) = delay_until(now, due_at) {
-        enqueue(inbox, provider, &Job::poll(key.clone(), due_at), delay_secs).await;
-    }
-}
-
-/// The queue's delay for a message that must not come before `due_at`; `None` when that is further than it can wait.
-pub(crate) fn delay_until(now: UnixMs, due_at: UnixMs) -> Option<u32> {
-    let delay_secs = u32::try_from(due_at.since_ms(now).div_ceil(1000)).ok()?;
-    (delay_secs <= MAX_QUEUE_DELAY_SECS).then_some(delay_secs)
 }
