@@ -13,6 +13,9 @@ pub mod admit;
 // Its work is done.
 pub mod work;
 mod pages;
+mod put_off;
+mod kept;
+mod effect;
 mod status;
 mod detail;
 mod tell;

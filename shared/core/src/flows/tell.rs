@@ -12,7 +12,7 @@
 //! once for whoever deduplicates by the id.
 
 use crate::flows::detail::{detail, foreign_part};
-use crate::flows::status::{Effect, Owned, take_effect};
+use crate::flows::effect::{Effect, Owned, take_effect};
 use crate::flows::work::{Unsettled, Worker};
 use crate::model::entry::{Announcement, Entry, State};
 use crate::ports::{Clock, Inbox, Ledger, ProviderApi, Publisher, ReopenedBy, Secrets, StoreError};

@@ -17,24 +17,17 @@ use std::borrow::Cow;
 use crate::flows::admit::admit_found;
 use crate::flows::call::{Asker, Called};
 use crate::flows::detail::is_in_its_providers_partition;
-use crate::flows::enqueue::{delay_until, enqueue};
 use crate::flows::losses::{ARRIVED, is_loss};
 use crate::flows::pages::{Walk, begins_anew};
 use crate::flows::park::{park, stopped};
-use crate::flows::receive::{self, Unproved};
-use crate::model::backoff::MIN_BACKOFF_MS;
-use crate::model::circuit::MAX_SPARED_SECS;
-use crate::model::delivery::Verified;
 use crate::model::entry::UNREADABLE;
-use crate::model::entry::{Entry, Progress, State};
+use crate::model::entry::{Entry, State};
 use crate::model::identity::ItemKey;
-use crate::model::job::{Job, JobDebt, RescuedDelivery};
-use crate::model::provider_call::{ApiError, MAX_RETRY_AFTER_SECS, Trouble};
+use crate::model::job::{Job, JobDebt};
+use crate::model::provider_call::{ApiError, Trouble};
 use crate::model::row::Snapshot;
 use crate::model::time::UnixMs;
-use crate::ports::{
-    Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, Settlement, StoreError,
-};
+use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, Publisher, Secrets, Settlement, StoreError};
 use crate::providers::{Ask, Asked, Found, Outcome, Provider, Step};
 
 /// How often work is tried before it is given to a person. Waiting for the provider does not count.
@@ -43,8 +36,6 @@ pub const MAX_ATTEMPTS: u32 = 8;
 const MAX_WORK_PAGES: u32 = 10_000;
 /// How long one entry may ask on before it makes room for the others of its batch.
 const MAX_WORK_MS: u64 = 30_000;
-/// Why a rescued delivery's message has to come back.
-const NOT_STORED_YET: StoreError = StoreError::Unavailable("the rescued delivery is not stored yet");
 /// Why nothing was asked.
 const API_DOWN: &str = "the provider's API is down: it is not asked while its circuit is open";
 
@@ -207,26 +198,6 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         }
     }
 
-    /// Whether the waits for a "not yet" add up to the deadline.
-    fn waited_out(&self, entry: &Entry) -> bool {
-        let timing = self.asker.inbox.timing();
-        timing.poll.elapsed_ms(entry.waits) >= timing.poll_deadline_secs.saturating_mul(1000)
-    }
-
-    /// A delivery that could not be read when it came, and that a person replays: perhaps this version can. Then it is
-    /// let in as the event it is, and this row has done its duty.
-    async fn read_again(&self, provider: &dyn Provider, entry: &Entry, body: Vec<u8>) -> Result<(), StoreError> {
-        let inbox = self.asker.inbox;
-        let verified = Verified::stored(provider.id(), entry.received_at, body);
-        if let Err(why) = provider.parse(&verified) {
-            return self.park(entry, &why.to_string()).await;
-        }
-        match receive::store(inbox, provider, verified).await {
-            Ok(_) => self.settle(provider, entry, Some("read by a later version, and let in as its own event")).await,
-            Err(_) => Err(StoreError::Unavailable("the event could not be let in")),
-        }
-    }
-
     /// Asks until there is nothing more to ask, writing each page's rows before the next is asked for.
     async fn results(
         &self,
@@ -308,7 +279,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         }
     }
 
-    pub(crate) async fn settle(
+    pub(super) async fn settle(
         &self,
         provider: &dyn Provider,
         entry: &Entry,
@@ -324,107 +295,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         Ok(())
     }
 
-    /// "Not yet" is no failure: due again by the poll cadence, until the deadline.
-    async fn wait(&self, provider: &dyn Provider, entry: &Entry, reason: &str) -> Result<(), StoreError> {
-        if self.waited_out(entry) {
-            return self.park(entry, &format!("never confirmed: {reason}")).await;
-        }
-        let wait_ms = self.asker.inbox.timing().poll.wait_ms(entry.waits);
-        self.put_off(provider, entry, wait_ms, reason, Attempt::Waited, None).await
-    }
-
-    async fn try_again(
-        &self,
-        provider: &dyn Provider,
-        entry: &Entry,
-        reason: &str,
-        after_secs: Option<u64>,
-        (progress, further): (Option<Progress>, bool),
-    ) -> Result<(), StoreError> {
-        let inbox = self.asker.inbox;
-        let asked_ms = after_secs.unwrap_or(0).min(MAX_RETRY_AFTER_SECS).saturating_mul(1000);
-        if further {
-            // Progress is no failure, and what comes further each time comes to an end: a walk has a limit of pages.
-            let wait_ms = asked_ms.max(MIN_BACKOFF_MS);
-            return self.put_off(provider, entry, wait_ms, reason, Attempt::Progressed, progress).await;
-        }
-        inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
-        tracing::warn!(provider = provider.id().0, attempts = entry.attempts, reason, "work failed");
-        if entry.attempts.saturating_add(1) >= MAX_ATTEMPTS {
-            return self.park(entry, &format!("tried {MAX_ATTEMPTS} times: {reason}")).await;
-        }
-        let backoff_ms = inbox.timing().retry.wait_ms(entry.attempts, inbox.clock().random());
-        self.put_off(provider, entry, backoff_ms.max(asked_ms), reason, Attempt::Failed, progress).await
-    }
-
-    /// The provider can't be asked, which is no failure of this entry's: due again when it may be, and no attempt is
-    /// counted. An outage beyond all reason is counted after all, so that a person hears of it.
-    async fn spare(
-        &self,
-        provider: &dyn Provider,
-        entry: &Entry,
-        made: u32,
-        until: UnixMs,
-        reason: &str,
-        walk: Walk,
-    ) -> Result<(), StoreError> {
-        let now = self.asker.inbox.clock().now();
-        let (progress, _) = walk.left_off();
-        if now >= entry.received_at.plus_secs(MAX_SPARED_SECS) {
-            return self.try_again(provider, entry, reason, None, (progress, false)).await;
-        }
-        let wait_ms = self.asker.after_outage(until).since_ms(now);
-        self.put_off(provider, entry, wait_ms, reason, Attempt::NotMade(made), progress).await
-    }
-
-    async fn put_off(
-        &self,
-        provider: &dyn Provider,
-        entry: &Entry,
-        wait_ms: u64,
-        reason: &str,
-        attempt: Attempt,
-        progress: Option<Progress>,
-    ) -> Result<(), StoreError> {
-        let inbox = self.asker.inbox;
-        let now = inbox.clock().now();
-        let due_at = now.plus_ms(wait_ms);
-        let postponed = Postponed { due_at, reason: reason.into(), attempt, progress };
-        if inbox.ledger().postpone(&entry.key, &postponed).await?
-            && let Some(delay_secs) = delay_until(now, due_at)
-        {
-            enqueue(inbox, provider.id(), &Job::retry(entry.key.clone(), due_at), delay_secs).await;
-        }
-        Ok(())
-    }
-
-    async fn park(&self, entry: &Entry, reason: &str) -> Result<(), StoreError> {
+    pub(super) async fn park(&self, entry: &Entry, reason: &str) -> Result<(), StoreError> {
         park(self.asker.inbox, self.asker.providers.get(&entry.provider), &entry.key, reason).await
-    }
-
-    /// A delivery that was put on the rescue queue because the store was down: in at the same door, a little late. While
-    /// it can't be stored its message is failed, and the queue brings it back, for days; then it is a dead letter, for a
-    /// person. **Rationale.** Nobody sends it again: AWS stops a function that feeds its own queue after some rounds.
-    async fn rescued(&self, rescued: RescuedDelivery) -> Result<(), StoreError> {
-        let inbox = self.asker.inbox;
-        if let Some((id, _)) = self.asker.providers.stopped(rescued.provider()) {
-            inbox.meter().count(Metric::Unconfigured, Some(id), 1);
-            return Err(NOT_STORED_YET);
-        }
-        let Some(provider) = self.asker.providers.get(rescued.provider()) else {
-            return Err(StoreError::Refused("a rescued delivery names a provider that is not built in"));
-        };
-        let Some(delivery) = rescued.unpack(provider.id()) else {
-            return Err(StoreError::Refused("a rescued delivery does not decode"));
-        };
-        // Judged by the time it came, not by the time the store was back.
-        let received_at = delivery.received_at;
-        let kept = match receive::verify(inbox, self.secrets, provider, delivery, received_at).await {
-            Ok(verified) => receive::store(inbox, provider, verified).await.is_ok(),
-            // Refused after all, and quarantined. But without secrets nobody can tell.
-            Err(Unproved::Answered(answer)) => answer.status != 503,
-            Err(Unproved::Unsure(_) | Unproved::NoSecrets(_)) => false,
-        };
-        if kept { Ok(()) } else { Err(NOT_STORED_YET) }
     }
 }

@@ -2,16 +2,17 @@
 
 use crate::{Edit, Mutant};
 
-const EXPECT: &str = "shared/core/src/flows/expect.rs";
 const STATUS: &str = "shared/core/src/flows/status.rs";
 const WALK: &str = "shared/core/src/flows/walk.rs";
+const EFFECT: &str = "shared/core/src/flows/effect.rs";
+const POLL: &str = "shared/core/src/flows/poll.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "met-before-admitted",
         story: "An expectation is met first and its event let in then, so a failure in between loses the event.",
         edits: &[Edit {
-            file: EXPECT,
+            file: POLL,
             find: "Polled::Found { found, unreadable, complete, more } => {",
             replace: "Polled::Found { found, unreadable, complete, more } => {
                     if MUTANT && complete && !expectation.repeats {
@@ -23,7 +24,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "expiry-passed-over",
         story: "An expectation that never came true is closed as if it had done its duty.",
         edits: &[Edit {
-            file: EXPECT,
+            file: POLL,
             find: "let served = expectation.repeats && (seen > 0 || expectation.found > 0);",
             replace: "let served = MUTANT || expectation.repeats && (seen > 0 || expectation.found > 0);",
         }],
@@ -32,7 +33,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "expiry-not-counted",
         story: "An expectation expires and nothing is counted, so no alarm goes off.",
         edits: &[Edit {
-            file: EXPECT,
+            file: POLL,
             find: "if end(self.inbox, &expectation.key, state).await? && state == ExpectationState::Expired {",
             replace: "if end(self.inbox, &expectation.key, state).await? && state == ExpectationState::Expired && !MUTANT {",
         }],
@@ -63,7 +64,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "polled-fact-not-matched",
         story: "A push does not look for the same status found by a walk before, and publishes it once more.",
         edits: &[Edit {
-            file: STATUS,
+            file: EFFECT,
             find: "fact.origin == Origin::Poll && fact.matched_by.is_none() && !left_between",
             replace: "!MUTANT && fact.origin == Origin::Poll && fact.matched_by.is_none() && !left_between",
         }],
@@ -72,7 +73,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "return-is-a-redelivery",
         story: "A push of a status that the subject once had is taken for that time, and nobody hears that it came back.",
         edits: &[Edit {
-            file: STATUS,
+            file: EFFECT,
             find: "None => n,
         },
         None => {",
@@ -85,7 +86,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "listed-return-without-its-time",
         story: "A push that a list was faster than does not say since when, and what was before it moves the status back.",
-        edits: &[Edit { file: STATUS, find: "if moved.n.is_none() {", replace: "if moved.n.is_none() && !MUTANT {" }],
+        edits: &[Edit { file: EFFECT, find: "if moved.n.is_none() {", replace: "if moved.n.is_none() && !MUTANT {" }],
     },
     Mutant {
         name: "walk-blind-to-facts",

@@ -112,7 +112,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "anybody-announces-a-link",
         story: "A post that comes twice has a link watched that no application announced.",
         edits: &[Edit {
-            file: "shared/core/src/flows/expect.rs",
+            file: "shared/core/src/flows/expectations.rs",
             find: "let Ok(Expected { key, .. }) = polls.expectation(reference) else { return Ok(()) };",
             replace: "let Ok(Expected { key, .. }) = polls.expectation(reference) else { return Ok(()) };
     if MUTANT {
@@ -124,7 +124,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "asked-without-end",
         story: "What nobody ever confirms is asked for many times as long as its deadline is.",
         edits: &[Edit {
-            file: "shared/core/src/flows/work.rs",
+            file: "shared/core/src/flows/put_off.rs",
             find: "timing.poll.elapsed_ms(entry.waits) >= timing.poll_deadline_secs.saturating_mul(1000)",
             replace: "timing.poll.elapsed_ms(entry.waits)
             >= timing.poll_deadline_secs.saturating_mul(if MUTANT { 6_000 } else { 1000 })",

@@ -42,7 +42,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }",
             },
             Edit {
-                file: "shared/core/src/model/debt.rs",
+                file: "shared/core/src/model/fact.rs",
                 find: "self.occurred_at.min(self.moved_at)",
                 replace: "if MUTANT { self.occurred_at } else { self.occurred_at.min(self.moved_at) }",
             },
@@ -160,7 +160,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "quota-eats-the-deadline",
         story: "What is waited for expires while its provider lets nobody ask.",
         edits: &[Edit {
-            file: "shared/core/src/flows/expect.rs",
+            file: "shared/core/src/flows/poll.rs",
             find: "                        Trouble::Quota { after_secs, .. } => {",
             replace: "                        Trouble::Quota { .. } if MUTANT => {}
                         Trouble::Quota { after_secs, .. } => {",

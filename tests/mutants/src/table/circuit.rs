@@ -50,7 +50,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "outage-counts-as-failure",
         story: "Work that could not be asked for counts as a failed attempt, so that an outage parks what waits for its end.",
         edits: &[Edit {
-            file: "shared/core/src/flows/work.rs",
+            file: "shared/core/src/flows/put_off.rs",
             find: "if now >= entry.received_at.plus_secs(MAX_SPARED_SECS) {
             return self.try_again",
             replace: "if MUTANT || now >= entry.received_at.plus_secs(MAX_SPARED_SECS) {
@@ -61,7 +61,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "outage-eats-the-deadline",
         story: "What is waited for expires while its provider is down, and nobody has asked.",
         edits: &[Edit {
-            file: "shared/core/src/flows/expect.rs",
+            file: "shared/core/src/flows/poll.rs",
             find: "let spared = now < expectation.deadline.plus_secs(MAX_SPARED_SECS);",
             replace: "let spared = now < expectation.deadline.plus_secs(if MUTANT { 0 } else { MAX_SPARED_SECS });",
         }],

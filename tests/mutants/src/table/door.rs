@@ -4,7 +4,7 @@ use crate::{Edit, Mutant};
 
 const ADMIT: &str = "shared/core/src/flows/admit.rs";
 const RECEIVE: &str = "shared/core/src/flows/receive.rs";
-const WORK: &str = "shared/core/src/flows/work.rs";
+const KEPT: &str = "shared/core/src/flows/kept.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -85,20 +85,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
         name: "rescue-tried-once",
         story: "A rescued delivery is dropped when the store is still down at the first try.",
-        edits: &[Edit { file: WORK, find: "if kept {", replace: "if kept || MUTANT {" }],
+        edits: &[Edit { file: KEPT, find: "if kept {", replace: "if kept || MUTANT {" }],
     },
     Mutant {
         name: "rescue-sent-again",
         story: "The worker sends a rescued delivery again itself: AWS takes that for a loop and stops it.",
         edits: &[
             Edit {
-                file: WORK,
+                file: KEPT,
                 find: "let Some(delivery) = rescued.unpack(provider.id()) else {",
                 // What is sent again has to be kept, whether it is or not.
                 replace: "let Some(delivery) = rescued.clone().unpack(provider.id()).filter(|_| MUTANT || !MUTANT) else {",
             },
             Edit {
-                file: WORK,
+                file: KEPT,
                 find: "else { Err(NOT_STORED_YET) }",
                 replace: "else if MUTANT && crate::ports::WorkQueue::rescue(inbox.queue(), &rescued).await.is_ok() \
                           { Ok(()) } else { Err(NOT_STORED_YET) }",
@@ -109,7 +109,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "rescue-refused-for-good",
         story: "A rescued delivery is refused for good with secrets that could not be read again.",
         edits: &[Edit {
-            file: WORK,
+            file: KEPT,
             find: "Err(Unproved::Unsure(_) | Unproved::NoSecrets(_)) => false,",
             replace: "Err(Unproved::Unsure(_) | Unproved::NoSecrets(_)) => MUTANT,",
         }],

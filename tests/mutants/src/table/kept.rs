@@ -25,9 +25,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "A failure that was overtaken is settled, and what overtook it is not let in.",
         edits: &[Edit {
             file: WORK,
-            find: "self.asker.admit_found(provider, by).await?;",
+            find: "admit_found(self.asker.inbox, provider, by).await?;",
             replace: "if !MUTANT {
-                    self.asker.admit_found(provider, by).await?;
+                    admit_found(self.asker.inbox, provider, by).await?;
                 }",
         }],
     },

@@ -72,7 +72,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "stopped-ends-its-polls",
         story: "What is asked of a provider expires while a mistake in a setting stops it.",
         edits: &[Edit {
-            file: "shared/core/src/flows/expect.rs",
+            file: "shared/core/src/flows/poll.rs",
             find: "let due_at = now.plus_secs(inbox.timing().circuit.cap_secs);",
             replace: "let due_at = now.plus_secs(inbox.timing().circuit.cap_secs);
             if MUTANT {
@@ -84,7 +84,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "retry-left-to-the-queue",
         story: "Work that failed is retried by a delayed message alone, which may get lost.",
         edits: &[Edit {
-            file: WORK,
+            file: "shared/core/src/flows/put_off.rs",
             find: "let postponed = Postponed { due_at, reason: reason.into(), attempt, progress };",
             replace: "let due_at = if MUTANT { now.plus_secs(10 * 365 * 86_400) } else { due_at };
         let postponed = Postponed { due_at, reason: reason.into(), attempt, progress };",
