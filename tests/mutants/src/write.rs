@@ -57,7 +57,7 @@ fn main() -> std::process::ExitCode {
 ";
 
 /// Writes the workspace of the mutants of the workspace at `root` into `folder`. What is there already and the same is
-/// left alone, so that nothing is compiled twice.
+/// left alone, so that nothing is compiled twice; a file that was moved away since is removed.
 pub fn write(root: &Path, folder: &Path) -> io::Result<()> {
     let mut files = BTreeMap::new();
     for package in PACKAGES {
@@ -78,6 +78,13 @@ pub fn write(root: &Path, folder: &Path) -> io::Result<()> {
     files.insert("shared/core/src/mutant.rs".into(), SWITCHES.into());
     files.insert(Path::new(RUNNER).join("Cargo.toml"), RUNNER_MANIFEST.into());
     files.insert(Path::new(RUNNER).join("src/main.rs"), RUNNER_MAIN.into());
+    let mut there = BTreeMap::new();
+    for package in PACKAGES.into_iter().filter(|package| folder.join(package).is_dir()) {
+        read_all(folder, Path::new(package), &mut there)?;
+    }
+    for gone in there.keys().filter(|path| !files.contains_key(*path)) {
+        fs::remove_file(folder.join(gone))?;
+    }
     for (path, text) in files {
         let path = folder.join(path);
         if fs::read_to_string(&path).is_ok_and(|known| known == text) {

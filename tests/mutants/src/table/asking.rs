@@ -114,7 +114,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
             find: "Listed::Page { rows, unreadable, next } => {",
             replace: "Listed::Page { rows, unreadable, next } => {
                 if MUTANT
-                    && let Some(crate::debt::Debt::Listing(held)) = self.inbox.ledger().debt(&listing.key).await?
+                    && let Some(crate::model::debt::Debt::Listing(held)) = self.inbox.ledger().debt(&listing.key).await?
                 {
                     let ahead = Listing { due_at: held.due_at, position: next.clone(), ..listing.clone() };
                     self.inbox.ledger().advance_listing(&ahead, held.due_at).await?;

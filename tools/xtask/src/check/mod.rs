@@ -72,7 +72,7 @@ fn one(project: &Project, part: Part) -> Result<()> {
         Part::Fmt => source::fmt(project),
         Part::Clippy => source::clippy(project),
         Part::Doc => source::doc(project),
-        Part::Layering => layering::check(&project.metadata()?),
+        Part::Layering => layering::check(project),
         Part::Inventory => inventory::check(&project.root),
         Part::Abilities => abilities::check(&project.root),
         Part::Threats => threats::check(&project.root),
