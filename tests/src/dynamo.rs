@@ -6,9 +6,9 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
 use dynoxide::Database;
-use hookledger_aws::dynamo::schema;
-use hookledger_aws::sdk_http::http_client;
-use hookledger_aws::tls::Tls;
+use hookledger_aws::ports::ledger::schema;
+use hookledger_aws::start::aws_http::http_client;
+use hookledger_aws::start::tls::Tls;
 use tokio::net::TcpListener;
 
 /// The retention that the ledgers of the tests are given, in days.

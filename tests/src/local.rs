@@ -13,9 +13,9 @@ mod table;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use hookledger_aws::clients::Clients;
-use hookledger_aws::dynamo::DynamoLedger;
-use hookledger_aws::env::AwsEnv;
+use hookledger_aws::ports::ledger::DynamoLedger;
+use hookledger_aws::start::clients::Clients;
+use hookledger_aws::start::env::AwsEnv;
 use hookledger_core::model::debt::Expectation;
 use hookledger_core::model::entry::{Entry, State};
 use hookledger_core::model::fact::Status;
@@ -246,7 +246,7 @@ impl Local {
 
     /// Refusals kept today for a provider.
     pub async fn refusals(&self, provider: &str) -> Outcome<usize> {
-        let now = hookledger_core::ports::Clock::now(&hookledger_aws::telemetry::SystemClock::new());
+        let now = hookledger_core::ports::Clock::now(&hookledger_aws::ports::clock::SystemClock::new());
         let provider = ALL.iter().map(|definition| definition.id).find(|id| id.0 == provider);
         let provider = provider.ok_or("no such provider")?;
         let kept = self.ledger.kept(provider, &now.day(), None, 1000).await;

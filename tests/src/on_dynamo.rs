@@ -1,7 +1,7 @@
 //! The world of the flow tests, with the ledger that ships in it.
 
 use aws_sdk_dynamodb::Client;
-use hookledger_aws::dynamo::DynamoLedger;
+use hookledger_aws::ports::ledger::DynamoLedger;
 use hookledger_core::model::settings::Timing;
 use hookledger_core::ports::Inbox;
 

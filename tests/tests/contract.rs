@@ -13,7 +13,7 @@ mod memory {
 
 /// The ledger that ships, on dynoxide: DynamoDB's semantics over SQLite in memory, reached through the real SDK.
 mod dynoxide {
-    use hookledger_aws::dynamo::DynamoLedger;
+    use hookledger_aws::ports::ledger::DynamoLedger;
     use hookledger_tests::dynamo::{RETENTION_DAYS, TABLE, in_process, runtime};
 
     fn engine(case: impl AsyncFnOnce(&DynamoLedger)) {

@@ -10,7 +10,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 
-use hookledger_aws::dynamo::{DynamoLedger, schema};
+use hookledger_aws::ports::ledger::{DynamoLedger, schema};
 use hookledger_tests::dynamo::{Endpoint, RETENTION_DAYS, runtime};
 
 /// Names another stack's description than the one in `target/local`.

@@ -151,7 +151,7 @@ async fn what_cannot_be_read_waits_for_a_person() {
         local.sandbox.send_expecting("runpayments", &scene.id("nonsense"), json!({}), 200).await.unwrap();
     }
     let provider = ProviderId("runpayments");
-    let now = hookledger_core::ports::Clock::now(&hookledger_aws::telemetry::SystemClock::new());
+    let now = hookledger_core::ports::Clock::now(&hookledger_aws::ports::clock::SystemClock::new());
     let digest = hookledger_core::model::identity::digest_hex(&body);
     let key = Subject::unreadable(provider, &now.day()).item(Identity::new(&["sha256", &digest]).as_str());
     let (entry, kept) = hookledger_core::ports::Ledger::entry(&local.ledger, &key).await.unwrap().unwrap();

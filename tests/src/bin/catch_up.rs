@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use dynoxide::Database;
 use futures_util::{StreamExt, stream};
-use hookledger_aws::dynamo::{DynamoLedger, schema};
-use hookledger_aws::https::HttpProviderApi;
-use hookledger_aws::telemetry::SystemClock;
+use hookledger_aws::ports::api::HttpProviderApi;
+use hookledger_aws::ports::clock::SystemClock;
+use hookledger_aws::ports::ledger::{DynamoLedger, schema};
 use hookledger_core::flows::call::Asker;
 use hookledger_core::flows::circuits::Circuits;
 use hookledger_core::flows::reconcile::{Report, Run};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hookledger_aws::dynamo::DynamoLedger;
+use hookledger_aws::ports::ledger::DynamoLedger;
 use hookledger_core::model::debt::DueKey;
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
@@ -41,7 +41,7 @@ impl Inspect for MemoryLedger {
 impl Inspect for DynamoLedger {
     async fn rows_of(&self, subject: &Subject, prefix: &str) -> BTreeMap<String, ReadRow> {
         let rows = self.rows(subject.as_str(), prefix).await.expect("the store answers");
-        let read = |row: hookledger_aws::dynamo::StoredRow| {
+        let read = |row: hookledger_aws::ports::ledger::StoredRow| {
             (row.sk, ReadRow { columns: row.columns.into_iter().collect(), document: row.document })
         };
         rows.into_iter().map(read).collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use aws_sdk_eventbridge::types::Target;
-use hookledger_aws::clients::Clients;
+use hookledger_aws::start::clients::Clients;
 use serde_json::Value;
 
 use super::{Outcome, Stack};

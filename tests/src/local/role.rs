@@ -1,7 +1,7 @@
 //! A function's role, taken on by a test: what the function's own code could do if somebody else wrote it.
 
-use hookledger_aws::clients::Clients;
-use hookledger_aws::env::AwsEnv;
+use hookledger_aws::start::clients::Clients;
+use hookledger_aws::start::env::AwsEnv;
 use hookledger_core::model::secret::Secret;
 use serde_json::{Value, json};
 

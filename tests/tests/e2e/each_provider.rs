@@ -105,7 +105,7 @@ async fn heal(local: &Local, provider: &str, document: &str) -> Outcome<()> {
 }
 
 fn now() -> UnixMs {
-    hookledger_aws::telemetry::SystemClock::new().now()
+    hookledger_aws::ports::clock::SystemClock::new().now()
 }
 
 /// How many calls a provider's API got on the routes that start so: `"GET "`, `"POST /auth/token"`.

@@ -1,6 +1,6 @@
 //! The table of malformed requests against the deployed stack.
 
-use hookledger_aws::telemetry::SystemClock;
+use hookledger_aws::ports::clock::SystemClock;
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::{Identity, ProviderId, Subject, digest_hex};
 use hookledger_core::model::refused::MAX_QUARANTINED_PER_SOURCE;

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use hookledger_aws::env::AwsEnv;
+use hookledger_aws::start::env::AwsEnv;
 use hookledger_core::model::secret::Secret;
 use hookledger_tests::local::Local;
 

@@ -168,7 +168,7 @@ async fn what_runs_by_schedule_is_found_by_watching() {
     let (_guard, scene) = scene("watch").await;
     let local = &scene.local;
     let (schedule, authorizer, batch) = (scene.id("schedule"), scene.id("authorizer"), scene.id("batch"));
-    let now = hookledger_core::ports::Clock::now(&hookledger_aws::telemetry::SystemClock::new());
+    let now = hookledger_core::ports::Clock::now(&hookledger_aws::ports::clock::SystemClock::new());
     let set = json!({ "next_run_at": now.to_string(), "total_authorizers": 1 });
     local.sandbox.control("PUT", &format!("rightfoot/schedules/{schedule}"), &set).await.unwrap();
     let watches = [format!("schedule:{schedule}"), format!("authorizer:{authorizer}")];

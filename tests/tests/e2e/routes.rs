@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use hmac::{Hmac, KeyInit, Mac};
-use hookledger_aws::telemetry::SystemClock;
+use hookledger_aws::ports::clock::SystemClock;
 use hookledger_core::model::entry::State;
 use hookledger_core::ports::{Clock as _, Metric};
 use hookledger_tests::local::{Local, Outcome, until};

@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use hmac::{Hmac, KeyInit, Mac};
-use hookledger_aws::clients::Clients;
+use hookledger_aws::start::clients::Clients;
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::job::Job;
@@ -48,7 +48,7 @@ async fn until_answered(local: &Local, secret: &str, body: &str, wanted: u16) ->
 }
 
 fn now() -> UnixMs {
-    hookledger_aws::telemetry::SystemClock::new().now()
+    hookledger_aws::ports::clock::SystemClock::new().now()
 }
 
 /// The new secret is live beside the old one, the old one ends by itself, and each one's last use can be seen.

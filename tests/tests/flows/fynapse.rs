@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use hookledger_aws::gateway::{Request, Response};
+use hookledger_aws::enter::gateway::{Request, Response};
 use hookledger_core::flows::losses::{ARRIVED, LOST};
 use hookledger_core::flows::receive::Answer;
 use hookledger_core::model::delivery::Delivery;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hookledger_aws::gateway::{Request, Response};
+use hookledger_aws::enter::gateway::{Request, Response};
 use hookledger_core::flows::receive::Answer;
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::digest_hex;

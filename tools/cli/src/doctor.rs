@@ -3,9 +3,9 @@
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use hookledger_aws::clients::Clients;
-use hookledger_aws::secrets::SecretsManager;
-use hookledger_aws::telemetry::SystemClock;
+use hookledger_aws::ports::clock::SystemClock;
+use hookledger_aws::ports::secrets::SecretsManager;
+use hookledger_aws::start::clients::Clients;
 use hookledger_core::model::secret::ProviderSecrets;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;

@@ -6,7 +6,7 @@
 
 use clap::{Args, Subcommand};
 use hookledger_aws::AwsInbox;
-use hookledger_aws::env::Env;
+use hookledger_aws::start::env::Env;
 use hookledger_core::desk::reverify::{Verdict, reverify};
 use hookledger_core::model::refused::Kept;
 use hookledger_core::ports::{Clock as _, Quarantine as _};

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use hookledger_aws::AwsInbox;
-use hookledger_aws::env::Env;
-use hookledger_aws::https::HttpProviderApi;
+use hookledger_aws::ports::api::HttpProviderApi;
+use hookledger_aws::start::env::Env;
 use hookledger_core::desk::submit::{Receipt, Submitter};
 use hookledger_core::providers::{ALL, Providers};
 

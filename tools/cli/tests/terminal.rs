@@ -8,10 +8,10 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Output};
 
 use dynoxide::Database;
-use hookledger_aws::clients::Clients;
-use hookledger_aws::dynamo::{DynamoLedger, schema};
-use hookledger_aws::env::Env;
-use hookledger_aws::telemetry::SystemClock;
+use hookledger_aws::ports::clock::SystemClock;
+use hookledger_aws::ports::ledger::{DynamoLedger, schema};
+use hookledger_aws::start::clients::Clients;
+use hookledger_aws::start::env::Env;
 use hookledger_core::model::debt::{Expectation, ExpectationState};
 use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start};
 use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};

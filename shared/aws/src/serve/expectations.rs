@@ -22,12 +22,13 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::function::{Start, isolated};
+use super::problem::problem;
 use super::submissions::{self, Document};
-use super::{Start, isolated};
-use crate::gateway::{RawEvent, Request, Response};
-use crate::https::HttpProviderApi;
-use crate::inbox::AwsInbox;
-use crate::secrets::SecretsManager;
+use crate::enter::gateway::{RawEvent, Request, Response};
+use crate::ports::api::HttpProviderApi;
+use crate::ports::inbox::AwsInbox;
+use crate::ports::secrets::SecretsManager;
 
 /// What is asked for.
 #[cfg_attr(test, derive(Debug, PartialEq, Eq))]
@@ -62,7 +63,7 @@ type AwsSubmitter<'a> = Submitter<'a, AwsInbox, HttpProviderApi<SecretsManager>,
 pub async fn expectations() -> Result<(), Error> {
     let Start { env, clients, inbox } = Start::now()?;
     clients.connect(&env, clients.connect_secrets(&env)).await;
-    let providers = super::providers(&env)?;
+    let providers = super::function::providers(&env)?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
     let webhook_base_url = env.webhook_base_url()?;
@@ -186,10 +187,6 @@ fn shown(status: u16, expectation: &Expectation) -> Response {
         "found": expectation.found,
     });
     Response::json(status, body.to_string())
-}
-
-pub(super) fn problem(status: u16, what: &str) -> Response {
-    Response::json(status, json!({ "error": what }).to_string())
 }
 
 #[cfg(test)]

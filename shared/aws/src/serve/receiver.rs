@@ -5,10 +5,10 @@ use hookledger_core::ports::{Clock as _, Meter as _, Metric, Secrets as _};
 use hookledger_core::providers::{self, Definition, Provider};
 use lambda_runtime::{Error, service_fn};
 
-use super::{Start, isolated};
-use crate::gateway::{RawEvent, Request, Response, Unrouted};
-use crate::inbox::AwsInbox;
-use crate::secrets::SecretsManager;
+use super::function::{Start, isolated};
+use crate::enter::gateway::{RawEvent, Request, Response, Unrouted};
+use crate::ports::inbox::AwsInbox;
+use crate::ports::secrets::SecretsManager;
 
 /// Runs the receiver of the provider of this name.
 pub async fn receiver(name: &'static str) -> Result<(), Error> {

@@ -16,11 +16,11 @@ use lambda_runtime::{Error, service_fn};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{Start, in_words, isolated, time_left};
-use crate::gateway::RawEvent;
-use crate::https::HttpProviderApi;
-use crate::inbox::AwsInbox;
-use crate::secrets::SecretsManager;
+use super::function::{Start, in_words, isolated, time_left};
+use crate::enter::gateway::RawEvent;
+use crate::ports::api::HttpProviderApi;
+use crate::ports::inbox::AwsInbox;
+use crate::ports::secrets::SecretsManager;
 
 /// No new debt is taken up when this much of the invocation is left: a call to a provider may take 10 s, a token before
 /// it as long again.
@@ -30,7 +30,7 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(22);
 pub async fn reconciler() -> Result<(), Error> {
     let Start { env, clients, inbox } = Start::now()?;
     clients.connect(&env, clients.connect_secrets(&env)).await;
-    let providers = super::providers(&env)?;
+    let providers = super::function::providers(&env)?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets, &env.tls()?);
     let circuits = Circuits::default();

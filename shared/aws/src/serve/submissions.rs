@@ -17,8 +17,8 @@ use hookledger_core::ports::{Inbox, ProviderApi, Secrets};
 use hookledger_core::providers::Provider;
 use serde_json::json;
 
-use super::expectations::problem;
-use crate::gateway::Response;
+use super::problem::problem;
+use crate::enter::gateway::Response;
 
 /// When to come again if nobody says otherwise, in seconds.
 const RETRY_AFTER_SECS: u32 = 30;

@@ -10,13 +10,13 @@ use hookledger_core::flows::work::Worker;
 use hookledger_core::model::job::Job;
 use lambda_runtime::{Error, service_fn};
 
-use super::{Start, in_words, isolated, time_left};
-use crate::bus::EventBus;
-use crate::gateway::RawEvent;
-use crate::https::HttpProviderApi;
-use crate::inbox::AwsInbox;
-use crate::secrets::SecretsManager;
-use crate::sqs_event::{BatchError, BatchResponse, Record, parse};
+use super::function::{Start, in_words, isolated, time_left};
+use crate::enter::batch::{BatchError, BatchResponse, Record, parse};
+use crate::enter::gateway::RawEvent;
+use crate::ports::api::HttpProviderApi;
+use crate::ports::bus::EventBus;
+use crate::ports::inbox::AwsInbox;
+use crate::ports::secrets::SecretsManager;
 
 /// Time kept to answer for the batch: a record that is not done by then comes back, and its neighbours stay done.
 const ANSWER_MARGIN: Duration = Duration::from_secs(3);
@@ -26,7 +26,7 @@ type LambdaWorker<'a> = Worker<'a, AwsInbox, HttpProviderApi<SecretsManager>, Ev
 /// Runs the worker.
 pub async fn worker() -> Result<(), Error> {
     let Start { env, clients, inbox } = Start::now()?;
-    let providers = super::providers(&env)?;
+    let providers = super::function::providers(&env)?;
     let secrets = Arc::new(SecretsManager::from_env(&env, clients.secrets.clone()));
     let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
     let bus = EventBus::new(clients.events(), env.bus()?);

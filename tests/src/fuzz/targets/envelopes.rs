@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hookledger_aws::gateway::{EnvelopeError, Request, Response};
-use hookledger_aws::sqs_event::{BatchResponse, parse};
+use hookledger_aws::enter::batch::{BatchResponse, parse};
+use hookledger_aws::enter::gateway::{EnvelopeError, Request, Response};
 use hookledger_core::model::job::{Job, JobError};
 use hookledger_core::model::secret::Secret;
 use hookledger_core::ports::Clock;

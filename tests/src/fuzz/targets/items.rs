@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
-use hookledger_aws::dynamo::DynamoLedger;
+use hookledger_aws::ports::ledger::DynamoLedger;
 use hookledger_core::model::debt::{ExpectationState, Wanted};
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};

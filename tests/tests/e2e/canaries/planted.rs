@@ -71,7 +71,7 @@ async fn embedded_metric(local: &Local, marker: &str) -> Outcome<()> {
     let group = local.log_group_of("worker").await?;
     let stream = json!({ "logGroupName": group, "logStreamName": marker.chars().rev().collect::<String>() });
     ask(local, "logs", "Logs_20140328.CreateLogStream", LOGS_JSON, stream.clone()).await?;
-    let now = hookledger_core::ports::Clock::now(&hookledger_aws::telemetry::SystemClock::new()).0;
+    let now = hookledger_core::ports::Clock::now(&hookledger_aws::ports::clock::SystemClock::new()).0;
     let line = json!({ "_aws": { "Timestamp": now }, "Provider": marker }).to_string();
     let mut events = stream;
     events["logEvents"] = json!([{ "timestamp": now, "message": line }]);

@@ -42,7 +42,12 @@ fn findings(project: &Path, root: &Path, floors: &[&str]) -> Result<Vec<String>>
     let arrows = arrows(&modules);
     let shown = |module: &str| show(project, &modules, module);
     let upward = upward(&arrows, floors).into_iter().map(|(from, to, name)| {
-        format!("{} names `{name}` of {}, a floor above it (the floors: {})", shown(&from), shown(&to), floors.join(" < "))
+        format!(
+            "{} names `{name}` of {}, a floor above it (the floors: {})",
+            shown(&from),
+            shown(&to),
+            floors.join(" < ")
+        )
     });
     let round = circles(&arrows).into_iter().map(|way| {
         let files: Vec<String> = way.iter().map(|module| shown(module)).collect();
@@ -91,7 +96,11 @@ mod tests {
     #[test]
     fn circles_and_upward_arrows_are_named() {
         let rows: [(&str, &[(&str, &str)], &[&str]); 8] = [
-            ("none", &[("lib.rs", "mod low; mod high;"), ("low.rs", "pub fn f() {}"), ("high.rs", "use crate::low::f;")], &[]),
+            (
+                "none",
+                &[("lib.rs", "mod low; mod high;"), ("low.rs", "pub fn f() {}"), ("high.rs", "use crate::low::f;")],
+                &[],
+            ),
             (
                 "up",
                 &[("lib.rs", "mod low; mod high;"), ("low.rs", "use crate::high::g;"), ("high.rs", "pub fn g() {}")],
@@ -104,7 +113,11 @@ mod tests {
             ),
             (
                 "parent and child",
-                &[("lib.rs", "mod a;"), ("a/mod.rs", "mod b; pub struct A; fn f() { b::g() }"), ("a/b.rs", "use super::A;")],
+                &[
+                    ("lib.rs", "mod a;"),
+                    ("a/mod.rs", "mod b; pub struct A; fn f() { b::g() }"),
+                    ("a/b.rs", "use super::A;"),
+                ],
                 &["a circle: a/mod.rs → a/b.rs → a/mod.rs"],
             ),
             (
@@ -127,7 +140,11 @@ mod tests {
             ),
             (
                 "by a path that is given",
-                &[("lib.rs", "#[path = \"x/y.rs\"] mod a; mod b;"), ("x/y.rs", "use super::b;"), ("b.rs", "use super::a;")],
+                &[
+                    ("lib.rs", "#[path = \"x/y.rs\"] mod a; mod b;"),
+                    ("x/y.rs", "use super::b;"),
+                    ("b.rs", "use super::a;"),
+                ],
                 &["a circle: x/y.rs → b.rs → x/y.rs"],
             ),
             ("of other crates", &[("lib.rs", "mod serde; mod a;"), ("serde.rs", ""), ("a.rs", "use serde::a;")], &[]),

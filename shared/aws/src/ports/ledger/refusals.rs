@@ -1,0 +1,65 @@
+//! The quarantine: a few refused deliveries for each provider and minute, so that a person can look at what knocks.
+//!
+//! The cap holds without counting: a refusal is written under one of the slots that its source has among the forty of its
+//! minute and shelf, and only if the slot is free. Each process remembers the slots it found taken, so a flood costs it no more than
+//! forty writes a minute.
+
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use hookledger_core::model::identity::{ItemKey, ProviderId};
+use hookledger_core::model::refused::Kept;
+use hookledger_core::model::refused::{Refused, Shelf};
+use hookledger_core::ports::{Quarantine, StoreError};
+
+use super::item::{Item, kept_from, key_attributes, key_of, refused_item, s};
+use super::read::{collection, walk};
+use super::table::{DynamoLedger, store_error};
+use super::write::put_if;
+
+impl DynamoLedger {
+    pub(super) async fn quarantine(&self, refused: &Refused) -> Result<bool, StoreError> {
+        let minute = refused.minute();
+        let shelf = Shelf::of(&refused.code);
+        while let Some(slot) = self.slots.next(refused.provider, shelf, &minute, refused.slots()) {
+            let key = refused.key_at(slot);
+            // Function against function: each slot is filled once, by whichever of them comes first.
+            if put_if(&self.table, refused_item(&key, refused), "attribute_not_exists(#pk)", &[]).await?.happened() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Quarantine for DynamoLedger {
+    async fn kept(
+        &self,
+        provider: ProviderId,
+        day: &str,
+        before: Option<&ItemKey>,
+        limit: usize,
+    ) -> Result<Vec<Kept>, StoreError> {
+        let query = collection(&self.table, &Refused::collection(provider, day), "").scan_index_forward(false);
+        let query = query.set_exclusive_start_key(before.map(key_attributes));
+        let kept = |item: &Item| key_of(item).map(|key| kept_from(item, &key, provider));
+        walk(query, limit).await?.iter().filter_map(kept).collect()
+    }
+
+    async fn remove(&self, key: &ItemKey, digest: &str) -> Result<bool, StoreError> {
+        // Operator against operator, or against a flood that fills a slot again: only what was looked at goes.
+        let removal = self.table.client.delete_item().table_name(&self.table.name);
+        let removed = removal
+            .set_key(Some(key_attributes(key)))
+            .condition_expression("#digest = :digest")
+            .expression_attribute_names("#digest", "digest")
+            .expression_attribute_values(":digest", s(digest))
+            .send()
+            .await;
+        match removed {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(store_error(&error)),
+            },
+        }
+    }
+}

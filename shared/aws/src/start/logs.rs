@@ -1,0 +1,77 @@
+//! Log lines: JSON on standard output.
+
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
+
+/// Sends log lines to standard output as JSON, from the level in `RUST_LOG` (default `info`). Called once, first thing.
+///
+/// **Rationale.** `Targets` knows levels and modules, which is all that is wanted. `EnvFilter` also looks into fields, and
+/// brings a regular expression engine into every function for it.
+pub fn init_logs() {
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|levels| levels.parse().ok());
+    let wanted = wanted.unwrap_or_else(|| Targets::new().with_default(Level::INFO));
+    // A second call would find a subscriber in place: it is the same one.
+    let _ = subscriber(wanted, std::io::stdout).try_init();
+}
+
+pub(crate) fn subscriber<W>(wanted: Targets, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // The span list would repeat the one span there is.
+    let lines = fmt::layer().json().flatten_event(true).with_span_list(false).with_ansi(false).with_writer(writer);
+    tracing_subscriber::registry().with(wanted).with(lines.with_filter(filter_fn(may_speak)))
+}
+
+/// **Rationale.** Below `info` the Lambda runtime logs whole events, and the AWS SDK whole requests: bodies, tokens and
+/// secrets. No setting may turn that on, so other crates are heard from `info` upwards whatever `RUST_LOG` says. The
+/// one span they open, the runtime's, carries ids of the invocation and nothing else.
+fn may_speak(line: &Metadata<'_>) -> bool {
+    *line.level() <= Level::INFO || line.target().starts_with("hookledger")
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Keeps what is logged.
+    #[derive(Clone, Default)]
+    pub(crate) struct Lines(pub(crate) Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_setting_makes_other_crates_tell_what_they_carry() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber("trace,lambda_runtime=trace".parse().unwrap(), move || writer.clone());
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "lambda_runtime::layers::api_response", body = "hunter2", "raw event");
+            tracing::debug!(target: "aws_smithy_runtime::client", request = "hunter2", "transmitting");
+            tracing::info!(target: "aws_smithy_runtime::client", "heard");
+            tracing::debug!(target: "hookledger_core::flows::work", "ours");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains("hunter2"), "{text}");
+        let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let messages: Vec<&Value> = told.iter().map(|line| &line["message"]).collect();
+        assert_eq!(messages, ["heard", "ours"]);
+    }
+}
