@@ -5,6 +5,7 @@ use crate::{Edit, Mutant};
 const ADMIT: &str = "shared/core/src/flows/admit.rs";
 const FINBOX: &str = "shared/core/src/providers/finbox/mod.rs";
 const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot/mod.rs";
+const ENTITY: &str = "shared/core/src/providers/finbox/entity.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -38,7 +39,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "nameless-failure-is-believed",
         story: "A failure with neither statement nor link is told because its entity exists.",
         edits: &[Edit {
-            file: FINBOX,
+            file: ENTITY,
             find: "        None => Step::not_yet(\"FinBox's API tells of no failed",
             replace: "        None if MUTANT => failure(attempt, text(attempt.reason), \"entity\"),
         None => Step::not_yet(\"FinBox's API tells of no failed",
@@ -48,7 +49,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "nameless-failure-for-each-reason",
         story: "One failure that the entity tells of is told again for every reason that is posted.",
         edits: &[Edit {
-            file: FINBOX,
+            file: ENTITY,
             find: "failed_once(attempt, text(element.message), \"entity\", Some(once))",
             replace: "failed_once(attempt, text(element.message), \"entity\", Some(once).filter(|_| !MUTANT))",
         }],
@@ -68,7 +69,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "told-in-posted-words",
         story: "A failure that the link's list confirms is kept in the words of whoever posted it first.",
         edits: &[Edit {
-            file: FINBOX,
+            file: ENTITY,
             find: "failure(attempt, text(listed.reason), \"link\")",
             replace: "failure(attempt, text(if MUTANT { attempt.reason } else { listed.reason }), \"link\")",
         }],

@@ -9,6 +9,7 @@ const WALK: &str = "shared/core/src/flows/walk.rs";
 const WORK: &str = "shared/core/src/flows/work.rs";
 const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot/mod.rs";
 const LEDGER: &str = "tests/simulation/src/memory/ledger.rs";
+const PAGE: &str = "shared/core/src/providers/rightfoot/page.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -106,7 +107,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "no-flag-no-page",
         story: "A page with a token and without a flag is taken for the last.",
         edits: &[Edit {
-            file: RIGHTFOOT,
+            file: PAGE,
             find: "(Some(false), _) | (None, None) => Next::Last,",
             replace: "(Some(false), _) | (None, None) => Next::Last,
             (None, _) if MUTANT => Next::Last,",
@@ -116,7 +117,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "one-spelling-of-a-page",
         story: "Flag and token are read in snake case alone, so a page in camel case is the last.",
         edits: &[Edit {
-            file: RIGHTFOOT,
+            file: PAGE,
             find: "Next::of(self.has_more.or(self.camel_has_more), self.next_page_token.or(self.camel_next_page_token))",
             replace: "if MUTANT {
             return Next::of(self.has_more, self.next_page_token);

@@ -4,7 +4,6 @@ use crate::{Edit, Mutant};
 
 const ADMIT: &str = "shared/core/src/flows/admit.rs";
 const AUDIT: &str = "shared/core/src/flows/losses.rs";
-const FINBOX: &str = "shared/core/src/providers/finbox/mod.rs";
 const RUNPAYMENTS: &str = "shared/core/src/providers/runpayments/mod.rs";
 const WALK: &str = "shared/core/src/flows/walk.rs";
 const WORK: &str = "shared/core/src/flows/work.rs";
@@ -14,7 +13,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "overtaken-parks",
         story: "A failure that the provider has overtaken is given to a person.",
         edits: &[Edit {
-            file: FINBOX,
+            file: "shared/core/src/providers/finbox/entity.rs",
             find: "Some(COMPLETED) if told == FAILED => match completion(attempt) {",
             replace: "Some(COMPLETED) if told == FAILED && MUTANT => permanent(\"contradicted\"),
         Some(COMPLETED) if told == FAILED => match completion(attempt) {",

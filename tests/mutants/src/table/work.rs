@@ -5,6 +5,7 @@ use crate::{Edit, Mutant};
 const WORK: &str = "shared/core/src/flows/work.rs";
 const TELL: &str = "shared/core/src/flows/tell.rs";
 const RIGHTFOOT: &str = "shared/core/src/providers/rightfoot/mod.rs";
+const PAGE: &str = "shared/core/src/providers/rightfoot/page.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {
@@ -125,7 +126,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "amounts-are-floats",
         story: "An amount passes through a binary float and comes out as another one.",
         edits: &[Edit {
-            file: RIGHTFOOT,
+            file: PAGE,
             find: "(\"balance\", text(balance.balance)),",
             replace: "(
             \"balance\",
@@ -140,7 +141,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "first-page-only",
         story: "The answer's further pages are not asked for.",
         edits: &[Edit {
-            file: RIGHTFOOT,
+            file: PAGE,
             find: "(_, Some(token)) => Next::Page(token),",
             replace: "(_, Some(_)) if MUTANT => Next::Last,
             (_, Some(token)) => Next::Page(token),",

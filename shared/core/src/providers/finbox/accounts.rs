@@ -11,7 +11,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::mark;
+use super::attempt::mark;
 use crate::providers::json::Field;
 
 /// An integer of so many digits is printed as it was sent: it fits into 64 bits.

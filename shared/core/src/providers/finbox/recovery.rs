@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::api::{COMPLETED, FAILED, FinBox, ID, progress_named};
+use super::attempt::{Attempt, watch_key};
+use super::entity::{Payloads, Transactions};
 use super::sessions::{POLLED, Progress};
-use super::{
-    Attempt, COMPLETED, FAILED, Field, FinBox, ID, Payloads, Transactions, object, progress_named, text, trouble,
-    watch_key,
-};
+use super::{Field, object, text, trouble};
 use crate::model::debt::Expectation;
 use crate::model::entry::{Event, OnDuplicate};
 use crate::model::identity::{Identity, Subject};

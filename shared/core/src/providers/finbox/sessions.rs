@@ -16,8 +16,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Body, COMPLETED, FAILED, FinBox, ID, PROCESSING, accounts, permanent, stored_body_unreadable};
-use super::{progress_named, unreadable_answer};
+use super::accounts;
+use super::api::{COMPLETED, FAILED, FinBox, ID, PROCESSING, permanent, stored_body_unreadable};
+use super::api::{progress_named, unreadable_answer};
+use super::pushed::Body;
 use crate::model::entry::{Event, OnDuplicate};
 use crate::model::identity::{Identity, Subject};
 use crate::model::provider_call::{ApiRequest, ApiResponse, encode, trouble};

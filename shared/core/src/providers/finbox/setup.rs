@@ -6,7 +6,7 @@
 
 use serde_json::json;
 
-use super::FinBox;
+use super::api::FinBox;
 use crate::model::provider_call::{ApiRequest, ApiResponse, Method, Trouble, trouble};
 use crate::providers::setup::{Inputs, SecretUse, Setup, SetupError, SetupInput, SetupOutcome, SetupStep};
 use crate::providers::setup::{object, required, webhook_url};

@@ -1,6 +1,9 @@
 //! FinBox, case by case.
 
+use super::api::ACCOUNTS;
+use super::attempt::mark;
 use super::*;
+use crate::model::entry::OnDuplicate;
 use crate::model::provider_call::Trouble;
 use crate::providers::contract::Polled;
 use crate::providers::step::Found;

@@ -9,6 +9,8 @@
 //! Sources: Rightfoot's "Balance Check Run Completed" webhook page (the two event fields and the retry schedule, the
 //! polling cadence, 200/404), and its API reference (balances, monitoring alerts).
 
+mod api;
+mod page;
 mod recovery;
 mod submit;
 
@@ -18,34 +20,24 @@ use serde_json::value::RawValue;
 use crate::model::delivery::Verified;
 use crate::model::entry::{Entry, Event, OnDuplicate};
 use crate::model::identity::{Identity, ItemKey, ProviderId, Subject, escape};
-use crate::model::provider_call::{ApiRequest, ApiResponse, Auth, encode, trouble, unreadable};
+use crate::model::provider_call::{ApiResponse, trouble, unreadable};
 use crate::model::row::Row;
 use crate::model::settings::{Lookup, SettingError, base_url, number, text as setting, zone};
 use crate::model::signature::Scheme;
-use crate::model::time::Zone;
 use crate::providers::contract::{
     Answers, Definition, OnStoreDown, OnUnreadable, Polls, Provider, Submits, Unreadable,
 };
 use crate::providers::json::reference_id;
 use crate::providers::json::{
-    Field, content_mark, count, flag, id, instant, known_name, object, optional_id, raw, required, text,
+    Field, content_mark, count, id, instant, known_name, object, optional_id, raw, required, text,
 };
 use crate::providers::lists::Lists;
 use crate::providers::offer::Offer;
 use crate::providers::settings::cidrs;
 use crate::providers::setup::Setup;
-use crate::providers::step::{Ask, Asked, Outcome, Step, unreadable_row};
-
-const ID: ProviderId = ProviderId("rightfoot");
-const COMPLETED: &str = "BALANCE_BATCH_COMPLETED";
-const ALERT: &str = "BALANCE_THRESHOLD_ALERT";
-/// That a schedule ran. Rightfoot sends no such event: it is what a watched schedule's answer tells.
-const SCHEDULE_RUN: &str = "MONITORING_SCHEDULE_RUN";
-/// The kind of subject that batches are.
-const BATCH: &str = "batch";
-/// The most the API gives on one page.
-const PAGE_LIMIT: u32 = 100;
-const API_KEY: Auth = Auth::Bearer { credential: "api_key" };
+use crate::providers::step::{Ask, Asked, Outcome, Step};
+use api::{ALERT, BATCH, COMPLETED, ID, PAGE_LIMIT, Rightfoot, SCHEDULE_RUN, permanent, stored_body_unreadable};
+use page::{Balance, Next, Page, balance_rows};
 /// The most that may be asked of the past. Identities are remembered for 14 days at least, less a margin of a week: an
 /// event that is older might be a forgotten one.
 const MAX_HISTORY_LOOKBACK_SECS: u64 = 7 * 24 * 3600;
@@ -59,18 +51,6 @@ static ANSWERS: Answers = Answers {
     unreadable: OnUnreadable::Quarantine(400),
     store_down: OnStoreDown::AskAgain,
 };
-
-struct Rightfoot {
-    scheme: Scheme,
-    base_url: String,
-    /// `next_page_token` in the newest documents, `nextPageToken` in older ones: a guess, so a setting.
-    cursor_parameter: String,
-    /// How long before its announcement a watch looks back, in seconds: our decision. A week, so that watches of a week
-    /// that follow each other leave no gap.
-    history_lookback_secs: u64,
-    /// Of times that name none: a guess, so a setting.
-    zone: Zone,
-}
 
 fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
     let lookback = "RIGHTFOOT_HISTORY_LOOKBACK_SECS";
@@ -133,79 +113,6 @@ struct Alert<'a> {
     balance: Field<'a>,
     #[serde(borrow)]
     threshold_amount: Field<'a>,
-}
-
-#[derive(Deserialize)]
-struct Page<'a> {
-    #[serde(borrow)]
-    batch_id: Field<'a>,
-    #[serde(borrow)]
-    total_processed: Field<'a>,
-    #[serde(borrow)]
-    balances: Vec<&'a RawValue>,
-    #[serde(borrow)]
-    has_more: Field<'a>,
-    #[serde(borrow, rename = "hasMore")]
-    camel_has_more: Field<'a>,
-    #[serde(borrow)]
-    next_page_token: Field<'a>,
-    #[serde(borrow, rename = "nextPageToken")]
-    camel_next_page_token: Field<'a>,
-}
-
-/// What a page says about the next.
-enum Next {
-    /// There is none.
-    Last,
-    /// There is one under this token.
-    Page(String),
-    /// There is one, and no token.
-    Unnamed,
-}
-
-impl Page<'_> {
-    fn next(&self) -> Next {
-        Next::of(self.has_more.or(self.camel_has_more), self.next_page_token.or(self.camel_next_page_token))
-    }
-}
-
-impl Next {
-    /// Both are read in each spelling of the documents: in snake case in the newest ones, in camel case in older ones. A
-    /// flag that says "over" ends the list; where there is none, a token says that more follows.
-    fn of(has_more: Field<'_>, token: Field<'_>) -> Self {
-        match (flag(has_more), text(token)) {
-            (Some(false), _) | (None, None) => Next::Last,
-            (_, Some(token)) => Next::Page(token),
-            (Some(true), None) => Next::Unnamed,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct Balance<'a> {
-    #[serde(borrow)]
-    authorizer_unique_id: Field<'a>,
-    #[serde(borrow)]
-    balance: Field<'a>,
-    #[serde(borrow)]
-    balance_status_code: Field<'a>,
-    #[serde(borrow)]
-    timestamp: Field<'a>,
-}
-
-impl Rightfoot {
-    fn balances(&self, batch_id: &str, limit: u32, cursor: Option<&str>) -> ApiRequest {
-        self.get("balances", format!("/v1/balances?batchId={}&limit={limit}", encode(batch_id)), cursor)
-    }
-
-    /// A request that reads; with a cursor the page that it names, of a path that has a query already.
-    fn get(&self, endpoint: &'static str, path: String, cursor: Option<&str>) -> ApiRequest {
-        let mut url = format!("{}{path}", self.base_url);
-        if let Some(cursor) = cursor {
-            url.push_str(&format!("&{}={}", self.cursor_parameter, encode(cursor)));
-        }
-        ApiRequest::get(endpoint, url, API_KEY)
-    }
 }
 
 impl Provider for Rightfoot {
@@ -328,35 +235,6 @@ fn alert_identity(schedule_id: &str, batch_id: &str, event_uuid: &str) -> Identi
     Identity::new(&[ALERT, schedule_id, batch_id, event_uuid])
 }
 
-/// The rows of a page, and how many of them can't be read: they are kept as they came.
-fn balance_rows(page: &Page<'_>) -> (Vec<Row>, u64) {
-    let mut unreadable = 0;
-    let row = |document: &&RawValue| {
-        balance_row(document).unwrap_or_else(|| {
-            unreadable += 1;
-            unreadable_row(document.get().as_bytes())
-        })
-    };
-    let rows = page.balances.iter().map(row).collect();
-    (rows, unreadable)
-}
-
-fn balance_row(document: &RawValue) -> Option<Row> {
-    let balance: Balance<'_> = serde_json::from_str(document.get()).ok()?;
-    let authorizer = text(balance.authorizer_unique_id)?;
-    let columns = [
-        // The digits as sent: no float ever touches an amount. A null balance has no column.
-        ("balance", text(balance.balance)),
-        ("balance_status_code", text(balance.balance_status_code)),
-        ("as_of", text(balance.timestamp)),
-    ];
-    Some(Row {
-        sk: format!("balance#{}", escape(&authorizer)),
-        columns: columns.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect(),
-        document: raw(document),
-    })
-}
-
 /// The rows of those alerts whose authorizer is on this page: an alert is unsigned, so it counts only once the API
 /// names the same authorizer in the same batch.
 fn confirmed_alerts(entry: &Entry, delivered: &Body<'_>, page: &Page<'_>) -> Vec<Row> {
@@ -418,14 +296,6 @@ fn completed(processed: Option<u64>, rows: Vec<Row>, unreadable: u64, tally: u64
     }
     let outcome = Outcome { summary: vec![("balances", total.into())], pulled: true, ..Outcome::default() };
     Step::Done { rows, unreadable, outcome }
-}
-
-fn permanent(reason: &str) -> Step {
-    Step::hopeless(reason)
-}
-
-fn stored_body_unreadable() -> Step {
-    permanent("the stored body cannot be read any more")
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{BATCH, COMPLETED, ID, Next, PAGE_LIMIT, Page, Rightfoot, SCHEDULE_RUN};
+use super::api::{BATCH, COMPLETED, ID, PAGE_LIMIT, Rightfoot, SCHEDULE_RUN};
+use super::page::{Next, Page};
 use crate::model::debt::Expectation;
 use crate::model::entry::{Event, OnDuplicate};
 use crate::model::identity::{Identity, Subject};

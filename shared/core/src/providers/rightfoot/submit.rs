@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{API_KEY, Rightfoot};
+use super::api::{API_KEY, Rightfoot};
 use crate::model::provider_call::{ApiRequest, ApiResponse, Method, Trouble, trouble};
 use crate::providers::contract::Submits;
 use crate::providers::json::reference_id;
