@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::{Mutant, all};
+use crate::mutant::Mutant;
+use crate::table::all;
 
 /// A mutant that so many seeds don't find has survived.
 const MAX_SEEDS: u64 = 10_000;

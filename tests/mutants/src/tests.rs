@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::mutant::{Edit, SWITCH};
+use crate::table::all;
 use crate::write::edited;
-use crate::{Edit, SWITCH, all};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")

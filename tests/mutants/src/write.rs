@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::{Edit, SWITCH, all};
+use crate::mutant::{Edit, SWITCH};
+use crate::table::all;
 
 /// The packages that are copied, at the same places as in the workspace, so that their paths stay true.
 const PACKAGES: [&str; 3] = ["shared/core", "tests/simulation", "tests/mutants"];

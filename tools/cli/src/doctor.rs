@@ -31,7 +31,7 @@ enum Order {
 pub(crate) async fn run(providers: &Providers, doctor: &Doctor) -> anyhow::Result<()> {
     let Order::Secrets = doctor.order;
     // Neither the table nor the queue is looked at.
-    let env = crate::env_with(&[("HOOKLEDGER_STACK", "operator"), ("HOOKLEDGER_TABLE", "none")])?;
+    let env = crate::environment::env_with(&[("HOOKLEDGER_STACK", "operator"), ("HOOKLEDGER_TABLE", "none")])?;
     let secrets = SecretsManager::from_env(&env, Clients::from_env(&env)?.secrets);
     let now = SystemClock::new().now();
     let (mut seen, mut wrong) = (0, 0);

@@ -54,7 +54,7 @@ pub(crate) async fn run(env: &Env, inbox: &AwsInbox, providers: &Providers, refu
 
 async fn list(inbox: &AwsInbox, providers: &Providers, which: &Which) -> anyhow::Result<()> {
     let day = which.day(inbox);
-    let provider = crate::named(providers, &which.provider)?;
+    let provider = crate::environment::named(providers, &which.provider)?;
     let refused = inbox.ledger.kept(provider.id(), &day, None, which.limit.unwrap_or(LISTED)).await?;
     for Kept { refused: row, .. } in &refused {
         let from = row.source_ip.as_deref().unwrap_or("unknown");
@@ -65,8 +65,8 @@ async fn list(inbox: &AwsInbox, providers: &Providers, which: &Which) -> anyhow:
 }
 
 async fn look_again(env: &Env, inbox: &AwsInbox, providers: &Providers, which: &Which) -> anyhow::Result<()> {
-    let provider = crate::named(providers, &which.provider)?;
-    let secrets = crate::secrets_of(env, provider)?;
+    let provider = crate::environment::named(providers, &which.provider)?;
+    let secrets = crate::environment::secrets_of(env, provider)?;
     let day = which.day(inbox);
     let verdicts = reverify(inbox, &secrets, provider, &day, which.limit.unwrap_or(usize::MAX)).await?;
     for (at, verdict) in &verdicts {

@@ -104,7 +104,7 @@ pub(crate) async fn run(order: &Order<'_>) -> anyhow::Result<()> {
         (Offer::Offered(_), None) => bail!("`hookledger {id} --help` lists the commands"),
     };
     // Set-up touches neither the table nor the queue.
-    let env = crate::env_with(&[("HOOKLEDGER_STACK", "operator"), ("HOOKLEDGER_TABLE", "none")])?;
+    let env = crate::environment::env_with(&[("HOOKLEDGER_STACK", "operator"), ("HOOKLEDGER_TABLE", "none")])?;
     let secret = env.secret_arn(id).context("it is the stack's output <Provider>SecretArn")?;
     let clients = Clients::from_env(&env)?;
     let arns = BTreeMap::from([(id.0.to_string(), secret)]);

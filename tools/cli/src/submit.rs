@@ -42,8 +42,8 @@ pub(crate) fn reordered(mut arguments: Vec<OsString>) -> Vec<OsString> {
 
 /// Submits.
 pub(crate) async fn submit(env: &Env, inbox: &AwsInbox, providers: &Providers, order: &Submit) -> anyhow::Result<()> {
-    let provider = crate::named(providers, &order.provider)?;
-    let secrets = Arc::new(crate::secrets_of(env, provider)?);
+    let provider = crate::environment::named(providers, &order.provider)?;
+    let secrets = Arc::new(crate::environment::secrets_of(env, provider)?);
     let document = read(&order.file)?;
     let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
     let webhook_base_url = env.webhook_base_url()?;

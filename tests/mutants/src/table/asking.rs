@@ -1,6 +1,6 @@
 //! Mistakes in asking for what nobody told us, and in making one effect of both ways.
 
-use crate::{Edit, Mutant};
+use crate::mutant::{Edit, Mutant};
 
 const STATUS: &str = "shared/core/src/flows/status.rs";
 const WALK: &str = "shared/core/src/flows/walk.rs";

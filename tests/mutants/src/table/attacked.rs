@@ -1,6 +1,6 @@
 //! Mistakes that let somebody who holds a live URL token have more than that we ask.
 
-use crate::{Edit, Mutant};
+use crate::mutant::{Edit, Mutant};
 
 const ADMIT: &str = "shared/core/src/flows/admit.rs";
 const FINBOX: &str = "shared/core/src/providers/finbox/mod.rs";

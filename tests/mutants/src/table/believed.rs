@@ -1,7 +1,7 @@
 //! Mistakes in what is believed of that which comes from outside: when it happened, what an answer means, and when it is
 //! whole.
 
-use crate::{Edit, Mutant};
+use crate::mutant::{Edit, Mutant};
 
 const API: &str = "shared/core/src/model/provider_call.rs";
 const ENTRY: &str = "shared/core/src/model/entry.rs";

@@ -1,6 +1,6 @@
 //! Mistakes in sparing a provider that is down, and what is owed to it.
 
-use crate::{Edit, Mutant};
+use crate::mutant::{Edit, Mutant};
 
 const CALL: &str = "shared/core/src/flows/call.rs";
 const CIRCUIT: &str = "shared/core/src/model/circuit.rs";

@@ -1,6 +1,6 @@
 //! Mistakes at the door: what is taken in, and what the provider is told.
 
-use crate::{Edit, Mutant};
+use crate::mutant::{Edit, Mutant};
 
 const ADMIT: &str = "shared/core/src/flows/admit.rs";
 const RECEIVE: &str = "shared/core/src/flows/receive.rs";

@@ -1,6 +1,6 @@
 //! Mistakes by which something is swallowed: another content, another type, an unknown status, a later truth, a loss.
 
-use crate::{Edit, Mutant};
+use crate::mutant::{Edit, Mutant};
 
 const ADMIT: &str = "shared/core/src/flows/admit.rs";
 const AUDIT: &str = "shared/core/src/flows/losses.rs";

@@ -1,6 +1,6 @@
 //! Rules of the ledger, broken in the one in memory. The contract that both ledgers pass holds DynamoDB's adapter to them.
 
-use crate::{Edit, Mutant};
+use crate::mutant::{Edit, Mutant};
 
 const LEDGER: &str = "tests/simulation/src/memory/ledger.rs";
 

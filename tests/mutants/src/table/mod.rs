@@ -11,10 +11,10 @@ mod owed;
 mod proof;
 mod work;
 
-use crate::Mutant;
+use crate::mutant::Mutant;
 
 /// All parts, in the order of an event's way.
-pub(crate) static TABLES: [&[Mutant]; 10] = [
+static TABLES: [&[Mutant]; 10] = [
     door::MUTANTS,
     proof::MUTANTS,
     work::MUTANTS,
@@ -26,3 +26,8 @@ pub(crate) static TABLES: [&[Mutant]; 10] = [
     kept::MUTANTS,
     attacked::MUTANTS,
 ];
+
+/// Every mutant, in the order in which they are numbered.
+pub fn all() -> Vec<Mutant> {
+    TABLES.concat()
+}

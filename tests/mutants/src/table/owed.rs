@@ -1,6 +1,6 @@
 //! Mistakes in paying what is owed.
 
-use crate::{Edit, Mutant};
+use crate::mutant::{Edit, Mutant};
 
 const RECONCILE: &str = "shared/core/src/flows/reconcile.rs";
 const TABLE: &str = "tests/simulation/src/memory/table.rs";

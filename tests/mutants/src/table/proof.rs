@@ -1,6 +1,6 @@
 //! Mistakes in proving where a delivery comes from, and which event it is.
 
-use crate::{Edit, Mutant};
+use crate::mutant::{Edit, Mutant};
 
 const SIGNATURE: &str = "shared/core/src/model/signature.rs";
 

@@ -1,6 +1,6 @@
 //! Mistakes in doing an event's work.
 
-use crate::{Edit, Mutant};
+use crate::mutant::{Edit, Mutant};
 
 const WORK: &str = "shared/core/src/flows/work.rs";
 const TELL: &str = "shared/core/src/flows/tell.rs";
