@@ -7,10 +7,10 @@
 //! Python and Node.js, pinned ───┘
 //! ```
 
-use crate::job::{self, Job};
+use crate::process::job::{self, Job};
 use crate::project::Project;
 use crate::ship::{self, Arch};
-use crate::{build, simulate};
+use crate::simulate;
 use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -83,7 +83,7 @@ fn release(project: &Project) -> Result<PathBuf> {
     for floor in ["floor-sdk", "floor-bare"] {
         ship::build(project, arch, floor, &[floor.to_owned()])?;
     }
-    ship::build(project, arch, "functions", &build::functions(project)?)
+    ship::build(project, arch, "functions", &project.functions()?)
 }
 
 /// The Python peers' environment: every package pinned, with its hash.

@@ -1,11 +1,11 @@
 //! Compiles what the local stack runs: the seven functions, the sandbox, the story, the hour and the crashes.
 
-use crate::job::Job;
 use crate::package;
-use crate::project::{PROFILE, Project};
+use crate::process::job::Job;
+use crate::project::{PROFILE, Project, functions_of};
 use crate::ship::Arch;
 use crate::venv::Venv;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,20 +42,6 @@ impl Code {
             Self::Packaged => package::digest(project, Arch::of(&project.triple)),
         }
     }
-}
-
-/// The functions are the folders under `functions/`.
-pub(crate) fn functions(project: &Project) -> Result<Vec<String>> {
-    functions_of(&project.root)
-}
-
-fn functions_of(root: &Path) -> Result<Vec<String>> {
-    let folder = root.join("functions");
-    let entries = fs::read_dir(&folder).with_context(|| format!("{} can't be read", folder.display()))?;
-    let folders = entries.flatten().filter(|entry| entry.path().join("Cargo.toml").is_file());
-    let mut names: Vec<String> = folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.sort();
-    Ok(names)
 }
 
 /// Builds every function, and the binaries that drive the stack.
@@ -103,8 +89,9 @@ pub(crate) fn functions_into(project: &Project, workspace: &Workspace, into: &Pa
 
 fn digest(project: &Project) -> Result<String> {
     let mut files = vec![project.root.join("template.yaml")];
-    files
-        .extend(functions(project)?.iter().map(|name| project.root.join("target/lambda").join(name).join("bootstrap")));
+    files.extend(
+        project.functions()?.iter().map(|name| project.root.join("target/lambda").join(name).join("bootstrap")),
+    );
     let mut digest = Sha256::new();
     for file in files {
         let Ok(bytes) = fs::read(&file) else {

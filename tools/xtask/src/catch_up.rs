@@ -1,6 +1,6 @@
 //! `catch-up`: how soon the reconciler pays many debts that fell due at once.
 
-use crate::job::{self, Job};
+use crate::process::job::{self, Job};
 use crate::project::Project;
 use crate::simulate;
 use anyhow::Result;

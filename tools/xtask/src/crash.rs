@@ -1,11 +1,12 @@
 //! `crash`: kills, restarts and refusals under load on the local stack, and a hundred of the same at once.
 
 use crate::build::Code;
-use crate::job::{self, Job};
-use crate::processes::Record;
-use crate::progress::Timings;
+use crate::process::job::{self, Job};
+use crate::process::processes::Record;
+use crate::process::progress::Timings;
 use crate::project::Project;
-use crate::{ministack, setup};
+use crate::stack::ministack;
+use crate::stack::setup;
 use anyhow::Result;
 use std::time::Duration;
 

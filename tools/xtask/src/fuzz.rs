@@ -1,6 +1,6 @@
 //! `fuzz`: input that nobody should send, for as long as it is told to.
 
-use crate::job::Job;
+use crate::process::job::Job;
 use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -46,7 +46,7 @@ pub(crate) fn run(project: &Project, fuzz: &Fuzz) -> Result<u8> {
     }
     let limit = Duration::from_secs(fuzz.seconds).saturating_add(MARGIN);
     let ended = Job::on_terminal("the fuzzer", limit).run(command);
-    if crate::job::interrupted() {
+    if crate::process::job::interrupted() {
         bail!("interrupted");
     }
     match ended.as_ref().ok().and_then(std::process::ExitStatus::code) {

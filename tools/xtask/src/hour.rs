@@ -1,12 +1,14 @@
 //! `hour`: random hours of all four providers on the local stack, each compared with what happened.
 
 use crate::build::Code;
-use crate::job::{self, Job};
-use crate::processes::Record;
-use crate::progress::Timings;
+use crate::previous;
+use crate::process::job::{self, Job};
+use crate::process::processes::Record;
+use crate::process::progress::Timings;
 use crate::project::Project;
+use crate::stack::ministack;
+use crate::stack::setup;
 use crate::venv::Venv;
-use crate::{ministack, previous, setup};
 use anyhow::Result;
 use std::time::Duration;
 

@@ -27,26 +27,17 @@ mod build;
 mod catch_up;
 mod check;
 mod crash;
-mod deploy;
 mod fuzz;
 mod hour;
 mod http;
-mod job;
 mod measure;
-mod ministack;
 mod package;
 mod preflight;
 mod previous;
-mod proc_table;
-mod processes;
-mod progress;
+mod process;
 mod project;
 mod providers;
 mod run;
-mod sandbox;
-mod second;
-mod secrets;
-mod setup;
 mod ship;
 mod simulate;
 mod stack;
@@ -55,6 +46,8 @@ mod venv;
 
 use build::Code;
 use clap::{Parser, Subcommand};
+use process::job;
+use stack::{commands, ministack, second};
 use std::process::ExitCode;
 
 /// The exit code a shell gives a command that ctrl-c ended.
@@ -152,9 +145,9 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
     let project = project::Project::find()?;
     match command {
         Command::Run { once, packaged, no_forging } => run::run(&project, Code::of(packaged), once, no_forging),
-        Command::Up { packaged } => stack::up(&project, Code::of(packaged)),
-        Command::Down => stack::down(&project),
-        Command::Status => stack::status(&project),
+        Command::Up { packaged } => commands::up(&project, Code::of(packaged)),
+        Command::Down => commands::down(&project),
+        Command::Status => commands::status(&project),
         Command::Restart => ministack::restart(&project),
         Command::Preflight(account) => preflight::run(&project, &account),
         Command::Second { act } => second::run(&project, &act),

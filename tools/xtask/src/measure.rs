@@ -1,6 +1,6 @@
 //! `bench-core` and `skew`: what the core path costs beside its floor, and how evenly keys fall onto partitions.
 
-use crate::job::{self, Job};
+use crate::process::job::{self, Job};
 use crate::project::Project;
 use anyhow::{Context, Result};
 use serde_json::Value;

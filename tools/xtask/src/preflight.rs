@@ -1,6 +1,6 @@
 //! `preflight`: looks at an AWS account before the first deployment. It only reads.
 
-use crate::job::{self, Job};
+use crate::process::job::{self, Job};
 use crate::project::Project;
 use crate::venv::Venv;
 use anyhow::Result;

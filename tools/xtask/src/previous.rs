@@ -1,9 +1,10 @@
 //! The functions of an earlier revision, built beside those of this one: `hour --mixed` lets both work on one stack.
 
+use crate::build;
 use crate::build::Workspace;
-use crate::processes::Record;
+use crate::process::processes::Record;
 use crate::project::Project;
-use crate::{build, deploy};
+use crate::stack::deploy;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ impl Previous {
         let present = project.root.join("target/lambda");
         let same =
             |name: &String| same_file(&self.folder.join(name).join("bootstrap"), &present.join(name).join("bootstrap"));
-        if build::functions(project)?.iter().map(same).collect::<Result<Vec<bool>>>()?.into_iter().all(|same| same) {
+        if project.functions()?.iter().map(same).collect::<Result<Vec<bool>>>()?.into_iter().all(|same| same) {
             bail!("the earlier functions are byte for byte the present ones; name another revision");
         }
         deploy::stage_code(project, emulator.port, "previous", &self.folder)?;

@@ -1,6 +1,7 @@
 //! Where things are, and how cargo is called.
 
 use anyhow::{Context, Result, bail};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -32,6 +33,11 @@ impl Project {
             None => root.join("target"),
         };
         Ok(Self { root, target_dir, triple: host_triple()? })
+    }
+
+    /// The functions.
+    pub(crate) fn functions(&self) -> Result<Vec<String>> {
+        functions_of(&self.root)
     }
 
     /// The folder of the local stack's files: `target/local`, which clients know, wherever cargo writes.
@@ -104,4 +110,13 @@ fn host_triple() -> Result<String> {
     let text = String::from_utf8_lossy(&output.stdout);
     let host = text.lines().find_map(|line| line.strip_prefix("host: "));
     Ok(host.context("rustc -vV names no host")?.to_owned())
+}
+/// The functions of a workspace: the folders under `functions/`.
+pub(crate) fn functions_of(root: &Path) -> Result<Vec<String>> {
+    let folder = root.join("functions");
+    let entries = fs::read_dir(&folder).with_context(|| format!("{} can't be read", folder.display()))?;
+    let folders = entries.flatten().filter(|entry| entry.path().join("Cargo.toml").is_file());
+    let mut names: Vec<String> = folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
 }

@@ -1,20 +1,23 @@
 //! `run`: the whole of it in one command, for someone who has just cloned the repository.
 
 use crate::build::Code;
-use crate::deploy::TIME_SCALE;
-use crate::job::{self, Job};
-use crate::processes::Record;
-use crate::progress::Timings;
+use crate::process::job::{self, Job};
+use crate::process::processes::Record;
+use crate::process::progress::Timings;
 use crate::project::Project;
-use crate::setup::{self, Lock};
-use crate::{ministack, stack};
+use crate::stack::commands;
+use crate::stack::health;
+use crate::stack::lock::Lock;
+use crate::stack::ministack;
+use crate::stack::names::TIME_SCALE;
+use crate::stack::setup;
 use anyhow::{Result, bail};
 use std::time::Duration;
 
 const STORY_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 pub(crate) fn run(project: &Project, code: Code, once: bool, no_forging: bool) -> Result<u8> {
-    if stack::health(project)? == stack::Health::Healthy {
+    if health::health(project)? == health::Health::Healthy {
         bail!("a local stack is up already; `run` starts one of its own, so end that one first: cargo xtask down");
     }
     let _lock = Lock::take(project)?;
@@ -42,7 +45,7 @@ fn play_and_stay(
     if once {
         return Ok(code);
     }
-    println!("To try it yourself:\n{}", stack::urls(project)?);
+    println!("To try it yourself:\n{}", commands::urls(project)?);
     println!("The stack stays up until you press ctrl-c.");
     let mut guard = ministack::guard(project, record);
     while !job::interrupted() {

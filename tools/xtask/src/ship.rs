@@ -1,7 +1,7 @@
 //! Builds what ships: functions for Lambda's processors, with the command that README gives. The same sources give the
 //! same bytes in any folder.
 
-use crate::job::Job;
+use crate::process::job::Job;
 use crate::project::Project;
 use crate::venv::Venv;
 use anyhow::{Context, Result, bail};

@@ -5,7 +5,7 @@
 //! mutants ─ build `mutate` ─ write target/mutants, a copy with every bug behind a switch ─ build `kill` there ─ run it
 //! ```
 
-use crate::job::{self, Job};
+use crate::process::job::{self, Job};
 use crate::project::Project;
 use anyhow::{Result, bail};
 use std::process::Command;

@@ -1,12 +1,13 @@
 //! `test`: the unit tests, the ledger's contract, and the end-to-end suite on a local stack.
 
 use crate::build::Code;
-use crate::job::{Job, Watch};
-use crate::processes::Record;
-use crate::progress::Timings;
+use crate::process::job::{Job, Watch};
+use crate::process::processes::Record;
+use crate::process::progress::Timings;
 use crate::project::Project;
 use crate::simulate::{self, Seeds};
-use crate::{ministack, setup};
+use crate::stack::ministack;
+use crate::stack::setup;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use std::time::Duration;

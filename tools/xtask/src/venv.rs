@@ -1,7 +1,7 @@
 //! The Python environments: the emulator's, the deployer's and the template check's, which stay apart because each pins a
 //! botocore of its own; and the compiler of what ships, which is large and needed by few.
 
-use crate::job::{self, Job};
+use crate::process::job::{self, Job};
 use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};

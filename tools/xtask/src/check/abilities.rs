@@ -2,7 +2,7 @@
 //! exists, by a setting, or by the provider's own documents; and where the code itself says what a provider offers, the
 //! two agree.
 
-use super::none_of;
+use super::findings::none_of;
 use anyhow::{Context, Result, ensure};
 use hookledger_core::providers::{ALL, Offer, Provider, Providers};
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 //! Where one of the two can't be had, that is said plainly, and nobody is told that all is well. Whoever wants no such
 //! excuse, as CI does, sets `HOOKLEDGER_ADVISORIES=required`.
 
-use crate::job::Job;
+use crate::process::job::Job;
 use crate::project::Project;
 use anyhow::{Result, bail};
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Every provider has all of its parts: what one folder names, all the others must have.
 
-use super::none_of;
+use super::findings::none_of;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs;

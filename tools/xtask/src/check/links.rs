@@ -1,6 +1,6 @@
 //! Every link of a document leads somewhere: the file is there, and so is the heading that it names.
 
-use super::none_of;
+use super::findings::none_of;
 use crate::project::Project;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 mod abilities;
 mod advisories;
+mod findings;
 mod inventory;
 mod layering;
 mod links;
@@ -52,7 +53,7 @@ pub(crate) fn run(project: &Project, part: Option<Part>) -> Result<u8> {
         let name = part.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
         let started = Instant::now();
         let outcome = one(project, part);
-        if crate::job::interrupted() {
+        if crate::process::job::interrupted() {
             bail!("interrupted");
         }
         let seconds = started.elapsed().as_secs_f32();
@@ -81,9 +82,4 @@ fn one(project: &Project, part: Part) -> Result<()> {
         Part::Template => template::check(project),
         Part::SupplyChain => supply_chain::check(project),
     }
-}
-
-/// Findings as an error, one a line; none is a pass.
-fn none_of(findings: Vec<String>) -> Result<()> {
-    if findings.is_empty() { Ok(()) } else { bail!("  {}", findings.join("\n  ")) }
 }

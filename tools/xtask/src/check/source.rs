@@ -1,6 +1,6 @@
 //! The checks that cargo itself brings.
 
-use crate::job::Job;
+use crate::process::job::Job;
 use crate::project::Project;
 use anyhow::Result;
 use std::time::Duration;

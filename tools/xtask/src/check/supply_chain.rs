@@ -1,8 +1,9 @@
 //! Where dependencies come from and under which licences, by cargo-deny where it is installed, else by our own reading
 //! of the same `deny.toml`; the advisories about them; and the actions that CI runs.
 
-use super::{advisories, none_of, workflows};
-use crate::job::Job;
+use super::findings::none_of;
+use super::{advisories, workflows};
+use crate::process::job::Job;
 use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;

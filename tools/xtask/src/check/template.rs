@@ -1,9 +1,9 @@
 //! Looks at the SAM templates, ours and the example's, offline: the SAM CLI lints them, checkov searches them for insecure
 //! settings. Ours is looked at as it comes out under many sets of parameters, too.
 
-use crate::deploy;
-use crate::job::Job;
+use crate::process::job::Job;
 use crate::project::Project;
+use crate::stack::deploy;
 use crate::venv::Venv;
 use anyhow::Result;
 use std::fs;

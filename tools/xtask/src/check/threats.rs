@@ -1,6 +1,6 @@
 //! Every test that SECURITY.md names as a proof exists, under that name, in that file.
 
-use super::none_of;
+use super::findings::none_of;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;

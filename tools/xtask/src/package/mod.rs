@@ -9,16 +9,17 @@
 //! Nothing in it tells when, where or by whom it was made: the same sources give the same SHA256SUMS.
 
 mod binary;
+mod files;
 mod panics;
 mod sbom;
 mod template;
 mod zips;
 
-use crate::build;
 use crate::project::Project;
 use crate::providers;
 use crate::ship::{self, Arch};
 use anyhow::{Context, Result, bail};
+use files::copy;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ pub(crate) fn digest(project: &Project, arch: Arch) -> Result<String> {
 
 /// Makes the package, whole or not at all.
 pub(crate) fn make(project: &Project, arch: Arch) -> Result<PathBuf> {
-    let names = build::functions(project)?;
+    let names = project.functions()?;
     let binaries = ship::build(project, arch, "functions", &names)?;
     let packed = checked(project, arch, &names, &binaries)?;
     let (folder, unfinished) = (folder(project, arch), project.root.join("target/package/unfinished"));
@@ -131,18 +132,6 @@ fn remove(folder: &Path) -> Result<()> {
         fs::remove_dir_all(folder).with_context(|| format!("{} can't be removed", folder.display()))?;
     }
     Ok(())
-}
-
-/// Copies a file, or a folder with all that is in it.
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    let copied = if from.is_dir() {
-        fs::create_dir_all(to).and_then(|()| fs::read_dir(from)).map_err(anyhow::Error::from).and_then(|entries| {
-            entries.flatten().try_for_each(|entry| copy(&entry.path(), &to.join(entry.file_name())))
-        })
-    } else {
-        fs::copy(from, to).map(|_| ()).map_err(anyhow::Error::from)
-    };
-    copied.with_context(|| format!("{} can't be copied", from.display()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Without Lambda's own variables the runtime's `expect` panics, in the task that the function runs as. Where panics
 //! unwind, the task ends and `main` returns its error; where they abort, a signal ends the process.
 
-use crate::job::{Job, Sink};
+use crate::process::job::{Job, Sink};
 use crate::project::Project;
 use crate::providers;
 use anyhow::{Context, Result, bail, ensure};

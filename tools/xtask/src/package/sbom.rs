@@ -3,8 +3,8 @@
 //! It writes beside the manifests and tells of every package of a workspace, with the features that all of them ask for
 //! together. So it is shown a copy with the functions and what they are made of, and nothing else.
 
-use super::copy;
-use crate::job::Job;
+use super::files::copy;
+use crate::process::job::Job;
 use crate::project::Project;
 use crate::ship::{self, Arch};
 use anyhow::{Context, Result, ensure};

@@ -1,6 +1,6 @@
 //! Who may depend on whom, judged over the resolved graph of `cargo metadata`.
 
-use super::super::none_of;
+use crate::check::findings::none_of;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

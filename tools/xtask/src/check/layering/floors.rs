@@ -2,7 +2,7 @@
 
 use super::files::{Arrows, arrows, circles};
 use super::modules::{Modules, read};
-use crate::check::none_of;
+use crate::check::findings::none_of;
 use crate::project::Project;
 use anyhow::{Context, Result};
 use serde_json::Value;

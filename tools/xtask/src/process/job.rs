@@ -1,7 +1,8 @@
 //! Runs one child to its end: in its own process group, under a time limit, and stopped with everything it started when
 //! the limit passes, when ctrl-c arrives, or when what it works on has died.
 
-use crate::{proc_table, progress::Progress};
+use crate::process::proc_table;
+use crate::process::progress::Progress;
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

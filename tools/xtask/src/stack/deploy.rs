@@ -1,11 +1,13 @@
 //! Deploys a template to the emulator with the real SAM CLI, with times scaled down and provider URLs that lead to
 //! the sandbox.
 
-use crate::job::{Job, Sink};
-use crate::ministack::{self, ADMINISTRATOR, REGION};
+use crate::process::job::{Job, Sink};
 use crate::project::Project;
 use crate::providers::ALL;
 use crate::ship::Arch;
+use crate::stack::names;
+use crate::stack::names::TIME_SCALE;
+use crate::stack::names::{ADMINISTRATOR, REGION};
 use crate::venv::Venv;
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -15,11 +17,6 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// The local stack's name.
-pub(crate) const STACK: &str = "hookledger-local";
-/// One second here stands for this many in production.
-pub(crate) const TIME_SCALE: u64 = 30;
 
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 const ASK_LIMIT: Duration = Duration::from_secs(2 * 60);
@@ -78,12 +75,12 @@ pub(crate) struct Wanted<'a> {
 /// Deploys, and returns the stack's outputs.
 pub(crate) fn deploy(project: &Project, port: u16, wanted: &Wanted<'_>) -> Result<Deployed> {
     let mut command = sam(project, "deploy")?;
-    command.env("AWS_ENDPOINT_URL", ministack::endpoint(port));
+    command.env("AWS_ENDPOINT_URL", names::endpoint(port));
     command.arg("--template-file").arg(wanted.template);
     command.args(["--stack-name", wanted.stack, "--region", REGION, "--resolve-s3"]);
     command.args(["--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]);
     command.args(["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--parameter-overrides"]);
-    command.args(parameters(&project.triple, &ministack::endpoint(port), wanted.sandbox_url));
+    command.args(parameters(&project.triple, &names::endpoint(port), wanted.sandbox_url));
     command.args(wanted.parameters);
     Job::logged("deploying the template", LIMIT, project.log("deploy")).succeed(command)?;
     let answer = ask(project, port, "describe", &json!({ "stack_name": wanted.stack }))?;
@@ -141,7 +138,7 @@ fn ask(project: &Project, port: u16, question: &str, input: &Value) -> Result<Va
     let mut command = project.command(Venv::Ministack.program(project, "python"));
     command.arg(project.root.join("tools/xtask/python/stack.py")).arg(question);
     as_administrator(&mut command);
-    command.env("AWS_ENDPOINT_URL", ministack::endpoint(port));
+    command.env("AWS_ENDPOINT_URL", names::endpoint(port));
     let step = format!("ask-{question}");
     let sink = Sink::Answer { file: file.clone(), log: project.log(&step) };
     Job { sink, input: Some(input.to_string()), ..Job::on_terminal(&step, ASK_LIMIT) }.succeed(command)?;

@@ -1,19 +1,17 @@
 //! Starts the emulator, and keeps an eye on it.
 
-use crate::processes::{Record, Service};
+use crate::http;
+use crate::process::job;
+use crate::process::processes::{Record, Service};
 use crate::project::Project;
+use crate::stack::names::{REGION, endpoint};
+use crate::stack::pids;
 use crate::venv::Venv;
-use crate::{http, job, setup};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// The emulator's region; it holds nothing but this stack.
-pub(crate) const REGION: &str = "us-east-1";
-/// The emulator's administrator. Other keys are held to the policies of the roles they belong to.
-pub(crate) const ADMINISTRATOR: (&str, &str) = ("test", "test");
 
 const READY_LIMIT: Duration = Duration::from_secs(90);
 const ASK_LIMIT: Duration = Duration::from_secs(5);
@@ -59,7 +57,7 @@ fn stop_and_start(project: &Project, record: &mut Record, old: &Service) -> Resu
     old.stop(&project.local())?;
     let new = Service::start_again("ministack", old.port, command(project, old.port), &project.log("ministack"))?;
     record.replace(project, new.clone())?;
-    setup::name_pids(project, record)?;
+    pids::name_pids(project, record)?;
     wait_until_ready(project, &new)
 }
 
@@ -81,10 +79,6 @@ fn command(project: &Project, port: u16) -> Command {
     command.env("IOT_MTLS_ENABLED", "0").env("SFTP_ENABLED", "0");
     command.env("DOCKER_HOST", format!("unix://{}", state.join("no-docker").display()));
     command
-}
-
-pub(crate) fn endpoint(port: u16) -> String {
-    format!("http://127.0.0.1:{port}")
 }
 
 /// Waits until the emulator answers.

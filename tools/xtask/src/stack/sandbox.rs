@@ -1,11 +1,12 @@
 //! Starts the simulated providers and tells them where to deliver.
 
-use crate::deploy::TIME_SCALE;
-use crate::processes::Service;
+use crate::http;
+use crate::process::job;
+use crate::process::processes::Service;
 use crate::project::Project;
 use crate::providers::Proof;
-use crate::secrets::{self, Proofs};
-use crate::{http, job};
+use crate::stack::names::TIME_SCALE;
+use crate::stack::secrets::{self, Proofs};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::fs;
@@ -23,7 +24,7 @@ pub(crate) fn start(project: &Project, proofs: &Proofs) -> Result<Service> {
     let _ = fs::remove_file(&ready);
     let signing = secrets::of_kind(proofs, Proof::Signature);
     let settings = json!({ "signing_secrets": signing, "time_scale": TIME_SCALE, "seed": SEED });
-    crate::setup::write_private(&config, &settings)?;
+    crate::stack::pids::write_private(&config, &settings)?;
     let mut command = project.command(&program);
     command.args(["--port", "0", "--config"]).arg(&config).arg("--ready-file").arg(&ready);
     let log = project.log("sandbox");
@@ -35,7 +36,7 @@ pub(crate) fn start(project: &Project, proofs: &Proofs) -> Result<Service> {
             return Ok(service);
         }
         if !service.is_alive() || started.elapsed() > READY_LIMIT {
-            let left = crate::processes::Record { services: vec![service], ..Default::default() };
+            let left = crate::process::processes::Record { services: vec![service], ..Default::default() };
             left.end(project)?;
             bail!("the sandbox did not become ready{}", job::tail_of(&log));
         }

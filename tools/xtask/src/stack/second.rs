@@ -2,11 +2,15 @@
 //! deleted and made again, over the table that it leaves behind: the end-to-end suite does so.
 
 use crate::build::Code;
-use crate::deploy::{self, Wanted};
-use crate::processes::Record;
+use crate::process::processes::Record;
 use crate::project::Project;
-use crate::stack::{self, Health};
-use crate::{ministack, secrets, setup};
+use crate::stack::deploy::{self, Wanted};
+use crate::stack::file;
+use crate::stack::health;
+use crate::stack::health::Health;
+use crate::stack::names;
+use crate::stack::pids;
+use crate::stack::secrets;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fs;
@@ -29,7 +33,7 @@ pub(crate) enum Act {
 }
 
 pub(crate) fn run(project: &Project, act: &Act) -> Result<u8> {
-    let health = stack::health(project)?;
+    let health = health::health(project)?;
     if health != Health::Healthy {
         bail!("a second stack needs a first one that is healthy. Start it with `cargo xtask up`.");
     }
@@ -38,15 +42,15 @@ pub(crate) fn run(project: &Project, act: &Act) -> Result<u8> {
     let (emulator, sandbox) = (port_of("ministack")?, port_of("sandbox")?);
     match act {
         Act::Up { parameters } => {
-            let sandbox_url = ministack::endpoint(sandbox);
+            let sandbox_url = names::endpoint(sandbox);
             let template = Code::Local.template(project);
             let wanted = Wanted { stack: STACK, template: &template, sandbox_url: &sandbox_url, parameters };
             let deployed = deploy::deploy(project, emulator, &wanted)?;
             let first = fs::read(project.local().join("stack.json")).context("stack.json can't be read")?;
             let first: Value = serde_json::from_slice(&first).context("stack.json is not JSON")?;
-            let file = setup::stack_file(project, &record, STACK, &deployed, &secrets::of_stack(&first)?)?;
+            let file = file::stack_file(project, &record, STACK, &deployed, &secrets::of_stack(&first)?)?;
             let path = project.local().join(FILE);
-            setup::write_private(&path, &file)?;
+            pids::write_private(&path, &file)?;
             println!("{STACK} is deployed; where everything of it is: {}", project.shown(&path));
         }
         Act::Down => {

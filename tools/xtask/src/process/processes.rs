@@ -3,8 +3,8 @@
 //! The record outlives the xtask that wrote it, so between writing and reading a pid may have been given to a stranger.
 //! A process is ended only if it started at the moment on record.
 
-use crate::job;
-use crate::proc_table::{self, Row, Signal};
+use crate::process::job;
+use crate::process::proc_table::{self, Row, Signal};
 use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
