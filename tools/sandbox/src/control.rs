@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::config::{Patch as ConfigPatch, View};
 use crate::deliveries::Delivery;
 use crate::faults::{Faults, Patch as FaultsPatch};
-use crate::sandbox::{Sandbox, locked};
-use crate::send::{Refused, SendRequest, send};
+use crate::lock::locked;
+use crate::problem::{Problem, read};
+use crate::sandbox::Sandbox;
+use crate::send::request::SendRequest;
+use crate::send::send;
 
 pub(crate) fn router() -> Router<Arc<Sandbox>> {
     Router::new()
@@ -28,56 +28,6 @@ pub(crate) fn router() -> Router<Arc<Sandbox>> {
         .route("/control/faults", put(put_faults).get(get_faults))
         .route("/control/requests", get(get_requests))
         .route("/control/reset", post(post_reset))
-}
-
-/// The key that counts from now on, at a provider whose keys do not lapse by themselves.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewKey {
-    pub(crate) api_key: String,
-}
-
-/// A control request that can't be met.
-#[derive(Debug)]
-pub(crate) struct Problem {
-    status: StatusCode,
-    message: String,
-}
-
-impl Problem {
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, message: message.into() }
-    }
-
-    pub(crate) fn conflict(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::CONFLICT, message: message.into() }
-    }
-
-    pub(crate) fn unknown(what: &str) -> Self {
-        Self { status: StatusCode::NOT_FOUND, message: format!("no such {what}") }
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        (self.status, Json(json!({ "error": self.message }))).into_response()
-    }
-}
-
-impl From<Refused> for Problem {
-    fn from(refused: Refused) -> Self {
-        let (status, message) = match refused {
-            Refused::Invalid(message) => (StatusCode::BAD_REQUEST, message),
-            Refused::Unconfigured(message) => (StatusCode::CONFLICT, message),
-            Refused::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many deliveries are under way".to_owned()),
-        };
-        Self { status, message }
-    }
-}
-
-/// Reads a control request's body. Not axum's extractor: the content type is nobody's concern here.
-pub(crate) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::invalid(error.to_string()))
 }
 
 async fn put_config(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<Json<View>, Problem> {

@@ -1,13 +1,8 @@
 //! The fault switches of the provider APIs.
 
-mod gate;
+pub(crate) mod gate;
 
 use serde::{Deserialize, Serialize};
-
-use crate::provider::Provider;
-use crate::sandbox::{Sandbox, locked};
-
-pub(crate) use gate::gate;
 
 /// No call is held longer than a minute: whoever waits has given up by then.
 const SLOW_LIMIT_MS: u64 = 60_000;
@@ -118,7 +113,7 @@ pub(crate) enum Quirk {
 
 impl ApiPatch {
     /// Those of its switches that not every provider has.
-    fn quirks(&self) -> impl Iterator<Item = Quirk> {
+    pub(crate) fn quirks(&self) -> impl Iterator<Item = Quirk> {
         let given = [
             (self.dead_token_status.is_some(), Quirk::DeadTokenStatus),
             (self.token_life_ms.is_some(), Quirk::TokenLifeMs),
@@ -137,32 +132,8 @@ enum Instead {
     Error(u16, Option<u64>),
 }
 
-impl Sandbox {
-    /// The switches of a provider as they stand.
-    pub(crate) fn faults_of(&self, provider: &dyn Provider) -> Faults {
-        locked(&self.faults).get(provider.name()).cloned().unwrap_or_default()
-    }
-
-    /// Sets a provider's switches.
-    pub(crate) fn change_faults(&self, provider: &dyn Provider, patch: &Patch) -> Result<Faults, String> {
-        if let Some(quirk) = patch.api.quirks().find(|quirk| !provider.quirks().contains(quirk)) {
-            return Err(format!("{} has no such switch: {quirk:?}", provider.name()));
-        }
-        let changed = {
-            let mut faults = locked(&self.faults);
-            let faults = faults.entry(provider.name()).or_default();
-            faults.apply(patch)?;
-            faults.clone()
-        };
-        if patch.api.expire_tokens {
-            provider.lapse_tokens();
-        }
-        Ok(changed)
-    }
-}
-
 impl Faults {
-    fn apply(&mut self, patch: &Patch) -> Result<(), String> {
+    pub(crate) fn apply(&mut self, patch: &Patch) -> Result<(), String> {
         let api = &patch.api;
         if api.status.is_some_and(|status| !(400..600).contains(&status)) {
             return Err("status must be from 400 to 599".to_owned());

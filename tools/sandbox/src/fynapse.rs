@@ -5,35 +5,29 @@
 //! here is a guess in the style of its other lists.
 
 mod admin;
+pub(crate) mod api;
+mod page;
+mod state;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use axum::extract::rejection::FormRejection;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::Json;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Form, Json, Router};
 use bytes::Bytes;
 use http::{StatusCode, Uri};
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::deliveries::now;
 use crate::faults::Quirk;
 use crate::json::{fields, text};
-use crate::oauth::{Purse, dead};
+use crate::lock::locked;
+use crate::oauth::Purse;
 use crate::provider::{Attempted, Ending, Event, Forgery, Letter, Provider, Verdict};
-use crate::sandbox::{Sandbox, locked};
 use crate::shelf::Shelf;
 use crate::sign::tag;
-
-use admin::{Secret, Subscription};
-
-const CLIENT_ID: &str = "sandbox-fynapse-client";
-const CLIENT_SECRET: &str = "sandbox-fynapse-secret";
+use state::{Row, SETUP_LIMIT, Secret, Subscription, Subscriptions};
 
 /// "The session may lapse after five idle minutes."
 const IDLE_LIMIT: Duration = Duration::from_mins(5);
@@ -52,10 +46,6 @@ const WINDOW: Duration = Duration::from_hours(72);
 const PERMANENT: [u16; 7] = [400, 401, 402, 405, 406, 410, 413];
 
 const AUDIT_LIMIT: usize = 10_000;
-const SETUP_LIMIT: usize = 1_000;
-
-/// The subscription that stands for the configured target until another is activated.
-const DEFAULT_SUBSCRIPTION: &str = "sandbox-subscription";
 
 /// Fynapse's side of things.
 pub(crate) struct Fynapse {
@@ -63,42 +53,6 @@ pub(crate) struct Fynapse {
     secrets: Mutex<Shelf<Secret>>,
     subscriptions: Mutex<Subscriptions>,
     audit: Mutex<Shelf<Row>>,
-}
-
-/// All subscriptions, and the one events go to.
-struct Subscriptions {
-    rows: Shelf<Subscription>,
-    current: String,
-}
-
-/// A delivery in the audit.
-#[derive(Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Row {
-    id: String,
-    subscription_id: String,
-    event_id: Option<String>,
-    event_type: Option<String>,
-    idempotency_key: String,
-    status: String,
-    attempts: u32,
-    last_response_status: Option<u16>,
-    created_at: String,
-    updated_at: String,
-    /// How far its stamps are ahead.
-    #[serde(skip)]
-    ahead_secs: u32,
-    /// Held where a test put it.
-    #[serde(skip)]
-    held: bool,
-}
-
-impl Default for Subscriptions {
-    fn default() -> Self {
-        let mut rows = Shelf::new(SETUP_LIMIT);
-        rows.put(DEFAULT_SUBSCRIPTION, Subscription::default_one());
-        Self { rows, current: DEFAULT_SUBSCRIPTION.to_owned() }
-    }
 }
 
 impl Default for Fynapse {
@@ -119,15 +73,6 @@ impl Provider for Fynapse {
 
     fn base(&self) -> &'static str {
         "/fynapse"
-    }
-
-    fn api(&self, sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
-        let guarded = admin::router().route_layer(from_fn_with_state(sandbox.clone(), token_holder));
-        Router::new().route("/auth/token", post(issue_token)).nest("/api/v1/event-deliveries", guarded)
-    }
-
-    fn control(&self) -> Router<Arc<Sandbox>> {
-        Router::new()
     }
 
     fn error(&self, status: StatusCode, message: &str) -> Response {
@@ -255,36 +200,6 @@ fn wait_secs(attempt: &Attempted) -> f64 {
     }
     let grown = i32::try_from(attempt.attempt - QUICK_ATTEMPTS).unwrap_or(i32::MAX);
     (FIRST_WAIT_SECS * GROWTH.powi(grown)).min(WAIT_CAP_SECS) * (0.8 + 0.4 * attempt.roll)
-}
-
-#[derive(Deserialize)]
-struct Credentials {
-    grant_type: String,
-    client_id: String,
-    client_secret: String,
-}
-
-async fn issue_token(State(sandbox): State<Arc<Sandbox>>, form: Result<Form<Credentials>, FormRejection>) -> Response {
-    let Ok(Form(form)) = form else {
-        return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_request" }))).into_response();
-    };
-    if form.grant_type != "client_credentials" {
-        return (StatusCode::BAD_REQUEST, Json(json!({ "error": "unsupported_grant_type" }))).into_response();
-    }
-    if (form.client_id.as_str(), form.client_secret.as_str()) != (CLIENT_ID, CLIENT_SECRET) {
-        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
-    }
-    let token = locked(&sandbox.dice).token();
-    let expires_in = sandbox.fynapse.tokens.issue(&token, sandbox.faults_of(&sandbox.fynapse).token_life_ms);
-    let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in });
-    Json(answer).into_response()
-}
-
-async fn token_holder(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
-    if sandbox.fynapse.tokens.admits(request.headers()) {
-        return next.run(request).await;
-    }
-    dead(&sandbox, &sandbox.fynapse, "The access token is missing or no longer valid")
 }
 
 #[cfg(test)]

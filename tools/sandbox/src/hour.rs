@@ -10,15 +10,18 @@
 //! The truth is what happened at the providers and what each of them was answered, in their words. What a receiver
 //! made of it is for others to compare.
 
+mod clock;
 mod courier;
-mod felt;
+mod events;
+pub(crate) mod felt;
 mod plan;
+pub(crate) mod playing;
 mod stage;
+mod switches;
 mod weather;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::routing::put;
@@ -26,17 +29,18 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::control::{Problem, read};
-use crate::sandbox::{Sandbox, locked};
+use crate::lock::locked;
+use crate::problem::{Problem, read};
+use crate::sandbox::Sandbox;
 use courier::Parcel;
+use events::Planned;
 use felt::met;
-pub(crate) use felt::witness;
-use plan::{Fate, Plan, Planned};
+use plan::Plan;
+use playing::{Act, Playing, Told};
 use stage::{Reference, Stage};
 use weather::Weather;
 
@@ -66,53 +70,6 @@ struct Order {
     in_flight: usize,
 }
 
-/// An hour that is planned, played, or over.
-pub(crate) struct Playing {
-    plan: Plan,
-    run: u64,
-    time_scale: f64,
-    wire: Semaphore,
-    progress: Mutex<Progress>,
-}
-
-#[derive(Default)]
-struct Progress {
-    stage: Act,
-    truth: Vec<Told>,
-    /// Webhooks whose delivery has ended.
-    ended: usize,
-    /// By provider and status: calls of its API that failed.
-    failed_calls: BTreeMap<&'static str, BTreeMap<u16, u64>>,
-    /// By provider and kind: answers of its API that were odd.
-    odd_answers: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Act {
-    #[default]
-    Planned,
-    Playing,
-    Over,
-    /// The sandbox was reset, or an event could not be made true.
-    Broken,
-}
-
-/// One event of the truth.
-#[derive(Clone, Serialize)]
-struct Told {
-    provider: &'static str,
-    /// What the provider's own audit calls the delivery, where it has one.
-    delivery_id: String,
-    /// What happened, in the provider's words and with its ids.
-    fact: Value,
-    fate: Fate,
-    /// What each attempt that arrived was answered, as the sender saw it; null when no answer came.
-    answers: Vec<Option<u16>>,
-    /// Whether the receiver took it: an answer that the provider counts as a success.
-    acknowledged: bool,
-}
-
 #[derive(Serialize)]
 struct Ordered {
     seed: u64,
@@ -135,21 +92,6 @@ struct View {
     truth: Option<Vec<Told>>,
 }
 
-impl Playing {
-    /// The hour's time in real time.
-    fn real(&self, hour_ms: u64) -> Duration {
-        Duration::from_millis(hour_ms).div_f64(self.time_scale)
-    }
-
-    fn real_ms(&self, hour_ms: u64) -> u64 {
-        u64::try_from(self.real(hour_ms).as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn is(&self, act: Act) -> bool {
-        locked(&self.progress).stage == act
-    }
-}
-
 async fn put_hour(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<Json<Ordered>, Problem> {
     let order = read::<Order>(&body)?;
     if !DELIVERIES_RANGE.contains(&order.deliveries)
@@ -170,7 +112,7 @@ async fn put_hour(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<Js
         seed: order.seed,
         digest: hour.plan.digest(),
         deliveries: hour.plan.events.len(),
-        lasts_ms: hour.real_ms(plan::HOUR_MS),
+        lasts_ms: hour.real_ms(clock::HOUR_MS),
         references: Stage::new(order.run).references(&hour.plan, |hour_ms| hour.real_ms(hour_ms)),
     };
     let mut current = locked(&sandbox.hour);
@@ -198,7 +140,7 @@ async fn post_hour(State(sandbox): State<Arc<Sandbox>>) -> Result<StatusCode, Pr
             _ = epoch.changed() => false,
             played = play(&sandbox, &hour) => played.is_ok(),
         };
-        weather::clear(&sandbox);
+        switches::clear(&sandbox);
         locked(&hour.progress).stage = if played { Act::Over } else { Act::Broken };
     });
     Ok(StatusCode::ACCEPTED)
@@ -229,7 +171,7 @@ async fn play(sandbox: &Arc<Sandbox>, hour: &Arc<Playing>) -> Result<(), Problem
         match turn {
             Turn::Weather(weather) => {
                 met(hour, weather).await;
-                weather.change(sandbox).map_err(Problem::invalid)?;
+                switches::change(sandbox, weather).map_err(Problem::invalid)?;
             }
             // One after another, so that what follows upon an event never overtakes it on a busy machine.
             Turn::Event(event) => {

@@ -17,15 +17,18 @@ mod finbox;
 mod fynapse;
 mod hour;
 mod json;
+mod lock;
 mod oauth;
 mod odd;
 mod paging;
 mod post;
+mod problem;
 mod provider;
 mod rightfoot;
 mod runpayments;
 mod sandbox;
 mod send;
+mod serve;
 mod shelf;
 mod sign;
 #[cfg(test)]
@@ -85,7 +88,7 @@ async fn main() -> anyhow::Result<()> {
     let heard = async move {
         let _ = stopping.wait_for(|stop| *stop).await;
     };
-    let serving = axum::serve(listener, sandbox::router(&sandbox)).with_graceful_shutdown(heard);
+    let serving = axum::serve(listener, serve::router(&sandbox)).with_graceful_shutdown(heard);
     let serving = tokio::spawn(serving.into_future());
     tokio::select! {
         _ = terminated.recv() => {}

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
 
+use crate::lock::locked;
 use crate::odd::mark;
 use crate::provider::Provider;
-use crate::sandbox::{Sandbox, locked};
 use crate::shelf::Shelf;
 
 /// How long a token lasts, unless a fault makes it shorter. Both providers say so; real seconds, because the client is
@@ -61,8 +61,8 @@ impl Purse {
 }
 
 /// What a call without a token that counts is answered.
-pub(crate) fn dead(sandbox: &Sandbox, provider: &dyn Provider, message: &str) -> Response {
-    let status = StatusCode::from_u16(sandbox.faults_of(provider).dead_token_status);
+pub(crate) fn dead(provider: &dyn Provider, status: u16, message: &str) -> Response {
+    let status = StatusCode::from_u16(status);
     let mut response = provider.error(status.unwrap_or(StatusCode::UNAUTHORIZED), message);
     if response.status() == StatusCode::FORBIDDEN {
         mark(&mut response, "dead_token_403");

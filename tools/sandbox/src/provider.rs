@@ -1,9 +1,8 @@
-//! What a simulated provider is. All about one provider is in one file; nothing else branches on its name.
+//! What a simulated provider is. All about one provider is in its file and the folder beside it; nothing else branches
+//! on its name.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -11,7 +10,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 
 use crate::faults::Quirk;
-use crate::sandbox::Sandbox;
 use crate::sign::Encoding;
 
 /// One of the four. No default methods: what a provider can't do, its file says.
@@ -21,12 +19,6 @@ pub(crate) trait Provider: Send + Sync {
 
     /// Where its API starts on the sandbox.
     fn base(&self) -> &'static str;
-
-    /// Its API. The sandbox adds counting and faults around it.
-    fn api(&self, sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>>;
-
-    /// What a test may set of its state, under `/control/<name>`.
-    fn control(&self) -> Router<Arc<Sandbox>>;
 
     /// An error in the shape this provider documents.
     fn error(&self, status: StatusCode, message: &str) -> Response;

@@ -3,16 +3,15 @@
 //! Sources: its "Webhooks Overview" for headers, envelope and retries; the Boarding and Reporting API references for
 //! the calls. What exactly is signed is not public: here it is the raw body, in hex unless configured otherwise.
 
-mod api;
+pub(crate) mod api;
+pub(crate) mod control;
 mod spelling;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::Json;
 use axum::response::{IntoResponse, Response};
-use axum::routing::put;
-use axum::{Json, Router};
 use bytes::Bytes;
 use http::{StatusCode, Uri};
 use jiff::{SignedDuration, Timestamp};
@@ -20,12 +19,11 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::control::{Problem, read};
 use crate::faults::Quirk;
 use crate::json::{Fields, fields, raw, scalar, text};
+use crate::lock::locked;
 use crate::oauth::{LIFETIME, Purse};
 use crate::provider::{Attempted, Ending, Event, Forgery, Letter, Provider, Verdict, follow};
-use crate::sandbox::{Sandbox, locked};
 use crate::shelf::Shelf;
 use crate::sign::tag;
 
@@ -78,14 +76,6 @@ impl Provider for RunPayments {
 
     fn base(&self) -> &'static str {
         "/runpayments/ords"
-    }
-
-    fn api(&self, sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
-        api::router(sandbox)
-    }
-
-    fn control(&self) -> Router<Arc<Sandbox>> {
-        Router::new().route("/merchants/{merchant_id}", put(put_merchant)).route("/reports/{report}", put(put_report))
     }
 
     /// The error object of Oracle REST Data Services, which serves these APIs.
@@ -231,45 +221,6 @@ fn recount(first: &Bytes, attempt: u32) -> Option<Bytes> {
     let start = (written.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
     let (front, back) = (text.get(..start)?, text.get(start.checked_add(written.len())?..)?);
     Some(format!("{front}{}{back}", counted.saturating_add(attempt - 1)).into())
-}
-
-async fn put_merchant(
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(merchant_id): Path<String>,
-    body: Bytes,
-) -> Result<StatusCode, Problem> {
-    let given = read::<Fields>(&body)?;
-    let mut merchants = locked(&sandbox.runpayments.merchants);
-    if let Some(merchant) = merchants.entry(&merchant_id, || Merchant { row: Fields::new(), status_at: None }) {
-        // The list's ids are numbers.
-        let id = merchant_id.parse::<u64>().map_or_else(|_| raw(&merchant_id), |number| raw(&number));
-        merchant.row.entry("merchant_id".to_owned()).or_insert(id);
-        merchant.row.extend(given);
-        merchant.status_at = None;
-    }
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReportPut {
-    items: Vec<Fields>,
-}
-
-async fn put_report(
-    State(sandbox): State<Arc<Sandbox>>,
-    Path(report): Path<String>,
-    body: Bytes,
-) -> Result<StatusCode, Problem> {
-    let given = read::<ReportPut>(&body)?;
-    if !REPORTS.contains(&report.as_str()) {
-        return Err(Problem::unknown("report"));
-    }
-    if given.items.len() > REPORT_ROWS_LIMIT {
-        return Err(Problem::invalid(format!("at most {REPORT_ROWS_LIMIT} rows a report")));
-    }
-    locked(&sandbox.runpayments.reports).put(&report, given.items);
-    Ok(StatusCode::NO_CONTENT)
 }
 
 #[cfg(test)]

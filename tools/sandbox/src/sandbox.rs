@@ -1,20 +1,18 @@
 //! The running sandbox: the four providers and what they share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
 use tokio::sync::{Semaphore, watch};
 
 use crate::config::{Config, Patch};
 use crate::deliveries::Deliveries;
 use crate::dice::Dice;
-use crate::faults::{Faults, gate};
+use crate::faults::{self, Faults};
 use crate::finbox::FinBox;
 use crate::fynapse::Fynapse;
-use crate::hour::Playing;
+use crate::hour::playing::Playing;
+use crate::lock::locked;
 use crate::post::Post;
 use crate::provider::Provider;
 use crate::rightfoot::Rightfoot;
@@ -22,9 +20,6 @@ use crate::runpayments::RunPayments;
 
 /// Deliveries under way at once, waiting for their next attempt or for an answer.
 pub(crate) const SLOTS: u32 = 512;
-
-/// A request to the sandbox: a webhook of Lambda's full size, written in base64 inside JSON.
-const REQUEST_LIMIT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Shared by every handler and every delivery.
 pub(crate) struct Sandbox {
@@ -80,6 +75,28 @@ impl Sandbox {
         locked(&self.config).merge(patch, &names)
     }
 
+    /// The switches of a provider as they stand.
+    pub(crate) fn faults_of(&self, provider: &dyn Provider) -> Faults {
+        locked(&self.faults).get(provider.name()).cloned().unwrap_or_default()
+    }
+
+    /// Sets a provider's switches.
+    pub(crate) fn change_faults(&self, provider: &dyn Provider, patch: &faults::Patch) -> Result<Faults, String> {
+        if let Some(quirk) = patch.api.quirks().find(|quirk| !provider.quirks().contains(quirk)) {
+            return Err(format!("{} has no such switch: {quirk:?}", provider.name()));
+        }
+        let changed = {
+            let mut faults = locked(&self.faults);
+            let faults = faults.entry(provider.name()).or_default();
+            faults.apply(patch)?;
+            faults.clone()
+        };
+        if patch.api.expire_tokens {
+            provider.lapse_tokens();
+        }
+        Ok(changed)
+    }
+
     /// Forgets everything but the configuration, and ends the deliveries still waiting.
     pub(crate) fn reset(&self) {
         self.stop_deliveries();
@@ -95,22 +112,4 @@ impl Sandbox {
     pub(crate) fn stop_deliveries(&self) {
         self.epoch.send_modify(|epoch| *epoch = epoch.wrapping_add(1));
     }
-}
-
-/// Everything the sandbox serves.
-pub(crate) fn router(sandbox: &Arc<Sandbox>) -> Router {
-    let mut app = crate::control::router().merge(crate::hour::router());
-    for provider in sandbox.providers() {
-        let watched = from_fn_with_state((sandbox.clone(), provider.name()), gate);
-        let witnessed = from_fn_with_state((sandbox.clone(), provider.name()), crate::hour::witness);
-        app = app
-            .nest(provider.base(), provider.api(sandbox).route_layer(watched).route_layer(witnessed))
-            .nest(&format!("/control/{}", provider.name()), provider.control());
-    }
-    app.layer(DefaultBodyLimit::max(REQUEST_LIMIT_BYTES)).with_state(sandbox.clone())
-}
-
-/// The guarded value. A handler that panicked held nothing half-written that a simulation could not live with.
-pub(crate) fn locked<T>(guarded: &Mutex<T>) -> MutexGuard<'_, T> {
-    guarded.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,80 +6,26 @@
 //! ```
 
 mod parcel;
+pub(crate) mod request;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use serde::Deserialize;
+use http::Uri;
 use tokio::sync::oneshot;
 
 use crate::deliveries::{Delivery, State, clip, now};
+use crate::lock::locked;
 use crate::provider::{Event, Forgery};
-use crate::sandbox::{Sandbox, locked};
+use crate::sandbox::Sandbox;
 use crate::sign::Encoding;
 use parcel::Parcel;
+use request::{Refused, SendRequest, exact_bytes, extra_headers};
 
 /// Copies of one delivery at once.
 const TIMES_LIMIT: u32 = 64;
 
 /// How long a delivery can be held back.
 const DELAY_LIMIT_MS: u64 = 600_000;
-
-/// What `POST /control/send` takes.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct SendRequest {
-    provider: String,
-    /// The exact bytes, as text.
-    body: Option<String>,
-    /// The exact bytes, when they are not text.
-    body_base64: Option<String>,
-    /// Added to the provider's own headers, or put in their place.
-    #[serde(default)]
-    headers: BTreeMap<String, String>,
-    #[serde(default)]
-    faults: SendFaults,
-    /// On, the provider's documented retries follow a failure.
-    #[serde(default)]
-    retry: bool,
-    #[serde(default = "yes")]
-    update_listing: bool,
-    audit_status: Option<String>,
-    /// Whether the answer waits for the first attempt. By default it does, unless the delivery is held back.
-    wait: Option<bool>,
-}
-
-/// What goes wrong on the way.
-#[derive(Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct SendFaults {
-    /// Nothing is sent at all.
-    drop: bool,
-    /// So many first attempts are lost; with `retry`, the one after them arrives.
-    drop_attempts: u32,
-    /// So many identical requests at once, at the first attempt.
-    times: Option<u32>,
-    forge: Option<Forgery>,
-    /// One byte is changed after signing.
-    corrupt: bool,
-    delay_ms: u64,
-    /// The provider's stamps are so far ahead: a local time that is marked as UTC. The body is sent as it was given.
-    ahead_secs: u32,
-}
-
-/// Why nothing was sent.
-pub(crate) enum Refused {
-    /// The request makes no sense.
-    Invalid(String),
-    /// It does, but the sandbox lacks a target or a secret.
-    Unconfigured(String),
-    /// Too much is under way.
-    Busy,
-}
 
 /// Sends as asked and answers with the delivery as it then stands.
 pub(crate) async fn send(sandbox: &Arc<Sandbox>, request: SendRequest) -> Result<Delivery, Refused> {
@@ -167,38 +113,12 @@ fn pack(sandbox: &Arc<Sandbox>, request: SendRequest) -> Result<(Parcel, Deliver
     ))
 }
 
-fn exact_bytes(request: &SendRequest) -> Result<Bytes, Refused> {
-    match (&request.body, &request.body_base64) {
-        (Some(text), None) => Ok(Bytes::from(text.clone())),
-        (None, Some(encoded)) => {
-            let decoded = STANDARD.decode(encoded);
-            decoded.map(Bytes::from).map_err(|error| Refused::Invalid(format!("body_base64: {error}")))
-        }
-        _ => Err(Refused::Invalid("give body or body_base64, one of them".to_owned())),
-    }
-}
-
-fn extra_headers(request: &SendRequest) -> Result<HeaderMap, Refused> {
-    let mut extra = HeaderMap::new();
-    for (name, value) in &request.headers {
-        let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) else {
-            return Err(Refused::Invalid(format!("{name:?} can't be sent as a header")));
-        };
-        extra.insert(name, value);
-    }
-    Ok(extra)
-}
-
 /// The same URL with another last path segment, where Hookledger's URLs carry their token.
 fn with_last_segment(target: &Uri, segment: &str) -> Uri {
     let url = target.to_string();
     let path = url.split('?').next().unwrap_or(&url);
     let Some((front, _)) = path.rsplit_once('/') else { return target.clone() };
     format!("{front}/{segment}").parse().unwrap_or_else(|_| target.clone())
-}
-
-fn yes() -> bool {
-    true
 }
 
 #[cfg(test)]

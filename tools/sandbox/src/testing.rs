@@ -13,8 +13,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use crate::lock::locked;
 use crate::post::{Post, Reply};
-use crate::sandbox::{SLOTS, Sandbox, locked, router};
+use crate::sandbox::{SLOTS, Sandbox};
+use crate::serve::router;
 
 /// A sandbox that answers on a port of its own.
 pub(crate) struct Running {

@@ -10,9 +10,10 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use super::Instead;
+use crate::lock::locked;
 use crate::odd::mark;
 use crate::provider::Provider;
-use crate::sandbox::{Sandbox, locked};
+use crate::sandbox::Sandbox;
 
 /// What some servers write before their JSON.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

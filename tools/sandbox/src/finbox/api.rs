@@ -17,18 +17,18 @@ use serde_json::value::RawValue;
 
 use crate::config::loopback;
 use crate::json::{Fields, raw, text};
+use crate::lock::locked;
 use crate::odd::mark;
 use crate::paging::link;
 use crate::provider::Provider;
-use crate::sandbox::{Sandbox, locked};
+use crate::sandbox::Sandbox;
 
-pub(super) const API_KEY: &str = "sandbox-finbox-key";
 const SERVER_HASH: &str = "sandbox-finbox-hash";
 
 /// "There are 10 records per page at max."
 const PAGE_SIZE: usize = 10;
 
-pub(super) fn router(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
+pub(crate) fn router(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
     // Written out, not nested: nesting would drop the final slash of `/v1/entity/`.
     let entities = Router::new()
         .route("/v1/entity/", get(list_entities))

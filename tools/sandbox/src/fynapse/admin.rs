@@ -3,7 +3,6 @@
 //! Activating a subscription makes it the one events go to, with its endpoint and its secret: the sandbox sends to one
 //! receiver, so the last activation wins.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -12,20 +11,15 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{DEFAULT_SUBSCRIPTION, Row};
+use super::page::{PageQuery, found, page};
+use super::state::{ACTIVE, INACTIVE, Row, Secret, Subscription};
 use crate::config::loopback;
 use crate::deliveries::now;
+use crate::lock::locked;
 use crate::provider::Provider;
-use crate::sandbox::{Sandbox, locked};
-
-/// Rows on a page: the default and the most.
-const PAGE_DEFAULT: usize = 20;
-const PAGE_LIMIT: usize = 100;
-
-const ACTIVE: &str = "ACTIVE";
-const INACTIVE: &str = "INACTIVE";
+use crate::sandbox::Sandbox;
 
 pub(super) fn router() -> Router<Arc<Sandbox>> {
     Router::new()
@@ -40,60 +34,6 @@ pub(super) fn router() -> Router<Arc<Sandbox>> {
         .route("/subscriptions/{id}/deliveries", get(subscription_deliveries))
         .route("/deliveries", get(deliveries))
         .route("/deliveries/{id}", get(delivery))
-}
-
-/// A webhook secret. Its value is shown when it is made, never again.
-#[derive(Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Secret {
-    id: String,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
-    /// Still signs for a while after a rotation.
-    #[serde(skip)]
-    previous: Option<String>,
-    created_at: String,
-}
-
-impl Secret {
-    fn without_value(&self) -> Self {
-        Self { value: None, ..self.clone() }
-    }
-}
-
-/// Where events are delivered.
-#[derive(Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Subscription {
-    id: String,
-    name: String,
-    endpoint_url: Option<String>,
-    secret_ref: Option<String>,
-    event_types: Vec<String>,
-    description: Option<String>,
-    status: &'static str,
-    created_at: String,
-}
-
-impl Subscription {
-    /// The one that stands for the configured target and secret.
-    pub(super) fn default_one() -> Self {
-        Self {
-            id: DEFAULT_SUBSCRIPTION.to_owned(),
-            name: "sandbox".to_owned(),
-            endpoint_url: None,
-            secret_ref: None,
-            event_types: Vec::new(),
-            description: None,
-            status: ACTIVE,
-            created_at: now(),
-        }
-    }
-
-    pub(super) fn is_active(&self) -> bool {
-        self.status == ACTIVE
-    }
 }
 
 #[derive(Deserialize)]
@@ -296,43 +236,4 @@ fn audit(sandbox: &Sandbox, subscription: Option<&str>, query: &PageQuery) -> Ve
     let rows = audit.iter().rev().map(|(_, row)| row);
     let rows = rows.filter(|row| subscription.is_none_or(|id| row.subscription_id == id));
     rows.filter(|row| status.is_none_or(|status| row.status == *status)).cloned().collect()
-}
-
-/// `page` counts from 1.
-#[derive(Deserialize)]
-struct PageQuery {
-    page: Option<String>,
-    limit: Option<String>,
-    #[serde(flatten)]
-    filters: BTreeMap<String, String>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Page<T> {
-    data: Vec<T>,
-    page: usize,
-    limit: usize,
-    total_size: usize,
-    total_pages: usize,
-}
-
-fn page<T: Serialize>(sandbox: &Sandbox, rows: Vec<T>, query: &PageQuery) -> Response {
-    let number = |text: &Option<String>, default| text.as_ref().map_or(Some(default), |text| text.parse().ok());
-    let page = number(&query.page, 1).filter(|page| *page >= 1);
-    let limit = number(&query.limit, PAGE_DEFAULT).filter(|limit| (1..=PAGE_LIMIT).contains(limit));
-    let (Some(page), Some(limit)) = (page, limit) else {
-        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, "page counts from 1, limit is from 1 to 100");
-    };
-    let (total_size, total_pages) = (rows.len(), rows.len().div_ceil(limit));
-    let skipped = (page - 1).saturating_mul(limit);
-    let data = rows.into_iter().skip(skipped).take(limit).collect();
-    Json(Page { data, page, limit, total_size, total_pages }).into_response()
-}
-
-fn found<T: Serialize>(sandbox: &Sandbox, row: Option<T>) -> Response {
-    match row {
-        Some(row) => Json(row).into_response(),
-        None => sandbox.fynapse.error(StatusCode::NOT_FOUND, "Not found"),
-    }
 }

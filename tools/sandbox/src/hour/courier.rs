@@ -7,12 +7,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Uri, header};
 use jiff::Timestamp;
 
-use super::Playing;
-use super::plan::{Fate, Planned};
+use super::events::{Fate, Planned};
+use super::playing::Playing;
 use super::stage::Fact;
-use crate::control::Problem;
+use crate::lock::locked;
+use crate::problem::Problem;
 use crate::provider::{Attempted, Ending, Event, Letter, Provider, Verdict};
-use crate::sandbox::{Sandbox, locked};
+use crate::sandbox::Sandbox;
 use crate::sign::Encoding;
 
 /// No wait between two attempts is longer, in real time: what a schedule puts beyond the hour would outlast the check.

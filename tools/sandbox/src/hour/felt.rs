@@ -9,10 +9,11 @@ use axum::response::Response;
 use http::StatusCode;
 use tokio::time::Instant;
 
+use super::playing::{Act, Playing};
 use super::weather::{Trouble, Weather};
-use super::{Act, Playing};
+use crate::lock::locked;
 use crate::odd::marks;
-use crate::sandbox::{Sandbox, locked};
+use crate::sandbox::Sandbox;
 
 /// The longest that trouble which nobody has met goes on past its end, in the hour's own time.
 const UNMET_LIMIT_MS: u64 = 24 * 60_000;

@@ -12,11 +12,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plan::{Accounts, Balance, Happening, Plan, Shown};
-use crate::control::Problem;
+use super::events::{Accounts, Balance, Happening, Shown};
+use super::plan::Plan;
 use crate::deliveries::now;
+use crate::finbox::control::{put_entity, put_session};
+use crate::problem::Problem;
+use crate::rightfoot::batches;
 use crate::sandbox::Sandbox;
-use crate::{finbox, rightfoot};
 
 /// Merchants' ids are numbers; a run leaves room for so many.
 const MERCHANTS_PER_RUN: u64 = 10_000;
@@ -118,7 +120,7 @@ impl Stage {
         let set = format!(
             r#"{{"state":"complete","balances":[{rows}],"empty_for_ms":{empty_for_ms},"page_spelling":"{page_spelling}","refuse_tokens":{refuse_tokens}}}"#
         );
-        rightfoot::batches::put_batch(State(sandbox.clone()), Path(batch_id.clone()), set.into()).await?;
+        batches::put_batch(State(sandbox.clone()), Path(batch_id.clone()), set.into()).await?;
         let body = json!({
             "event_uuid": format!("uuid-{batch_id}"), "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch_id,
         });
@@ -191,7 +193,7 @@ impl Stage {
             "accounts": [{ "account_id": format!("account-of-{entity_id}"), "bank": "example" }],
             "transactions": [{ "amount": 120.5, "date": "2026-11-01", "type": "credit" }],
         });
-        finbox::put_entity(State(sandbox.clone()), Path(entity_id.to_owned()), bytes(&entity)).await.map(drop)
+        put_entity(State(sandbox.clone()), Path(entity_id.to_owned()), bytes(&entity)).await.map(drop)
     }
 
     /// A session that has all it needs; once somebody asked for it, it is processed. Until then its progress is none.
@@ -212,7 +214,7 @@ impl Stage {
         } else {
             json!({ "http_status": 400, "upload": upload })
         };
-        finbox::put_session(State(sandbox.clone()), Path(session_id.clone()), bytes(&shown)).await?;
+        put_session(State(sandbox.clone()), Path(session_id.clone()), bytes(&shown)).await?;
         let (kind, event_name) = if processed {
             ("enrichment", "ENRICHMENT_NOTIFICATION")
         } else {
@@ -230,7 +232,7 @@ impl Stage {
         let session_id = self.id("session", session);
         let http_status = if deleted { 410 } else { 400 };
         let shown = json!({ "http_status": http_status, "upload": { "upload_status": "EXPIRED" } });
-        finbox::put_session(State(sandbox.clone()), Path(session_id.clone()), bytes(&shown)).await?;
+        put_session(State(sandbox.clone()), Path(session_id.clone()), bytes(&shown)).await?;
         let body = json!({
             "event_name": "SESSION_EXPIRY_NOTIFICATION", "session_id": session_id, "accounts": [],
             "message": "The session has expired",

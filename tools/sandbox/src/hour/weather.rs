@@ -4,17 +4,13 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plan::{HOUR_MS, between};
+use super::clock::{HOUR_MS, MINUTE_MS, between};
 use crate::dice::Dice;
-use crate::faults::Patch;
-use crate::sandbox::{Sandbox, locked};
 
 /// The providers whose API work and polls depend on.
 const ASKED: [&str; 3] = ["rightfoot", "finbox", "runpayments"];
 /// The providers that hand out access tokens.
 const TOKENS: [&str; 2] = ["fynapse", "runpayments"];
-
-const MINUTE_MS: u64 = 60_000;
 
 /// One change of a provider's fault switches.
 #[derive(Clone, Serialize)]
@@ -117,47 +113,12 @@ impl Weather {
         let odd = ["html", "byte_order_mark"].into_iter().find(|switch| ends(switch));
         odd.map(Trouble::Odd).or(ends("outage").then_some(Trouble::Outage))
     }
-
-    /// Sets the switches.
-    pub(super) fn change(&self, sandbox: &Sandbox) -> Result<(), String> {
-        let provider = sandbox.provider(self.provider).ok_or("the weather is at no provider")?;
-        let patch = json!({ "provider": self.provider, "api": self.api });
-        let patch: Patch = serde_json::from_value(patch).map_err(|error| error.to_string())?;
-        sandbox.change_faults(provider, &patch).map(drop)
-    }
-}
-
-/// Fair again everywhere; counts that nobody used up are forgotten.
-pub(super) fn clear(sandbox: &Sandbox) {
-    locked(&sandbox.faults).clear();
 }
 
 #[cfg(test)]
 mod tests {
     use super::forecast;
     use crate::dice::Dice;
-    use crate::sandbox::{Sandbox, locked};
-
-    #[tokio::test]
-    async fn every_change_can_be_made_and_all_spells_end() {
-        for seed in 1..50 {
-            let sandbox = Sandbox::new(serde_json::from_value(serde_json::json!({})).unwrap()).unwrap();
-            for change in forecast(&mut Dice::new(seed)) {
-                change.change(&sandbox).unwrap();
-            }
-            let faults = serde_json::to_value(&*locked(&sandbox.faults)).unwrap();
-            for (provider, switch) in ["rightfoot", "fynapse", "finbox", "runpayments"]
-                .into_iter()
-                .flat_map(|name| ["outage", "html", "byte_order_mark", "rate_limit"].map(|switch| (name, switch)))
-            {
-                let at = &faults[provider][switch];
-                assert!(at.is_null() || at == false, "{seed}: {provider} {switch}");
-            }
-            for provider in ["rightfoot", "finbox", "runpayments"] {
-                assert_eq!((&faults[provider]["late_ms"], &faults[provider]["slow_ms"]), (&0.into(), &0.into()));
-            }
-        }
-    }
 
     #[test]
     fn every_oddity_is_forecast() {

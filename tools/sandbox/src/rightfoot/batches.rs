@@ -7,16 +7,19 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{PAGE_LIMIT, coded, error, page, page_limit, read_cursor};
+use super::error::{coded, error};
+use super::page::{PAGE_LIMIT, page, page_limit, read_cursor};
+use super::state::{Answered, Batch, Spelling, Submitted};
 use crate::config::loopback;
-use crate::control::{Problem, read};
 use crate::deliveries::now;
+use crate::lock::locked;
 use crate::odd::mark;
-use crate::sandbox::{Sandbox, locked};
+use crate::problem::{Problem, read};
+use crate::sandbox::Sandbox;
 use crate::sign::digest;
 
 /// "Up to 1,000 authorizers in a single request".
@@ -24,59 +27,6 @@ const AUTHORIZERS_LIMIT: usize = 1_000;
 
 /// An identical request is answered from memory for this long.
 const SAME_ANSWER: Duration = Duration::from_hours(24);
-
-/// A batch of balance checks.
-#[derive(Default)]
-pub(super) struct Batch {
-    pub(super) balances: Vec<Box<RawValue>>,
-    pub(super) complete: bool,
-    pub(super) complete_at: Option<Instant>,
-    /// Each request names its own webhook URL; one on this machine is honoured.
-    pub(super) webhook_url: Option<Uri>,
-    /// For so long after it was first shown, it is shown without its balances.
-    pub(super) empty_for: Duration,
-    pub(super) shown_at: Option<Instant>,
-    pub(super) page_spelling: Spelling,
-    /// So many page tokens are refused.
-    pub(super) refuse_tokens: u32,
-}
-
-/// How a page says whether another one follows.
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Spelling {
-    /// As the newest documents have it.
-    #[default]
-    Snake,
-    /// As older ones have it.
-    Camel,
-    /// By its token alone.
-    NoFlag,
-}
-
-#[derive(Clone)]
-pub(super) struct Answered {
-    at: Instant,
-    answer: Submitted,
-}
-
-#[derive(Clone, Serialize)]
-struct Submitted {
-    batch_id: String,
-    submitted_at: String,
-    message: &'static str,
-}
-
-impl Batch {
-    fn is_complete(&self) -> bool {
-        self.complete || self.complete_at.is_some_and(|at| at <= Instant::now())
-    }
-
-    /// Whether it is complete, and shows nothing yet. Counted from the first look, so that somebody sees it.
-    fn is_empty_yet(&mut self) -> bool {
-        self.shown_at.get_or_insert_with(Instant::now).elapsed() < self.empty_for
-    }
-}
 
 /// The query of `GET /v1/balances`. The cursor's name changed between two versions of the reference; both are read.
 #[derive(Deserialize)]
@@ -122,17 +72,6 @@ impl Next {
             Spelling::Snake => Self::Snake { has_more, next_page_token },
             Spelling::Camel => Self::Camel { has_more, next_page_token },
             Spelling::NoFlag => Self::NoFlag { next_page_token },
-        }
-    }
-}
-
-impl Spelling {
-    /// What is odd about a page that is followed by another.
-    fn oddity(self) -> Option<&'static str> {
-        match self {
-            Self::Snake => None,
-            Self::Camel => Some("page_in_camel_case"),
-            Self::NoFlag => Some("page_without_flag"),
         }
     }
 }

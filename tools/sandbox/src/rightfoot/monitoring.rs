@@ -14,29 +14,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::batches::Batch;
-use super::{error, page, page_limit, read_cursor};
-use crate::control::{Problem, read};
+use super::error::error;
+use super::page::{page, page_limit, read_cursor};
+use super::state::{Batch, Schedule};
 use crate::json::{Fields, raw, text};
-use crate::sandbox::{Sandbox, locked};
+use crate::lock::locked;
+use crate::problem::{Problem, read};
+use crate::sandbox::Sandbox;
 
 /// Runs on a page of the history when no number is asked for.
 const HISTORY_PAGE: usize = 10;
 /// Runs remembered for one authorizer.
 const RUNS_LIMIT: usize = 10_000;
-
-/// What is said about a schedule. That is all there is: it names no batch and no authorizer.
-#[derive(Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Schedule {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    last_run_at: Option<String>,
-    next_run_at: String,
-    #[serde(default)]
-    total_authorizers: u64,
-}
 
 #[derive(Serialize)]
 struct ScheduleAnswer {

@@ -17,11 +17,12 @@ use serde_json::json;
 
 use super::{REPORTS, RunPayments, spelling};
 use crate::json::{Fields, fields, text};
+use crate::lock::locked;
 use crate::oauth::{Purse, dead};
 use crate::odd::mark;
 use crate::paging::link;
 use crate::provider::Provider;
-use crate::sandbox::{Sandbox, locked};
+use crate::sandbox::Sandbox;
 
 /// One of the two APIs, as its callers prove themselves to it.
 #[derive(Clone, Copy)]
@@ -51,7 +52,7 @@ impl Api {
 const PAGE_LIMIT: usize = 1_000;
 const PAGE_DEFAULT: usize = 25;
 
-pub(super) fn router(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
+pub(crate) fn router(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
     let guarded = |routes: Router<Arc<Sandbox>>, api: Api| {
         routes.route_layer(from_fn_with_state((sandbox.clone(), api), token_holder))
     };
@@ -110,7 +111,8 @@ async fn token_holder(State((sandbox, api)): State<(Arc<Sandbox>, Api)>, request
     if api.tokens(&sandbox.runpayments).admits(request.headers()) {
         return next.run(request).await;
     }
-    dead(&sandbox, &sandbox.runpayments, "Unauthorized")
+    let status = sandbox.faults_of(&sandbox.runpayments).dead_token_status;
+    dead(&sandbox.runpayments, status, "Unauthorized")
 }
 
 /// A page as Oracle REST Data Services writes it; `count` is of this page.

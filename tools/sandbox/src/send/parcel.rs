@@ -10,10 +10,11 @@ use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
-use super::SendFaults;
+use super::request::SendFaults;
 use crate::deliveries::{Attempt, clip, flatten, now};
+use crate::lock::locked;
 use crate::provider::{Attempted, Ending, Forgery, Letter, Provider, Verdict};
-use crate::sandbox::{Sandbox, locked};
+use crate::sandbox::Sandbox;
 use crate::sign::Encoding;
 
 /// A `Retry-After` beyond this many seconds is cut: no schedule lasts that long.

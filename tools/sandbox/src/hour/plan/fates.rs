@@ -1,7 +1,8 @@
 //! How each webhook of an hour fares, and how late it is.
 
-use super::{Fate, Happening, MINUTE_MS, SECOND_MS, between};
 use crate::dice::Dice;
+use crate::hour::clock::{MINUTE_MS, SECOND_MS, between};
+use crate::hour::events::{Fate, Happening};
 
 /// Dealt like cards, so that the shares are exact.
 pub(super) fn fates(dice: &mut Dice, happenings: &[(u64, Happening)]) -> Vec<Fate> {

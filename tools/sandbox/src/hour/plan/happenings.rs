@@ -1,7 +1,8 @@
 //! What happens at each provider in an hour, the odd things that real providers do among it.
 
-use super::{Accounts, Balance, HOUR_MS, Happening, MINUTE_MS, Shown, between};
 use crate::dice::Dice;
+use crate::hour::clock::{HOUR_MS, MINUTE_MS, between};
+use crate::hour::events::{Accounts, Balance, Happening, Shown};
 
 /// Nothing happens in the last minute, so that what is delayed is still sent.
 const LAST_MS: u64 = HOUR_MS - MINUTE_MS;
