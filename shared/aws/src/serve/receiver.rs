@@ -1,9 +1,11 @@
 //! A provider's receiver: one HTTP request in, one answer out.
 
 use hookledger_core::flows::receive::{Answer, receive, stopped};
+use hookledger_core::flows::span;
 use hookledger_core::ports::{Clock as _, Meter as _, Metric, Secrets as _};
 use hookledger_core::providers::{self, Definition, Provider};
 use lambda_runtime::{Error, service_fn};
+use tracing::Instrument as _;
 
 use super::function::{Start, isolated};
 use crate::enter::gateway::{RawEvent, Request, Response, Unrouted};
@@ -22,7 +24,9 @@ pub async fn receiver(name: &'static str) -> Result<(), Error> {
     // The first request should not wait for the secrets. If they can't be read now, it will be told so then.
     clients.connect(&env, secrets.get(definition.id)).await;
     let door = &Door { inbox, secrets, definition, provider };
-    let handler = move |event: RawEvent| async move { Ok::<_, Error>(door.answer(event).await) };
+    let handler = move |event: RawEvent| async move {
+        Ok::<_, Error>(door.answer(event).instrument(span::delivery(door.definition.id)).await)
+    };
     lambda_runtime::run(service_fn(handler)).await
 }
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use hookledger_core::flows::call::Asker;
 use hookledger_core::flows::circuits::Circuits;
+use hookledger_core::flows::span;
 use hookledger_core::flows::work::Worker;
 use hookledger_core::model::job::Job;
 use lambda_runtime::{Error, service_fn};
+use tracing::Instrument as _;
 
 use super::function::{Start, in_words, isolated, time_left};
 use crate::enter::batch::{BatchError, BatchResponse, Record, parse};
@@ -64,7 +66,8 @@ async fn one(worker: &LambdaWorker<'_>, record: &Record, limit: Duration) -> boo
             return false;
         }
     };
-    match tokio::time::timeout(limit, isolated(worker.work(job))).await {
+    let span = span::job(&job);
+    match tokio::time::timeout(limit, isolated(worker.work(job)).instrument(span)).await {
         Ok(Ok(Ok(()))) => true,
         Ok(Ok(Err(error))) => {
             tracing::error!(%error, "nothing about a job could be written: its message comes back");

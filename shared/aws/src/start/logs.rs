@@ -22,8 +22,8 @@ pub(crate) fn subscriber<W>(wanted: Targets, writer: W) -> impl Subscriber + Sen
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // The span list would repeat the one span there is.
-    let lines = fmt::layer().json().flatten_event(true).with_span_list(false).with_ansi(false).with_writer(writer);
+    // The list names the invocation's span and ours in it; the present one alone would leave out the invocation.
+    let lines = fmt::layer().json().flatten_event(true).with_current_span(false).with_ansi(false).with_writer(writer);
     tracing_subscriber::registry().with(wanted).with(lines.with_filter(filter_fn(may_speak)))
 }
 
@@ -73,5 +73,31 @@ pub(crate) mod tests {
         let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let messages: Vec<&Value> = told.iter().map(|line| &line["message"]).collect();
         assert_eq!(messages, ["heard", "ours"]);
+    }
+
+    #[test]
+    fn a_line_names_the_invocation_and_what_it_is_about() {
+        use hookledger_core::flows::span;
+        use hookledger_core::model::identity::{ItemKey, ProviderId};
+        use hookledger_core::model::job::Job;
+
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let key = ItemKey { pk: "finbox#entity#e1".into(), sk: "event#e1".into() };
+        tracing::subscriber::with_default(subscriber("info".parse().unwrap(), move || writer.clone()), || {
+            let invocation = tracing::info_span!("Lambda runtime invoke", requestId = "r-1");
+            let _outer = invocation.enter();
+            span::job(&Job::entry(key.clone())).in_scope(|| tracing::error!("of a job"));
+            span::delivery(ProviderId("finbox")).in_scope(|| tracing::error!("of a delivery"));
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let [job, delivery] = &told[..] else { panic!("{text}") };
+        assert_eq!(job["spans"][0]["requestId"], "r-1");
+        let about = serde_json::json!({
+            "name": "job", "provider": "finbox", "subject": "finbox#entity#e1", "entry": key.stable_id(),
+        });
+        assert_eq!(job["spans"][1], about);
+        assert_eq!(delivery["spans"][1], serde_json::json!({ "name": "delivery", "provider": "finbox" }));
     }
 }

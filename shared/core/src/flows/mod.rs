@@ -3,6 +3,7 @@
 // Small steps that several flows share.
 mod enqueue;
 mod park;
+pub mod span;
 pub mod circuits;
 pub mod call;
 
@@ -25,4 +26,5 @@ pub mod expectations;
 mod poll;
 mod walk;
 pub mod losses;
+pub mod plan;
 pub mod reconcile;

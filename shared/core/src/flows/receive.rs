@@ -9,6 +9,7 @@
 
 use crate::flows::admit::{self, admit};
 use crate::flows::expectations;
+use crate::flows::span;
 use crate::model::delivery::{Delivery, Verified};
 use crate::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start, UNREADABLE};
 use crate::model::identity::{Identity, ProviderId, Subject};
@@ -165,6 +166,7 @@ pub(crate) async fn store(
             Unread::NotKept => return Err(Box::new(verified.into_parts().0)),
         },
     };
+    span::name(&event);
     let (mut delivery, proof) = verified.into_parts();
     let entry = NewEntry {
         provider: provider.id(),

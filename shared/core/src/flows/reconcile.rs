@@ -19,16 +19,18 @@ use std::ops::RangeInclusive;
 use futures_util::future::join_all;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use tracing::Instrument as _;
 
 use crate::flows::call::Asker;
 use crate::flows::enqueue::enqueue;
 use crate::flows::park::{park, stopped};
+use crate::flows::plan::{Action, Backlog, plan};
+use crate::flows::span;
 use crate::flows::work::MAX_ATTEMPTS;
 use crate::model::circuit::MAX_SPARED_SECS;
 use crate::model::debt::{Debt, DueKey, Listing, Wanted};
-use crate::model::entry::{Entry, State};
+use crate::model::entry::State;
 use crate::model::job::Job;
-use crate::model::settings::Timing;
 use crate::model::time::UnixMs;
 use crate::ports::{Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, StoreError, WorkQueue};
 
@@ -39,12 +41,9 @@ const COUNT_EVERY_MINUTES: i64 = 5;
 pub const MAX_DEBTS_PER_RUN: usize = 32_000;
 /// Shards looked at, and debts carried out for each provider, at the same time.
 const IN_FLIGHT: usize = 32;
-/// What an entry's claims have sent by the time it would be parked.
-const ENTRY_MESSAGES: u64 = MAX_ATTEMPTS as u64;
+
 /// Why an entry is put off that could not be sent to the worker.
 const QUEUE_DOWN: &str = "the queue takes no messages";
-/// A provider's queue this deep is behind already: sending its work again would only make it deeper.
-pub const MAX_QUEUE_DEPTH: u64 = 10_000;
 
 /// One run of the reconciler.
 #[derive(Clone, Debug)]
@@ -53,47 +52,6 @@ pub struct Run {
     pub shards: RangeInclusive<u8>,
     /// No new debt is taken up after this.
     pub deadline: UnixMs,
-}
-
-/// What to do about a debt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Take the debt and send its work again.
-    Enqueue {
-        /// When it is due again if nothing comes of that.
-        next_due_at: UnixMs,
-    },
-    /// Give it to a person: it was claimed too often without any answer, so it may be what kills the worker.
-    Park,
-    /// Ask the provider about an expectation.
-    Poll,
-    /// Walk a provider's list.
-    Walk,
-    /// Leave it: the queue is behind.
-    HoldBack,
-    /// It is paid meanwhile, or not due any more.
-    Nothing,
-}
-
-/// How many messages of a provider wait for the worker, as far as it matters here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backlog {
-    /// Fewer than an entry that nobody works on has sent by the time it would be parked.
-    None,
-    /// The worker is behind, or not there.
-    Some,
-    /// So many that no more are sent.
-    Deep,
-}
-
-impl Backlog {
-    fn of(depth: u64) -> Self {
-        match depth {
-            0..ENTRY_MESSAGES => Self::None,
-            ENTRY_MESSAGES..=MAX_QUEUE_DEPTH => Self::Some,
-            _ => Self::Deep,
-        }
-    }
 }
 
 /// What a run did, for the log.
@@ -109,39 +67,6 @@ pub struct Report {
     pub failed: usize,
     /// The age of the oldest debt, in seconds.
     pub oldest_secs: u64,
-}
-
-/// Whether an entry that was claimed often enough to be parked is left alone. While messages wait, the worker may be
-/// paused or far behind, and a claim says little about the work: an hour without a worker would park all that came in
-/// meanwhile. After a week what kills its worker is a person's, on the busiest queue too.
-fn is_spared(entry: &Entry, now: UnixMs, backlog: Backlog) -> bool {
-    backlog == Backlog::Some && now < entry.received_at.plus_secs(MAX_SPARED_SECS)
-}
-
-/// How many claims an entry is given. One that was spared is sent again before it is parked.
-fn given(seen_due_at: UnixMs, now: UnixMs, timing: &Timing) -> u32 {
-    let held_back = now.since_ms(seen_due_at) > timing.admit_grace_secs.saturating_mul(1000);
-    if held_back { 2 * MAX_ATTEMPTS } else { MAX_ATTEMPTS }
-}
-
-/// Decides about one debt, found in the index as due at `seen_due_at`.
-pub fn plan(debt: &Debt, seen_due_at: UnixMs, now: UnixMs, timing: &Timing, backlog: Backlog, random: u64) -> Action {
-    if debt.due_at() != Some(seen_due_at) {
-        return Action::Nothing;
-    }
-    match debt {
-        Debt::Entry(entry) if entry.state != State::Open => Action::Nothing,
-        Debt::Entry(_) if backlog == Backlog::Deep => Action::HoldBack,
-        Debt::Entry(entry) if entry.attempts >= MAX_ATTEMPTS && is_spared(entry, now, backlog) => Action::HoldBack,
-        Debt::Entry(entry) if entry.attempts >= given(seen_due_at, now, timing) => Action::Park,
-        Debt::Entry(entry) => {
-            let wait_ms =
-                timing.retry.wait_ms(entry.attempts, random).max(timing.admit_grace_secs.saturating_mul(1000));
-            Action::Enqueue { next_due_at: now.plus_ms(wait_ms) }
-        }
-        Debt::Expectation(_) => Action::Poll,
-        Debt::Listing(_) => Action::Walk,
-    }
 }
 
 impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
@@ -230,8 +155,12 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         join_all(depths).await.into_iter().collect()
     }
 
-    /// Plans one debt and carries the plan out. False: it was left for another run.
     async fn pay(&self, run: &Run, due: &DueKey, backlog: Backlog) -> Result<bool, StoreError> {
+        self.carry_out(run, due, backlog).instrument(span::debt(due.provider(), &due.key)).await
+    }
+
+    /// Plans one debt and carries the plan out. False: it was left for another run.
+    async fn carry_out(&self, run: &Run, due: &DueKey, backlog: Backlog) -> Result<bool, StoreError> {
         let inbox = self.inbox;
         let now = inbox.clock().now();
         if now >= run.deadline {

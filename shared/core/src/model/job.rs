@@ -76,6 +76,14 @@ impl Job {
         Self::Entry { v: JOB_VERSION, key, debt: JobDebt::Fresh }
     }
 
+    /// Whose work it is: the provider's name, as it was written.
+    pub fn provider(&self) -> &str {
+        match self {
+            Self::Entry { key, .. } | Self::Poll { key, .. } => key.provider(),
+            Self::Rescue { delivery, .. } => delivery.provider(),
+        }
+    }
+
     /// Work on this entry, whose debt was claimed until `due_at`.
     pub fn claimed(key: ItemKey, due_at: UnixMs) -> Self {
         Self::Entry { v: JOB_VERSION, key, debt: JobDebt::Claimed(due_at) }

@@ -10,7 +10,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "claim-never-ends",
         story: "The sweep takes an entry up for ever, so one whose message gets lost then is never taken up again.",
         edits: &[Edit {
-            file: RECONCILE,
+            file: "shared/core/src/flows/plan.rs",
             find: "Action::Enqueue { next_due_at: now.plus_ms(wait_ms) }",
             replace: "Action::Enqueue { next_due_at: now.plus_ms(if MUTANT { 315_360_000_000 } else { wait_ms }) }",
         }],
