@@ -1,13 +1,10 @@
 //! Canaries: secrets and personal data that are random enough to be recognised wherever they turn up, and the search
 //! for them in whatever the stack has written.
 
-mod evidence;
-mod state;
+pub mod evidence;
+pub mod state;
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-
-pub use evidence::{Evidence, Find};
-pub use state::gather;
 
 /// A value that must not turn up where it does not belong.
 #[derive(Clone, Debug)]

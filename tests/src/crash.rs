@@ -23,12 +23,11 @@ use crate::hour::held::Held;
 use crate::hour::judge::{Judgement, judge};
 use crate::hour::{Hour, play_amid};
 use crate::local::{Local, Outcome, until};
-use trouble::Trouble;
+pub use trouble::Done;
+use trouble::{ROUND, Trouble};
 
 /// Rounds between two comparisons.
 const ROUNDS_A_BLOCK: u32 = 20;
-/// What a round takes at least.
-const ROUND: Duration = Duration::from_millis(1_000);
 /// Events for each round; an hour has 40 at least.
 const DELIVERIES_A_ROUND: u32 = 4;
 const DELIVERIES_LEAST: u32 = 40;
@@ -46,21 +45,6 @@ pub struct Crash {
     pub seed: u64,
     /// How many troubles.
     pub rounds: u32,
-}
-
-/// What was done.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Done {
-    /// Troubles.
-    pub rounds: u32,
-    /// Function processes killed.
-    pub kills: usize,
-    /// Of them, those that had somebody's call in hand.
-    pub in_mid_call: usize,
-    /// Restarts of the emulator.
-    pub restarts: usize,
-    /// Spells in which the table, the queue or the bus refused.
-    pub faults: usize,
 }
 
 /// What was done, and what came of it.

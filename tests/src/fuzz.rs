@@ -18,6 +18,7 @@
 mod corpus;
 mod keys;
 mod mutate;
+mod target;
 mod targets;
 
 use std::cell::RefCell;
@@ -29,25 +30,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use corpus::{Corpus, folder};
+pub use target::{Failure, Seen, Target};
 pub use targets::TARGETS;
 
 use hookledger_simulation::simulation::dice::Dice;
 use mutate::Mutator;
-
-/// What an input came to, in a few words that hold no part of the input. Inputs of one story are taken for one kind.
-pub type Seen = String;
-
-/// Something that reads what others write.
-pub struct Target {
-    /// Its name, which is its folder's under `tests/corpora/`.
-    pub name: &'static str,
-    /// What is read, in a sentence.
-    pub about: &'static str,
-    /// Feeds it one input. Panics when a promise is broken.
-    pub run: fn(&[u8]) -> Seen,
-    /// Inputs to begin with, beside the committed ones.
-    pub samples: fn() -> Vec<Vec<u8>>,
-}
 
 /// When a run ends.
 #[derive(Clone, Copy, Debug)]
@@ -67,15 +54,6 @@ pub struct Campaign {
     pub until: Until,
     /// Where each input is written before it is tried, for what even a panic handler doesn't survive.
     pub current: Option<PathBuf>,
-}
-
-/// An input that breaks a promise.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// What was promised, and where.
-    pub message: String,
-    /// The input, made as small as it could be made.
-    pub input: Vec<u8>,
 }
 
 /// What a run came to.

@@ -4,6 +4,7 @@
 mod http;
 mod logs;
 mod observe;
+mod outcome;
 mod role;
 mod sandbox;
 mod second;
@@ -29,11 +30,9 @@ use crate::dynamo::tls;
 
 pub use http::{Answered, Http};
 pub use observe::Observer;
+pub use outcome::Outcome;
 pub use sandbox::{Attempt, Sandbox};
 pub use stack::Stack;
-
-/// What went wrong, for the person who watches.
-pub type Outcome<T> = Result<T, String>;
 
 /// How long anything on the local stack may take to come about.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -117,7 +116,7 @@ impl Local {
         let role_name = arn.rsplit('/').next().unwrap_or_default();
         let mut form = format!("Action={action}&Version=2010-05-08&RoleName={role_name}&PolicyName=broken-for-a-test");
         if let Some(document) = document {
-            form.push_str(&format!("&PolicyDocument={}", role::encoded(document)));
+            form.push_str(&format!("&PolicyDocument={}", http::encoded(document)));
         }
         let header = [("content-type", "application/x-www-form-urlencoded")];
         self.http.aws("iam", "POST", "/", &header, form.into_bytes()).await?.expect(200).map(drop)

@@ -8,13 +8,11 @@
 //! function directly, as the event that AWS's gateway would make of them.
 
 mod bodies;
-mod rows;
+pub mod rows;
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
-
-pub use rows::rows;
 
 /// The secrets a table is made with, and what makes its events its own.
 pub struct Keys {

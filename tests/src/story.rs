@@ -4,11 +4,12 @@
 mod arriving;
 mod failing;
 mod missing;
+mod scene;
 
-use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use crate::local::{Local, Outcome};
+use crate::local::Outcome;
+pub use scene::Scene;
 
 /// One row, told.
 #[derive(Clone, Debug)]
@@ -19,30 +20,6 @@ pub struct Told {
     pub seen: Outcome<String>,
     /// How long it took.
     pub took: Duration,
-}
-
-/// What the rows share.
-pub struct Scene {
-    /// The stack.
-    pub local: Local,
-    /// Makes every id of this telling its own, so that a stack can be told the story again.
-    pub run: String,
-    /// Subjects of which exactly one event must have been published by the end.
-    published_once: Mutex<Vec<String>>,
-}
-
-impl Scene {
-    /// A scene on the running stack.
-    pub async fn open() -> Outcome<Self> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
-        let run = now.as_secs().to_string();
-        Ok(Self { local: Local::attach().await?, run, published_once: Mutex::default() })
-    }
-
-    /// An id of this telling.
-    pub fn id(&self, name: &str) -> String {
-        format!("{name}-{}", self.run)
-    }
 }
 
 /// Tells one row: runs it and takes the time.

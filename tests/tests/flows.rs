@@ -743,7 +743,7 @@ fn a_deep_queue_is_not_made_deeper() {
     let town = Town::new();
     town.inbox.queue.faults.next(Side::Before, 1);
     town.deliver("runpayments", &transaction("k"));
-    for _ in 0..=hookledger_core::flows::reconcile::MAX_QUEUE_DEPTH {
+    for _ in 0..=hookledger_core::flows::plan::MAX_QUEUE_DEPTH {
         town.inbox.queue.push_for("runpayments", "x", 0);
     }
     town.inbox.clock.advance_secs(300);

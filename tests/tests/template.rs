@@ -18,33 +18,11 @@ mod kept;
 #[path = "template/account.rs"]
 mod account;
 
-/// The template's top-level blocks, `  Name:` and everything under it.
-fn blocks() -> Vec<(String, String)> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
-    let mut blocks: Vec<(String, String)> = Vec::new();
-    for line in text.lines() {
-        let name = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':'));
-        match name.filter(|name| name.chars().all(char::is_alphanumeric)) {
-            Some(name) => blocks.push((name.to_string(), String::new())),
-            None => {
-                if let Some((_, block)) = blocks.last_mut() {
-                    block.push_str(line);
-                    block.push('\n');
-                }
-            }
-        }
-    }
-    assert!(blocks.len() > 60, "only {} blocks: is the template laid out differently?", blocks.len());
-    blocks
-}
+/// The ways to look into it.
+#[path = "template/read.rs"]
+mod read;
 
-fn of_type(kind: &str) -> Vec<(String, String)> {
-    let line = format!("    Type: {kind}\n");
-    let found: Vec<_> = blocks().into_iter().filter(|(_, block)| block.contains(&line)).collect();
-    assert!(!found.is_empty(), "no {kind} in the template");
-    found
-}
+use read::{PROVIDERS, block, blocks, of_type, statements, takes, value};
 
 #[test]
 fn access_logs_hold_no_path_and_no_token() {
@@ -64,14 +42,6 @@ fn only_webhooks_are_open_to_everybody() {
         let signed = block.contains("AuthorizationType: AWS_IAM");
         assert!(webhook != signed, "{name} must be a webhook's route or authorised by IAM");
     }
-}
-
-/// The providers by the names of their blocks.
-const PROVIDERS: [(&str, &str); 4] =
-    [("Rightfoot", "rightfoot"), ("Fynapse", "fynapse"), ("Finbox", "finbox"), ("Runpayments", "runpayments")];
-
-fn block(name: &str) -> String {
-    blocks().into_iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("there is no {name}")).1
 }
 
 /// A slash too many is the provider's own receiver's to see, and nothing below `/webhooks/` meets no route.
@@ -170,13 +140,6 @@ fn a_provider_that_is_shut_out_raises_an_alarm() {
         assert_eq!(seen.collect::<Vec<_>>(), expected, "{provider}");
         assert_eq!((value(&block, "Threshold"), value(&block, "EvaluationPeriods")), (Some("1"), Some("1")));
     }
-}
-
-/// Whether CloudFormation takes this value: it matches the pattern against the whole of it.
-fn takes(parameter: &str, text: &str) -> bool {
-    let block = block(parameter);
-    let pattern = value(&block, "AllowedPattern").unwrap_or_else(|| panic!("{parameter} has no pattern"));
-    regex_lite::Regex::new(&format!("^(?:{pattern})$")).unwrap().is_match(text)
 }
 
 #[test]
@@ -297,12 +260,6 @@ fn one_bad_message_cannot_fail_its_batch() {
     }
 }
 
-/// What stands behind `name:` in a block, without quotes.
-fn value<'a>(block: &'a str, name: &str) -> Option<&'a str> {
-    let line = block.lines().map(str::trim).find_map(|line| line.strip_prefix(&format!("{name}:")))?;
-    Some(line.trim().trim_matches('\''))
-}
-
 #[test]
 fn the_reconcilers_runs_share_out_all_shards() {
     let (parameter, shares) = (
@@ -419,37 +376,6 @@ const ALLOWED: [(&str, &[&str]); 7] = [
 const ROWS: &str = "Ledger.Arn, of some keys: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem";
 const ALL_SECRETS: &str = "RightfootSecret.Id, FynapseSecret.Id, FinboxSecret.Id, RunpaymentsSecret.Id: \
                            secretsmanager:GetSecretValue";
-
-/// A function's statements, each as `resources: actions`.
-fn statements(block: &str) -> Vec<String> {
-    let policies = block.split("      Policies:\n").nth(1).expect("a function has policies of its own");
-    assert!(policies.starts_with("        - Statement:\n"), "a managed or a template policy: {policies}");
-    // The policies are the last of a function's properties, and a resource's text ends at a blank line.
-    let lines = policies.lines().skip(1).map(str::trim).take_while(|line| !line.is_empty());
-    let text = lines.filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
-    // The stack's table, or the one that was there; anything else shows as it stands.
-    let text = text.replace(&kept::table(""), "!GetAtt Ledger.Arn");
-    let text = text.replace(&kept::table("/index/due"), "!Sub ${Ledger.Arn}/index/due");
-    let statement = |text: &str| {
-        let (effect, rest) = text.split_once("\nAction: ").expect("an effect, then actions");
-        let (actions, resources) = rest.split_once("\nResource:").expect("actions, then resources");
-        let (resources, condition) = resources.split_once("\nCondition:\n").unwrap_or((resources, ""));
-        let condition = match condition {
-            "" => "",
-            bound => {
-                assert!(bound.starts_with("ForAllValues:StringLike:\ndynamodb:LeadingKeys:"), "{bound}");
-                ", of some keys"
-            }
-        };
-        assert_eq!(effect, "Allow");
-        let names = |part: &str| {
-            let words = part.split(['[', ']', ',', '\n', ' ', '-']).filter(|word| !word.is_empty());
-            words.filter(|word| !word.starts_with('!')).collect::<Vec<_>>().join(", ")
-        };
-        format!("{}{condition}: {}", names(resources), names(actions))
-    };
-    text.split("- Effect: ").skip(1).map(|text| statement(text.trim_end())).collect()
-}
 
 #[test]
 fn each_function_is_allowed_what_the_table_says() {

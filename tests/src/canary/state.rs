@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::Evidence;
+use super::evidence::Evidence;
 use crate::local::{Local, Outcome};
 
 /// The most log lines that one question answers. A group with as many may hold more.

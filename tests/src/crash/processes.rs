@@ -4,8 +4,7 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::trouble::emulator;
-use crate::local::Outcome;
+use crate::local::{Outcome, Stack};
 
 /// The pids of those that live, in order.
 pub(super) fn of_functions() -> Outcome<Vec<Pid>> {
@@ -13,6 +12,11 @@ pub(super) fn of_functions() -> Outcome<Vec<Pid>> {
     let listed = Command::new("ps").args(["-A", "-o", "pid=,ppid=,state=,comm="]).output();
     let listed = listed.map_err(|error| format!("ps: {error}"))?;
     Ok(children(&String::from_utf8_lossy(&listed.stdout), emulator))
+}
+
+/// The stack as it is written down now: a restart gives the emulator another pid.
+fn emulator() -> Outcome<u32> {
+    Stack::load()?.pids.get("ministack").copied().ok_or_else(|| "stack.json names no process of the emulator".into())
 }
 
 /// Functions' programs are called `bootstrap`, as Lambda wants it.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use hookledger_simulation::simulation::dice::Dice;
 
-use super::{Done, ROUND, processes};
-use crate::local::{Local, Outcome, Stack};
+use super::processes;
+use crate::local::{Local, Outcome};
 
 /// What can happen in a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,24 @@ const DIED_ON_A_CALL: &str = "Runtime exited before returning a response";
 const FAULT_MS: (u64, u64) = (300, 1_500);
 /// Taking a fault back is tried so often.
 const ALLOW_TRIES: u32 = 20;
+
+/// What a round takes at least.
+pub(super) const ROUND: Duration = Duration::from_millis(1_000);
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Done {
+    /// Troubles.
+    pub rounds: u32,
+    /// Function processes killed.
+    pub kills: usize,
+    /// Of them, those that had somebody's call in hand.
+    pub in_mid_call: usize,
+    /// Restarts of the emulator.
+    pub restarts: usize,
+    /// Spells in which the table, the queue or the bus refused.
+    pub faults: usize,
+}
 
 /// The troubles of one block.
 pub(super) struct Trouble<'a> {
@@ -152,9 +170,4 @@ impl<'a> Trouble<'a> {
 fn died_on_calls(log: &Path) -> Outcome<usize> {
     let text = std::fs::read(log).map_err(|error| format!("{}: {error}", log.display()))?;
     Ok(String::from_utf8_lossy(&text).matches(DIED_ON_A_CALL).count())
-}
-
-/// The stack as it is written down now: a restart gives the emulator another pid.
-pub(super) fn emulator() -> Outcome<u32> {
-    Stack::load()?.pids.get("ministack").copied().ok_or_else(|| "stack.json names no process of the emulator".into())
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hookledger_core::model::identity::digest_hex;
 
-use super::Target;
+use super::target::{Failure, Target};
 
 /// The folder of a target's committed inputs.
 pub fn folder(target: &str) -> PathBuf {
@@ -43,7 +43,7 @@ pub(crate) fn keep(target: &str, input: &[u8]) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
-impl super::Failure {
+impl Failure {
     /// Keeps the input in the target's corpus.
     pub fn keep(&self, target: &Target) -> std::io::Result<PathBuf> {
         keep(target.name, &self.input)

@@ -6,18 +6,9 @@ mod envelopes;
 mod items;
 mod proof;
 mod requests;
+mod town;
 
-use super::Target;
-use crate::town::Town;
-
-/// A world in which the providers offer all they can.
-fn full_town() -> Town {
-    Town::with(&[
-        ("FYNAPSE_API_BASE_URL", "https://api.fynapse.com"),
-        ("FYNAPSE_SUBSCRIPTION_ID", "sub-1"),
-        ("RUNPAYMENTS_REPORTING", "on"),
-    ])
-}
+use super::target::Target;
 
 /// Every target.
 pub static TARGETS: &[Target] = &[

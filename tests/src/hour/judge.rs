@@ -7,7 +7,8 @@ use hookledger_core::model::identity::ItemKey;
 use super::declared::declaration;
 use super::held::{Entry, Held};
 use super::truth::{Fact, Told};
-use super::wanted::{Wanted, wanted};
+use super::wanted::Wanted;
+use super::wanted::facts::wanted;
 
 /// What came of one provider's events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

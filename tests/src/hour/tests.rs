@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::held::{Entry, Held, Row};
 use super::judge::{Judgement, Tally, judge};
 use super::truth::Told;
-use super::wanted::wanted;
+use super::wanted::facts::wanted;
 
 /// One event of each kind, all acknowledged but for the last three.
 fn truth() -> Vec<Told> {

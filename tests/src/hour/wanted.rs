@@ -3,14 +3,12 @@
 //! The keys are spelled out here as ARCHITECTURE.md documents them, and not derived by the code that wrote them: a
 //! mistake there would otherwise be made on both sides.
 
-mod facts;
+pub mod facts;
 
 use hookledger_core::model::identity::ItemKey;
 use serde_json::Value;
 
 use super::held::{Held, Row};
-
-pub use facts::wanted;
 
 /// How an entry is settled whose provider says something else by now.
 const OVERTAKEN: &str = "overtaken: ";

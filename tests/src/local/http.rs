@@ -12,7 +12,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use super::{Outcome, Stack};
+use super::outcome::Outcome;
+use super::stack::Stack;
 
 /// No call on this machine takes longer.
 const CALL_LIMIT: Duration = Duration::from_secs(90);
@@ -161,4 +162,9 @@ impl Http {
         };
         tokio::time::timeout(CALL_LIMIT, answer).await.map_err(|_| format!("{what}: no answer in {CALL_LIMIT:?}"))?
     }
+}
+
+/// A text as it stands in a form, every byte escaped.
+pub(super) fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

@@ -7,7 +7,8 @@ use aws_sdk_eventbridge::types::Target;
 use hookledger_aws::start::clients::Clients;
 use serde_json::Value;
 
-use super::{Outcome, Stack};
+use super::outcome::Outcome;
+use super::stack::Stack;
 
 /// Collects what is published.
 pub struct Observer {

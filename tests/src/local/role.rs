@@ -5,7 +5,9 @@ use hookledger_aws::start::env::AwsEnv;
 use hookledger_core::model::secret::Secret;
 use serde_json::{Value, json};
 
-use super::{Local, Outcome};
+use super::Local;
+use super::http::encoded;
+use super::outcome::Outcome;
 use crate::dynamo::tls;
 
 const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
@@ -72,8 +74,4 @@ impl Local {
             endpoint_url: Some(self.stack.endpoint.clone()),
         })
     }
-}
-
-pub(super) fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

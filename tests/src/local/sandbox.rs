@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Http, Outcome};
+use super::http::Http;
+use super::outcome::Outcome;
 
 /// The sandbox's control API.
 pub struct Sandbox {

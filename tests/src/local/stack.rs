@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Outcome;
+use super::outcome::Outcome;
 
 /// Everything an outside client needs to drive the local stack.
 #[derive(Clone, Debug, Deserialize)]

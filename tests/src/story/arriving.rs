@@ -7,7 +7,7 @@ use hookledger_core::model::entry::State;
 use serde_json::json;
 use sha2::Sha256;
 
-use super::Scene;
+use super::scene::Scene;
 use crate::local::{Outcome, until};
 use crate::samples::{self, event_of};
 

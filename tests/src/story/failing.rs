@@ -3,8 +3,8 @@
 use hookledger_core::model::entry::State;
 use serde_json::json;
 
-use super::Scene;
 use super::arriving::published_once;
+use super::scene::Scene;
 use crate::local::{Outcome, until};
 use crate::samples::event_of;
 

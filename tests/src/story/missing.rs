@@ -5,8 +5,8 @@ use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::identity::{ProviderId, Subject};
 use serde_json::{Value, json};
 
-use super::Scene;
 use super::arriving::published_once;
+use super::scene::Scene;
 use crate::local::{Outcome, until};
 use crate::samples::event_of;
 

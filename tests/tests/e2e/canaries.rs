@@ -7,11 +7,12 @@ mod paths;
 #[path = "canaries/planted.rs"]
 mod planted;
 
-use hookledger_tests::canary::{Canary, gather};
+use hookledger_tests::canary::Canary;
+use hookledger_tests::canary::state::gather;
 use hookledger_tests::local::Outcome;
 use hookledger_tests::story::Scene;
 
-const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
+use paths::PROVIDERS;
 
 #[tokio::test]
 async fn secrets_and_personal_data_stay_where_they_belong() {

@@ -8,6 +8,8 @@
 mod finbox;
 #[path = "each_provider/fynapse.rs"]
 mod fynapse;
+#[path = "each_provider/look.rs"]
+mod look;
 #[path = "each_provider/pulled.rs"]
 mod pulled;
 #[path = "each_provider/rightfoot.rs"]
@@ -18,11 +20,7 @@ mod runpayments;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 
 use futures_util::FutureExt;
-use hookledger_core::model::debt::{Debt, Listing};
-use hookledger_core::model::identity::ProviderId;
-use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock, Ledger};
-use hookledger_tests::local::{Local, Outcome, until};
+use hookledger_tests::local::{Local, Outcome};
 use hookledger_tests::story::Scene;
 use serde_json::{Value, json};
 
@@ -102,41 +100,4 @@ async fn heal(local: &Local, provider: &str, document: &str) -> Outcome<()> {
         local.sandbox.control("PUT", &format!("{provider}/key"), &json!({ "api_key": key })).await?;
     }
     Ok(())
-}
-
-fn now() -> UnixMs {
-    hookledger_aws::ports::clock::SystemClock::new().now()
-}
-
-/// How many calls a provider's API got on the routes that start so: `"GET "`, `"POST /auth/token"`.
-async fn calls(local: &Local, provider: &str, route: &str) -> Outcome<u64> {
-    let url = format!("{}/control/requests", local.stack.sandbox_url);
-    let counted = local.http.send("GET", &url, &[], Vec::new()).await?.json()?;
-    let routes = counted[provider].as_object().ok_or("the sandbox counts no calls of this provider")?;
-    Ok(routes.iter().filter(|(name, _)| name.starts_with(route)).filter_map(|(_, count)| count.as_u64()).sum())
-}
-
-/// A list's cursor.
-async fn listing(local: &Local, provider: &'static str, list: &str) -> Outcome<Listing> {
-    match local.ledger.debt(&Listing::key(ProviderId(provider), list)).await {
-        Ok(Some(Debt::Listing(listing))) => Ok(listing),
-        other => Err(format!("the cursor of {list} is {other:?}")),
-    }
-}
-
-/// Waits until a walk of a list that began after this call has ended: the second one that ends.
-async fn walked(local: &Local, provider: &'static str, list: &str) {
-    for _ in 0..2 {
-        let called_at = now();
-        until("the list to be walked", async || {
-            local.reconcile().await?;
-            let listing = listing(local, provider, list).await?;
-            // A walk that ends is due again after the interval, 5 s here. One that is under way has more time.
-            let ended = (called_at.plus_secs(5)..=now().plus_secs(5)).contains(&listing.due_at);
-            let ended = ended && listing.position.is_none();
-            Ok(if ended { Ok(()) } else { Err(format!("its cursor is {listing:?}")) })
-        })
-        .await
-        .unwrap();
-    }
 }

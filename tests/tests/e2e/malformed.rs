@@ -8,7 +8,8 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Ledger, Quarantine};
 use hookledger_core::providers::ALL;
 use hookledger_tests::local::{Answered, Local};
-use hookledger_tests::malformed::{Kept, Keys, Row, Way, rows};
+use hookledger_tests::malformed::rows::rows;
+use hookledger_tests::malformed::{Kept, Keys, Row, Way};
 use serde_json::Value;
 
 use super::scene;

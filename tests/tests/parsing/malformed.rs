@@ -11,7 +11,8 @@ use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::digest_hex;
 use hookledger_core::model::signature::Scheme;
 use hookledger_core::ports::{Clock, Metric};
-use hookledger_tests::malformed::{Kept, Keys, Row, Way, page, routed_event, rows};
+use hookledger_tests::malformed::rows::rows;
+use hookledger_tests::malformed::{Kept, Keys, Row, Way, page, routed_event};
 use hookledger_tests::town::{SECRET, Town};
 use serde_json::value::RawValue;
 

@@ -1,6 +1,6 @@
 //! What a new account, an organisation and an auditor ask of the template.
 
-use super::{PROVIDERS, block, of_type, statements, takes, value};
+use super::read::{PROVIDERS, block, of_type, statements, takes, value};
 
 const FUNCTIONS: [&str; 7] = ["Rightfoot", "Fynapse", "Finbox", "Runpayments", "Worker", "Reconciler", "Expectations"];
 

@@ -1,13 +1,6 @@
 //! What outlives a stack, and how the next one takes it over.
 
-use super::{block, blocks, of_type, statements, takes, value};
-
-/// The resource of a statement about the table or one of its indexes: the stack's own, or the one that was there.
-pub(super) fn table(index: &str) -> String {
-    let own = if index.is_empty() { "!GetAtt Ledger.Arn".into() } else { format!("!Sub ${{Ledger.Arn}}{index}") };
-    let there = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${ExistingTableName}";
-    format!("!If\n- OwnTable\n- {own}\n- !Sub {there}{index}")
-}
+use super::read::{block, blocks, of_type, statements, takes, value};
 
 /// Everything that names the table names the existing one, where there is one.
 #[test]

@@ -23,7 +23,7 @@ use hookledger_tests::on_dynamo::OnDynamo;
 use hookledger_tests::samples;
 use hookledger_tests::town::Town;
 
-use super::{PROVIDERS, block, of_type};
+use super::read::{PROVIDERS, block, of_type};
 
 /// The partition keys that a function is permitted, as its statement about the table lists them.
 fn permitted(function: &str) -> Vec<String> {

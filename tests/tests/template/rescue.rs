@@ -1,6 +1,6 @@
 //! The rescue queue, where deliveries wait while the table is down, and the chain of messages through the worker.
 
-use super::{block, blocks, of_type, value};
+use super::read::{block, blocks, of_type, value};
 
 fn number(block: &str, name: &str) -> u64 {
     value(block, name).and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{name} is no number"))

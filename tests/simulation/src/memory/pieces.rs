@@ -5,13 +5,7 @@ use hookledger_core::model::identity::digest_hex;
 use hookledger_core::ports::StoreError;
 
 use super::ledger::MemoryLedger;
-
-/// Where a body lies that is not in its row.
-#[derive(Clone, Debug)]
-pub(super) struct Pieces {
-    name: String,
-    count: usize,
-}
+use super::table::Pieces;
 
 impl MemoryLedger {
     /// From now on a body of more than so many bytes lies in pieces of so many bytes. At first none does.

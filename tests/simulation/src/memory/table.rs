@@ -12,8 +12,6 @@ use hookledger_core::model::row::Row;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
 
-use super::pieces::Pieces;
-
 pub(super) type Table = BTreeMap<ItemKey, Item>;
 
 pub(super) enum Item {
@@ -35,6 +33,13 @@ pub struct StoredRow {
     /// When it was asked for.
     pub asked_at: UnixMs,
     pub(super) place: u64,
+}
+
+/// Where a body lies that is not in its row.
+#[derive(Clone, Debug)]
+pub(super) struct Pieces {
+    pub(super) name: String,
+    pub(super) count: usize,
 }
 
 /// An entry with what only an audit reads.

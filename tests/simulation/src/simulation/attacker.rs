@@ -11,42 +11,20 @@ use hookledger_core::model::time::UnixMs;
 
 use super::dice::Dice;
 use super::finbox::FinBox;
+use super::plot::{Effect, Plot, TrueEvent};
 use super::rightfoot::Rightfoot;
-use super::truth::{Effect, Plot, TrueEvent};
 
 /// Stands in every text that an attacker makes up, but for ids and an alert's claims. It must be in no row and in no
 /// published event.
 pub(super) const BOGUS: &str = "bogus";
 /// Begins ids that the provider's API answers with an error of its own, always.
 pub(super) const DOWN: &str = "down";
-/// Seeds of a hundred that have an attacker.
-const ATTACKED: u64 = 50;
-/// Seeds of a hundred, with an attacker and without, in which nothing else goes wrong: there the attacker alone may be
-/// the reason for what is late.
-const GENTLE: u64 = 20;
-const GENTLE_UNATTACKED: u64 = 5;
 /// The most copies of one post.
 const MAX_COPIES: u64 = 36;
 
 /// Posts of one who waits until the one before is given up, and for how much longer than its deadline.
 const PATIENT_POSTS: u64 = 6;
 const PATIENCE_SECS: u64 = 150;
-
-/// What kind of seed this is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mood {
-    pub(super) attacked: bool,
-    /// Nothing goes wrong but what an attacker does.
-    pub(super) gentle: bool,
-}
-
-impl Mood {
-    pub(super) fn of(seed: u64) -> Self {
-        let dice = Dice::new(seed, 8);
-        let attacked = dice.percent(ATTACKED);
-        Self { attacked, gentle: dice.percent(if attacked { GENTLE } else { GENTLE_UNATTACKED }) }
-    }
-}
 
 /// One post.
 pub(super) struct Post {

@@ -4,16 +4,18 @@
 
 mod attacked;
 mod end;
+mod invocation;
+mod known;
+mod limits;
 mod outage;
+mod seen;
 mod start;
 mod time;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use hookledger_core::flows::receive::Answer;
 use hookledger_core::model::debt::Listing;
 use hookledger_core::model::identity::{ItemKey, ProviderId};
 use hookledger_core::model::time::UnixMs;
@@ -23,102 +25,15 @@ use super::dice::Dice;
 use super::send::PROVIDERS;
 use super::stopped::Stopped;
 use super::world::{Glass, World};
-use crate::memory::Message;
-pub(super) use attacked::Awaited;
-use outage::Line;
-use watch::{Held, Known};
+use invocation::{Act, Invocation, Past, told};
+use known::{Held, Known, Line};
+pub(super) use limits::CLOCKS_APART_SECS;
+pub(super) use seen::{Seen, Violations};
 
-/// The clocks of two invocations are at most twice this apart.
-const MAX_SKEW_MS: u64 = 2_400;
-/// More than two clocks are ever apart.
-pub(super) const CLOCKS_APART_SECS: u64 = 5;
 /// When everything is healed, all must be quiet within a day: the longest wait left is a provider's next attempt.
 const QUIET_WITHIN_SECS: u64 = 24 * 3600;
-/// How long a worker or a reconciler lives.
-const WORKER_LIMIT_MS: u64 = 60_000;
 /// More turns than any seed needs.
 const MAX_TURNS: u64 = 2_000_000;
-
-/// A thing that is to happen at a certain time.
-enum Act {
-    Attempt { event: usize, made: u32 },
-    Forge(usize),
-    Post(usize),
-    Announce(usize),
-    Close(usize),
-    Rotate(&'static str),
-    ExpireCaches,
-    AllowReread,
-    Heal,
-    Replay(usize),
-}
-
-/// Whose future it is, and what its end means.
-enum Role {
-    Receiver { event: usize, made: u32, first_copy: bool },
-    Replayed,
-    Closer,
-    Forged(usize),
-    Posted,
-    Worker(Vec<Message>),
-    Reconciler,
-    Announcer(usize),
-}
-
-enum Ending {
-    Answered(Answer),
-    Worked(Vec<bool>),
-    Reconciled,
-    Announced(bool),
-    Closed(bool),
-}
-
-struct Invocation<'w> {
-    id: u32,
-    name: String,
-    role: Role,
-    future: Pin<Box<dyn Future<Output = Ending> + 'w>>,
-    started_at: UnixMs,
-    limit_ms: u64,
-    turns_left: Option<u32>,
-}
-
-/// What is known of an invocation that has ended.
-#[derive(Clone, Copy)]
-struct Past {
-    id: u32,
-    started_at: UnixMs,
-}
-
-/// What the run itself saw go wrong, by the name of the invariant.
-pub(super) type Violations = Vec<(&'static str, String)>;
-
-/// What is known at the end beyond the ledger itself.
-#[derive(Default)]
-pub(super) struct Seen {
-    /// The true events that were answered 2xx, by index, with how often.
-    pub(super) acknowledged: BTreeMap<usize, u32>,
-    /// When each was answered so first.
-    pub(super) taken_at: BTreeMap<usize, UnixMs>,
-    /// Those whose entry was there already, and had waited: somebody had posted it before it was true.
-    pub(super) awaited: BTreeMap<usize, Awaited>,
-    /// Messages that were shown once more while somebody had them.
-    pub(super) doubled: u64,
-    /// When each entry was told of first.
-    pub(super) told_at: BTreeMap<ItemKey, UnixMs>,
-    /// The announcements that were taken, by index.
-    pub(super) announced: Vec<usize>,
-    /// What the application no longer waits for, by reference.
-    pub(super) closed: BTreeSet<String>,
-    /// Forged deliveries that were answered 403.
-    pub(super) refused: u64,
-    /// When a merchant's webhook had an effect last: its fact, or a status that is its own.
-    pub(super) effects: BTreeMap<ItemKey, UnixMs>,
-    /// The expectations that waited, with a while to go, when everything healed.
-    pub(super) waiting_at_heal: Vec<ItemKey>,
-    pub(super) healed_at: Option<UnixMs>,
-    pub(super) violations: Violations,
-}
 
 /// The run of one seed.
 pub(super) struct Engine<'w, L> {
@@ -368,14 +283,5 @@ impl<'w, L: Glass> Engine<'w, L> {
             let what = format!("{told_again} events were published again {days} days after they were captured");
             self.violated("no capture outlives its identity", what);
         }
-    }
-}
-
-fn told(ending: &Ending) -> String {
-    match ending {
-        Ending::Answered(answer) => format!(", answered {}", answer.status),
-        Ending::Worked(done) => format!(", done {done:?}"),
-        Ending::Reconciled => String::new(),
-        Ending::Closed(taken) | Ending::Announced(taken) => format!(", taken: {taken}"),
     }
 }

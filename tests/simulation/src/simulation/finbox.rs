@@ -5,7 +5,8 @@ mod answers;
 use hookledger_core::model::identity::{ItemKey, digest_hex};
 use hookledger_core::model::time::UnixMs;
 
-use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, key};
+use super::author::Author;
+use super::plot::{Announced, Effect, FORGED, Forgery, Forging, LEAKED, Plot, key};
 
 const NAME: &str = "finbox";
 /// The entity of an attempt that names neither statement nor link.

@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::{Outcome, Totals, guarded};
+use super::outcome::{Outcome, Totals};
+use super::seed::guarded;
 
 /// Runs these seeds and adds them up. Each that breaks an invariant is handed to `found`. No seed is begun after
 /// `until`.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::time::UnixMs;
 
-use super::truth::{Announced, Author, Effect, FORGED, Forgery, Forging, LEAKED, Plot, Twin, key, parameter};
+use super::author::Author;
+use super::plot::{Announced, Effect, FORGED, Forgery, Forging, LEAKED, Plot, Twin, key};
+use super::query::parameter;
 use crate::memory::answer;
 
 const NAME: &str = "rightfoot";

@@ -7,13 +7,13 @@ use std::cell::RefCell;
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::time::UnixMs;
 
+use super::author::Author;
 use super::dice::Dice;
-use super::truth::{ATTEMPT, Author, Effect, FORGED, Forgery, Forging, Plot, Twin, key, parameter};
+use super::plot::{ATTEMPT, Effect, FORGED, Forgery, Forging, Plot, Twin, key};
+use super::query::parameter;
 use crate::memory::answer;
-use merchant::{BELIEVED_SECS, Spelling, UNKNOWN, WAY, ZONE_SECS, event_type};
+use merchant::{BELIEVED_SECS, NAME, Spelling, UNKNOWN, WAY, ZONE_SECS, event_type};
 pub(super) use merchant::{Merchant, place};
-
-const NAME: &str = "runpayments";
 
 /// Merchants that return to an earlier status, of a hundred.
 const RETURNING_PERCENT: u64 = 25;

@@ -8,7 +8,7 @@ use hookledger_core::model::time::UnixMs;
 use sha2::Sha256;
 
 use super::dice::Dice;
-use super::truth::{ATTEMPT, Forging};
+use super::plot::{ATTEMPT, Forging};
 use crate::memory::MemorySecrets;
 
 /// The one whose deliveries stand in an audit.

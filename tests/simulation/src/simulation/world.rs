@@ -14,12 +14,13 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Inbox, Ledger, QueueError, WorkQueue};
 use hookledger_core::providers::Providers;
 
-use super::attacker::Mood;
 use super::chaos::Chaos;
 use super::dice::Dice;
+use super::mood::Mood;
+use super::plot::{TrueEvent, Twin, beside, is_other};
 use super::send::{Keys, NETWORKS, STATIC_HEADER};
 use super::stopped::Stopped;
-use super::truth::{TrueEvent, Truth, Twin};
+use super::truth::Truth;
 use crate::memory::{
     FixedClock, MemoryLedger, MemoryQueue, MemorySecrets, Message, RecordingMeter, RecordingPublisher, ScriptedApi,
     StoredEntry,
@@ -209,16 +210,6 @@ impl<L: Glass> World<L> {
         self.warm.borrow_mut().push(circuits);
         outcome
     }
-}
-
-/// The key of a twin that came second, and is told apart by its type.
-pub(super) fn beside(first: &ItemKey, event_type: &str) -> ItemKey {
-    ItemKey { pk: first.pk.clone(), sk: format!("{}#{event_type}", first.sk) }
-}
-
-/// Whether this is the key of another content under the same identity.
-pub(super) fn is_other(first: &ItemKey, key: &ItemKey) -> bool {
-    key.pk == first.pk && key.sk.strip_prefix(&first.sk).is_some_and(|rest| rest.starts_with("#other#"))
 }
 
 /// A clock that is a little fast or slow.

@@ -11,8 +11,9 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock;
 use hookledger_core::providers::{Ask, Asked, Found, Listed, ListedRow, Polled, Provider, Step};
 
-use super::super::{Seen, keys};
-use super::full_town;
+use super::super::keys;
+use super::super::target::Seen;
+use super::town::full_town;
 use crate::memory::answer;
 use crate::samples::{self, Sample};
 use crate::town::Town;

@@ -5,7 +5,8 @@ use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Clock;
 use hookledger_core::providers::{Ask, OnUnreadable, Provider, Unreadable};
 
-use super::super::{Seen, keys};
+use super::super::keys;
+use super::super::target::Seen;
 use crate::memory::answer;
 use crate::samples;
 use crate::town::Town;

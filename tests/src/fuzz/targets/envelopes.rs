@@ -10,7 +10,7 @@ use hookledger_core::ports::Clock;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::super::Seen;
+use super::super::target::Seen;
 use crate::memory::answer;
 use crate::town::{SECRET, Town};
 

@@ -20,7 +20,7 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Ledger, Quarantine, StoreError};
 use serde_json::json;
 
-use super::super::Seen;
+use super::super::target::Seen;
 use crate::dynamo::runtime;
 
 /// Answers every call with the item of the moment.

@@ -10,7 +10,7 @@ use hookledger_core::model::signature::{Encoding, Scheme};
 use hookledger_core::model::time::UnixMs;
 use sha2::Sha256;
 
-use super::super::Seen;
+use super::super::target::Seen;
 
 const NOW: UnixMs = UnixMs(1_760_000_000_000);
 const PAST_SECS: u64 = 600;

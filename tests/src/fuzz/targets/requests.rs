@@ -6,8 +6,9 @@ use hookledger_core::model::provider_call::ApiResponse;
 use hookledger_core::providers::{Inputs, Provider, Submitted};
 use serde_json::value::RawValue;
 
-use super::super::{Seen, keys};
-use super::full_town;
+use super::super::keys;
+use super::super::target::Seen;
+use super::town::full_town;
 
 const WEBHOOK_URL: &str = "https://example.execute-api.eu-central-1.amazonaws.com/webhooks/x/token-0123456789";
 

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::super::operator::output;
-use super::PROVIDERS;
+
+pub(super) const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
 
 /// Larger than what fits into an item, even packed: it is kept in chunks.
 const LARGE_BYTES: usize = 700_000;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::job::Job;
-use hookledger_tests::canary::{Canary, gather, random_hex};
+use hookledger_tests::canary::state::gather;
+use hookledger_tests::canary::{Canary, random_hex};
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::story::Scene;
 use serde_json::{Value, json};

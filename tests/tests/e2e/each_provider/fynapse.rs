@@ -9,7 +9,7 @@ use hookledger_tests::story::Scene;
 use serde_json::{Value, json};
 
 use super::super::operator::replay;
-use super::{calls, listing, now};
+use super::look::{calls, listing, now};
 
 const FYNAPSE: &str = "fynapse";
 const AUDIT: &str = "deliveries";

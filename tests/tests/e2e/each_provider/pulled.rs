@@ -7,7 +7,7 @@ use hookledger_tests::samples::event_of;
 use serde_json::{Value, json};
 
 use super::super::operator::replay;
-use super::now;
+use super::look::now;
 
 /// Longer than any backoff of a first attempt here, so that a wait of this length was asked for.
 const RETRY_AFTER_SECS: u64 = 5;

@@ -8,8 +8,8 @@ use hookledger_tests::story::Scene;
 use serde_json::{Value, json};
 
 use super::super::operator::replay;
+use super::look::{calls, now, walked};
 use super::pulled::Pulled;
-use super::{calls, now, walked};
 
 const RUN: &str = "runpayments";
 

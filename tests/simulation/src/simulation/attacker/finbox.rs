@@ -1,6 +1,6 @@
 //! What is posted at FinBox's door: of both flows, with ids that are, will be, or never were, in every combination.
 
-use super::super::truth::TrueEvent;
+use super::super::plot::TrueEvent;
 use super::{Attacker, BOGUS, DOWN, quoted};
 
 /// Names of a session's events, and what only looks like one. Two are joined as a page of FinBox's shows them.

@@ -1,6 +1,6 @@
 //! What is posted at Rightfoot's door: completions and alerts of batches that are, will be, or never were.
 
-use super::super::truth::TrueEvent;
+use super::super::plot::TrueEvent;
 use super::Attacker;
 
 impl Attacker<'_> {

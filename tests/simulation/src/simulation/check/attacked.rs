@@ -7,9 +7,10 @@ use hookledger_core::model::entry::State;
 use hookledger_core::model::entry::UNREADABLE;
 
 use super::super::engine::CLOCKS_APART_SECS;
-use super::super::truth::{Calls, Effect, TrueEvent};
-use super::super::world::{Glass, World, is_other};
+use super::super::plot::{Effect, TrueEvent, is_other};
+use super::super::world::{Glass, World};
 use super::Check;
+use super::calls::asked;
 
 /// In a world where nothing else goes wrong, what is signed is told so soon after it was taken.
 const SIGNED_WITHIN_SECS: u64 = 30;
@@ -37,17 +38,6 @@ impl Bound {
         let asks = u64::from((0..).find(over).unwrap_or_default()) + 1;
         Self { answered: asks + CLOCKS_APART_SECS, calls: asks * u64::from(MAX_ATTEMPTS) }
     }
-}
-
-/// The ids that were invented, with what they caused, and by how many posts.
-fn asked<L>(world: &World<L>) -> impl Iterator<Item = (&str, Calls, u64)> {
-    world.truth.attack.invented.iter().map(|(id, posts)| (id.as_str(), world.truth.asked_about(id), *posts))
-}
-
-/// The most calls that one post caused: those that were answered, and those that met trouble.
-pub(in super::super) fn most_calls<L>(world: &World<L>) -> (u64, u64) {
-    let of_one = asked(world).filter(|(_, _, posts)| *posts == 1).map(|(_, calls, _)| (calls.answered, calls.troubled));
-    of_one.fold((0, 0), |most, calls| (most.0.max(calls.0), most.1.max(calls.1)))
 }
 
 impl<L: Glass> Check<'_, L> {

@@ -8,8 +8,8 @@ use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Metric;
 
 use super::super::fynapse::Delivery;
-use super::super::truth::{TrueEvent, Twin};
-use super::super::world::{Glass, is_other};
+use super::super::plot::{TrueEvent, Twin, is_other};
+use super::super::world::Glass;
 use super::Check;
 
 /// How a loss is settled.

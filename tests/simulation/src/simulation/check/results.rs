@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ItemKey;
 
-use super::super::truth::{Effect, key};
+use super::super::plot::{Effect, key};
 use super::super::world::Glass;
 use super::{Check, OVERTAKEN};
 use crate::memory::MemoryLedger;

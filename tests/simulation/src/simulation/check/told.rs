@@ -8,7 +8,7 @@ use hookledger_core::model::time::UnixMs;
 
 use super::super::attacker::BOGUS;
 use super::super::engine::CLOCKS_APART_SECS;
-use super::super::truth::Effect;
+use super::super::plot::Effect;
 use super::super::world::Glass;
 use super::{Check, Published};
 

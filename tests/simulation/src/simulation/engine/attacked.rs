@@ -5,16 +5,10 @@ use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
 
 use super::super::world::Glass;
-use super::{CLOCKS_APART_SECS, Engine, Role};
-
-/// What a genuine delivery found of an entry that was there before it.
-#[derive(Clone, Copy)]
-pub(in super::super) struct Awaited {
-    /// How often it had been reopened.
-    pub(in super::super) reopened: u32,
-    pub(in super::super) waits: u32,
-    pub(in super::super) attempts: u32,
-}
+use super::Engine;
+use super::invocation::Role;
+use super::limits::CLOCKS_APART_SECS;
+use super::seen::Awaited;
 
 impl<L: Glass> Engine<'_, L> {
     pub(super) fn post(&mut self, index: usize) {

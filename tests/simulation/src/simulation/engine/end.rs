@@ -5,10 +5,12 @@ use hookledger_core::model::debt::Expectation;
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
 
+use super::super::plot::{Effect, Forging};
 use super::super::send::{FYNAPSE, Next, next};
-use super::super::truth::{Effect, Forging};
 use super::super::world::Glass;
-use super::{Act, CLOCKS_APART_SECS, Ending, Engine, Past, Role};
+use super::Engine;
+use super::invocation::{Act, Ending, Past, Role};
+use super::limits::CLOCKS_APART_SECS;
 
 impl<L: Glass> Engine<'_, L> {
     /// What an ending, or none, means to whoever waits for it.

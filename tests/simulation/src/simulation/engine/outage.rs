@@ -3,25 +3,18 @@
 
 use hookledger_core::model::debt::{Expectation, ExpectationState};
 use hookledger_core::model::identity::ProviderId;
-use hookledger_core::model::time::UnixMs;
 
 use super::super::world::Glass;
-use super::{CLOCKS_APART_SECS, Engine, Past, WORKER_LIMIT_MS};
+use super::Engine;
+use super::invocation::Past;
+use super::known::Line;
+use super::limits::{CLOCKS_APART_SECS, WORKER_LIMIT_MS};
 use crate::memory::Told;
 
 /// As documented: a circuit opens after so many calls in a row that nobody answered.
 const CALLS_UNTIL_OPEN: u32 = 5;
 /// Longer than a caller who has the right to probe takes to make its call.
 const PROBE_SECS: u64 = 30;
-
-/// What is known of a provider's circuit.
-#[derive(Default)]
-pub(super) struct Line {
-    /// Calls that nobody answered.
-    unanswered: u32,
-    version: u64,
-    moved_at: Option<UnixMs>,
-}
 
 impl<L: Glass> Engine<'_, L> {
     pub(super) fn watch_outages(&mut self, past: Past) {

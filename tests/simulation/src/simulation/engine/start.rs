@@ -13,10 +13,12 @@ use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
 use hookledger_core::providers::definition;
 
+use super::super::plot::Forging;
 use super::super::send::{FYNAPSE, Sent};
-use super::super::truth::Forging;
 use super::super::world::{Glass, Sight};
-use super::{Ending, Engine, Invocation, MAX_SKEW_MS, Role, WORKER_LIMIT_MS};
+use super::Engine;
+use super::invocation::{Ending, Invocation, Role};
+use super::limits::{MAX_SKEW_MS, WORKER_LIMIT_MS};
 use crate::memory::Message;
 
 /// As in the template.

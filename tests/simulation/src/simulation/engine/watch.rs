@@ -4,13 +4,15 @@
 use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::identity::{ItemKey, Subject};
-use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
 
 use super::super::fynapse::Delivery;
 use super::super::runpayments::{Merchant, Shown, place};
 use super::super::world::Glass;
-use super::{CLOCKS_APART_SECS, Engine, Past};
+use super::Engine;
+use super::invocation::Past;
+use super::known::{Held, Known};
+use super::limits::CLOCKS_APART_SECS;
 use crate::memory::{MemoryLedger, StoredEntry};
 
 /// How long after its last change a delivery of the audit is left alone.
@@ -19,22 +21,6 @@ const AUDIT_GRACE_SECS: u64 = 300;
 const AUDIT_HORIZON_SECS: u64 = 7 * 24 * 3600;
 /// No page takes longer than that to be read, compared and left behind.
 const PAGE_TAKES_SECS: u64 = 60;
-
-/// What is known of a fact: whose it is, since when it stands, and whether a push was found to say the same.
-pub(super) struct Known {
-    owner: ItemKey,
-    since: UnixMs,
-    matched: bool,
-}
-
-/// A status that was held: where it stands on its merchant's way, and whether only a list has shown it.
-#[derive(Clone, Copy)]
-pub(super) struct Held {
-    step: usize,
-    place: usize,
-    occurred_at: UnixMs,
-    listed: bool,
-}
 
 fn key_of(subject: &Subject, fact: &Fact) -> ItemKey {
     subject.item(Fact::sk(&fact.status, fact.n))

@@ -8,18 +8,20 @@ use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::time::UnixMs;
 
-use super::super::truth::{Author, Plot, TrueEvent, key, parameter};
-use super::NAME;
+use super::super::author::Author;
+use super::super::plot::{Plot, TrueEvent, key};
+use super::super::query::parameter;
+use super::events::{NAME, happen};
 use crate::memory::answer;
 
 const PENDING: &str = "PENDING";
 const DELIVERED: &str = "DELIVERED";
 
 /// Everything Fynapse knows.
-pub(in super::super) struct Fynapse {
+pub(crate) struct Fynapse {
     deliveries: RefCell<Vec<Delivery>>,
     /// When a person has something lost delivered again, by its event's index.
-    pub(in super::super) again: Vec<(usize, UnixMs)>,
+    pub(crate) again: Vec<(usize, UnixMs)>,
     newest_first: bool,
     /// Whether a page says how many there are.
     counts_pages: bool,
@@ -29,14 +31,14 @@ pub(in super::super) struct Fynapse {
 
 /// What became of a delivery.
 #[derive(Clone)]
-pub(in super::super) struct Delivery {
+pub(crate) struct Delivery {
     /// Its event, by its index.
-    pub(in super::super) event: usize,
-    pub(in super::super) created_at: UnixMs,
-    pub(in super::super) changed_at: UnixMs,
-    pub(in super::super) fate: &'static str,
+    pub(crate) event: usize,
+    pub(crate) created_at: UnixMs,
+    pub(crate) changed_at: UnixMs,
+    pub(crate) fate: &'static str,
     /// The event's id, where it has one.
-    pub(in super::super) event_id: Option<String>,
+    pub(crate) event_id: Option<String>,
 }
 
 impl Delivery {
@@ -47,7 +49,7 @@ impl Delivery {
     }
 
     /// The entry that tells of its loss.
-    pub(in super::super) fn loss(&self) -> ItemKey {
+    pub(crate) fn loss(&self) -> ItemKey {
         let id = format!("d{}", self.event);
         match &self.event_id {
             Some(event_id) => key(NAME, "event", event_id, &["lost", &id]),
@@ -56,7 +58,7 @@ impl Delivery {
     }
 
     /// Whether it is a loss, if its event is not here. One that is said to be delivered and names no event may be anybody's.
-    pub(in super::super) fn tells_of_loss(&self) -> bool {
+    pub(crate) fn tells_of_loss(&self) -> bool {
         self.fate != PENDING && (self.fate != DELIVERED || self.event_id.is_some())
     }
 
@@ -68,9 +70,9 @@ impl Delivery {
 }
 
 impl Fynapse {
-    pub(in super::super) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
+    pub(crate) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
         let (dice, first) = (author.dice, plot.events.len());
-        super::happen(author, plot);
+        happen(author, plot);
         let (mut deliveries, mut again) = (Vec::new(), Vec::new());
         for (index, event) in plot.events.iter().enumerate().skip(first).filter(|(_, event)| event.lost) {
             let at = event.at.plus_ms(event.delay_ms);
@@ -85,12 +87,12 @@ impl Fynapse {
     }
 
     /// An attempt at a delivery is made, or made in vain.
-    pub(in super::super) fn tries(&self, index: usize, event: &TrueEvent, now: UnixMs) {
+    pub(crate) fn tries(&self, index: usize, event: &TrueEvent, now: UnixMs) {
         self.changed(index, event, now, PENDING);
     }
 
     /// A delivery was taken.
-    pub(in super::super) fn delivered(&self, index: usize, event: &TrueEvent, now: UnixMs) {
+    pub(crate) fn delivered(&self, index: usize, event: &TrueEvent, now: UnixMs) {
         self.changed(index, event, now, DELIVERED);
     }
 
@@ -103,17 +105,17 @@ impl Fynapse {
     }
 
     /// Every delivery.
-    pub(in super::super) fn deliveries(&self) -> Vec<Delivery> {
+    pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         self.deliveries.borrow().clone()
     }
 
     /// The page answered last, once.
-    pub(in super::super) fn take_served(&self) -> Option<(u64, Vec<Delivery>)> {
+    pub(crate) fn take_served(&self) -> Option<(u64, Vec<Delivery>)> {
         self.served.take()
     }
 
     /// `GET /api/v1/event-deliveries/deliveries`.
-    pub(in super::super) fn answer(&self, query: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
+    pub(crate) fn answer(&self, query: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
         let number = |name, absent| parameter(query, name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(absent);
         let (page, limit) = (number("page", 1), number("limit", 1));
         let mut made: Vec<Delivery> = self.deliveries().into_iter().filter(|made| made.created_at <= now).collect();

@@ -1,17 +1,14 @@
-//! Fynapse's half of the history: balance extracts, signed and complete, that nothing can be asked about. What became of
-//! each delivery stands in an audit (`fynapse/audit.rs`).
-
-mod audit;
+//! What Fynapse sends: balance extracts, signed and complete, that nothing can be asked about.
 
 use hookledger_core::model::identity::digest_hex;
 
-use super::truth::{Author, Effect, FORGED, Forgery, Forging, Plot, Twin, key};
-pub(super) use audit::{Delivery, Fynapse};
+use super::super::author::Author;
+use super::super::plot::{Effect, FORGED, Forgery, Forging, Plot, Twin, key};
 
-const NAME: &str = "fynapse";
+pub(super) const NAME: &str = "fynapse";
 
 /// Draws what Fynapse sends.
-fn happen(author: &Author<'_>, plot: &mut Plot) {
+pub(super) fn happen(author: &Author<'_>, plot: &mut Plot) {
     let dice = author.dice;
     for n in 1..=dice.between(2, 5) {
         let data = format!(r#"{{"n":{n}, "amount":12345678901234567890.{n}0}}"#);

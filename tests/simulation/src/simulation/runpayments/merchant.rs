@@ -3,10 +3,10 @@
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::time::UnixMs;
 
-use super::super::truth::key;
-use super::super::world::beside;
-use super::NAME;
+use super::super::plot::{beside, key};
 use crate::memory::MemoryLedger;
+
+pub(super) const NAME: &str = "runpayments";
 
 /// A merchant's way, in order; one of the last two may end it at any step.
 pub(super) const WAY: [&str; 6] = ["new", "sent_for_signature", "signed", "in_underwriting", "boarded", "live"];
@@ -24,9 +24,9 @@ const EVENT_TYPES: [&str; 8] = [
 
 /// A merchant and what it became, each status with the moment. It may return to a status, later than it left it: at the
 /// same instant nobody could tell which of two came last.
-pub(in super::super) struct Merchant {
-    pub(in super::super) id: String,
-    pub(in super::super) statuses: Vec<(&'static str, UnixMs)>,
+pub(crate) struct Merchant {
+    pub(crate) id: String,
+    pub(crate) statuses: Vec<(&'static str, UnixMs)>,
     /// The idempotency key of each status' webhook. Two in a row may share one: their types tell them apart.
     pub(super) keys: Vec<String>,
     /// The status whose webhook is stamped ahead, and by how many seconds: by a clock that is fast, or in a local time that
@@ -74,22 +74,22 @@ pub(super) const ZONE_SECS: u64 = 19_800;
 pub(super) const BELIEVED_SECS: u64 = 300;
 
 /// The place of a status in the order.
-pub(in super::super) fn place(status: &str) -> usize {
+pub(crate) fn place(status: &str) -> usize {
     WAY.iter().position(|step| *step == status).unwrap_or(WAY.len())
 }
 
 impl Merchant {
-    pub(in super::super) fn subject(&self) -> Subject {
+    pub(crate) fn subject(&self) -> Subject {
         Subject::new(ProviderId(NAME), "merchant", &self.id)
     }
 
     /// The status of a step, and since when it was true.
-    pub(in super::super) fn step(&self, step: usize) -> (&'static str, UnixMs) {
+    pub(crate) fn step(&self, step: usize) -> (&'static str, UnixMs) {
         self.statuses[step]
     }
 
     /// The entry of the webhook that tells of a step.
-    pub(in super::super) fn pushed(&self, step: usize, memory: &MemoryLedger) -> ItemKey {
+    pub(crate) fn pushed(&self, step: usize, memory: &MemoryLedger) -> ItemKey {
         let own = key(NAME, "merchant", &self.id, &[&self.keys[step]]);
         if self.keys.iter().filter(|known| **known == self.keys[step]).count() == 1 {
             return own;
@@ -100,7 +100,7 @@ impl Merchant {
     }
 
     /// Since when a step is true as far as its webhook can be believed: what is said to lie ahead, since its receipt.
-    pub(in super::super) fn since(&self, step: usize, memory: &MemoryLedger) -> UnixMs {
+    pub(crate) fn since(&self, step: usize, memory: &MemoryLedger) -> UnixMs {
         let at = self.statuses[step].1;
         let Some((_, ahead_secs)) = self.ahead.filter(|(ahead, _)| *ahead == step) else { return at };
         let stamped_at = at.plus_secs(ahead_secs);
@@ -110,33 +110,33 @@ impl Merchant {
     }
 
     /// Whether a step is the one whose webhook says it lies ahead.
-    pub(in super::super) fn is_ahead(&self, step: usize) -> bool {
+    pub(crate) fn is_ahead(&self, step: usize) -> bool {
         self.ahead.is_some_and(|(ahead, _)| ahead == step)
     }
 
     /// How many statuses more than there were may be told: one whose time can't be believed may seem to come after what
     /// came after it.
-    pub(in super::super) fn misplaced(&self) -> usize {
+    pub(crate) fn misplaced(&self) -> usize {
         usize::from(self.ahead.is_some())
     }
 
     /// Whether the list shows a status that nobody knows, at some time.
-    pub(in super::super) fn listed_unknown_ever(&self) -> bool {
+    pub(crate) fn listed_unknown_ever(&self) -> bool {
         self.unknown.is_some()
     }
 
     /// The entry of the list's row that shows a status that nobody knows.
-    pub(in super::super) fn listed_unknown(&self) -> ItemKey {
+    pub(crate) fn listed_unknown(&self) -> ItemKey {
         key(NAME, "merchant", &self.id, &["listing-unknown", &self.id, &UNKNOWN.to_lowercase()])
     }
 
     /// The entry of the list's row that shows a status for the `n`th time.
-    pub(in super::super) fn listed(&self, status: &str, n: usize) -> ItemKey {
+    pub(crate) fn listed(&self, status: &str, n: usize) -> ItemKey {
         key(NAME, "merchant", &self.id, &["listing", &self.id, status, &n.to_string()])
     }
 
     /// How often it came to a status.
-    pub(in super::super) fn times(&self, status: &str) -> usize {
+    pub(crate) fn times(&self, status: &str) -> usize {
         self.statuses.iter().filter(|(step, _)| *step == status).count()
     }
 }

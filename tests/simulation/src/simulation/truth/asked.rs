@@ -5,20 +5,12 @@ use hookledger_core::ports::Clock;
 
 use super::super::attacker::DOWN;
 use super::Truth;
+use super::calls::Calls;
 use crate::memory::answer;
 
 /// For so long after its other troubles are over, a provider's API goes on to fail over some ids. To whom nobody else asks
 /// for anything, these alone look as if it were down for good.
 const DOWN_SECS: u64 = 2 * 3600;
-
-/// The calls that reached a provider.
-#[derive(Clone, Copy, Default)]
-pub(in super::super) struct Calls {
-    /// Those it answered.
-    pub(in super::super) answered: u64,
-    /// Those that met trouble.
-    pub(in super::super) troubled: u64,
-}
 
 impl Truth {
     /// An id over which the provider's API fails, and over no other.
@@ -44,7 +36,7 @@ impl Truth {
     }
 
     /// What was asked that names this id. In a URL it stands as it is, or escaped from some place on.
-    pub(in super::super) fn asked_about(&self, id: &str) -> Calls {
+    pub(crate) fn asked_about(&self, id: &str) -> Calls {
         let mut sum = Calls::default();
         for (_, calls) in self.asked.borrow().iter().filter(|(url, _)| url.contains(id)) {
             sum.answered += calls.answered;

@@ -1,0 +1,6 @@
+//! Fynapse's half of the history: what it sends, and the audit in which it stands what became of each delivery.
+
+mod audit;
+mod events;
+
+pub(super) use audit::{Delivery, Fynapse};
