@@ -1,7 +1,7 @@
 //! Requests that nobody should send, as a table: what is sent, what is answered, and what is kept of it.
 //!
-//! The same rows are played twice: in memory, where every count can be seen (`tests/parsing.rs`), and over HTTP on the
-//! deployed stack (`tests/e2e.rs`). `docs/malformed.md` is this table in words, and a test holds it to it.
+//! The same rows are played twice: in memory, where every count can be seen (`tests/parsing`), and over HTTP on the
+//! deployed stack (`tests/e2e`). `docs/malformed.md` is this table in words, and a test holds it to it.
 //!
 //! Two things the local stack's gateway does not do as AWS's does. It turns what is no UTF-8 in a text body into
 //! U+FFFD before the function sees it, and it enforces no size. So rows about bytes, sizes and envelopes go to the

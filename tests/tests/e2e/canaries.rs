@@ -2,9 +2,7 @@
 //! they may be in the bodies that the providers sent, and nowhere else. Before that, what is planted on purpose has to
 //! be found, so that finding nothing means something.
 
-#[path = "canaries/paths.rs"]
 mod paths;
-#[path = "canaries/planted.rs"]
 mod planted;
 
 use hookledger_tests::canary::Canary;

@@ -4,17 +4,11 @@
 //! asked for anything by the work, so its audit's walk meets the provider's troubles; Fynapse can't be polled either,
 //! and what it lost is reported. Run Payments' events are complete without its reports, so no refusal parks one.
 
-#[path = "each_provider/finbox.rs"]
 mod finbox;
-#[path = "each_provider/fynapse.rs"]
 mod fynapse;
-#[path = "each_provider/look.rs"]
 mod look;
-#[path = "each_provider/pulled.rs"]
 mod pulled;
-#[path = "each_provider/rightfoot.rs"]
 mod rightfoot;
-#[path = "each_provider/runpayments.rs"]
 mod runpayments;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};

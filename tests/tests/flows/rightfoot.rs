@@ -1,8 +1,6 @@
 //! Rightfoot: what is submitted through us, what is watched, and what its pages bring.
 
-#[path = "rightfoot/canary.rs"]
 mod canary;
-#[path = "rightfoot/doors.rs"]
 mod doors;
 
 use std::cell::Cell;

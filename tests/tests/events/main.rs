@@ -1,0 +1,43 @@
+//! How every sample event is read, pinned. Subject and identity decide under which key an event is stored: reading them
+//! differently for stored events would make yesterday's event a stranger to its own redelivery. A changed snapshot here
+//! is a migration, not an edit.
+
+mod published;
+
+use std::fmt::Write;
+
+use hookledger_tests::samples::{all, event_of};
+
+#[test]
+fn every_sample_is_read_as_it_was() {
+    let samples = all();
+    assert!(samples.len() >= 30, "only {} samples: are the folders where they were?", samples.len());
+    for sample in samples {
+        let event = event_of(&sample.provider, &sample.body);
+        let mut read = String::new();
+        let at = event.occurred_at.map_or("none".to_string(), |at| at.to_string());
+        // Fynapse's instant is the signature's, and so the test's own.
+        let at = if sample.provider == "fynapse" { "signed" } else { at.as_str() };
+        writeln!(read, "type:        {} ({})", event.event_type, if event.known { "known" } else { "ignored" })
+            .unwrap();
+        writeln!(read, "subject:     {}", event.subject).unwrap();
+        writeln!(read, "identity:    {}", event.identity.as_str()).unwrap();
+        writeln!(read, "occurred at: {at}").unwrap();
+        writeln!(read, "duplicate:   {:?}", event.on_duplicate).unwrap();
+        writeln!(read, "notes:       {:?}", event.notes).unwrap();
+        insta::assert_snapshot!(format!("{}__{}", sample.provider, sample.name), read);
+    }
+}
+
+#[test]
+fn samples_have_names_that_can_be_compared() {
+    for sample in all() {
+        let parts: Vec<&str> = sample.name.split('-').collect();
+        let plain = sample.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        assert!(plain && parts.len() >= 2, "{}/{}: the name is not <object>-<action>", sample.provider, sample.name);
+    }
+    for provider in hookledger_core::providers::ALL {
+        let unknown = all().iter().any(|sample| sample.provider == provider.id.0 && sample.name == "unknown-type");
+        assert!(unknown, "{}: no sample of an unknown type", provider.id);
+    }
+}
