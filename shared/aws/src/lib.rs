@@ -4,8 +4,9 @@
 //! API Gateway ─ enter::gateway ─▶ core::flows::receive ───▶ ports: ledger, queue
 //! SQS ───────── enter::batch ───▶ core::flows::work ──────▶ ports: ledger, api, bus
 //! schedule ─────────────────────▶ core::flows::reconcile ─▶ ports: ledger, api, queue
-//!               start under all of them, serve around them
 //! ```
+//!
+//! Floors: start (environment, clients, TLS, logs) < enter < ports < serve, which runs the functions.
 
 pub mod start;
 pub mod enter;

@@ -6,23 +6,35 @@
 //! ```text
 //!  provider ──POST──▶ receive ─ verify ─ parse ─┐
 //!                                               ├─ admit ─▶ ledger (the entry, and what it owes)
-//!  provider ◀──GET─── expect, walk ─────────────┘    │
+//!  provider ◀──GET─── poll, walk ───────────────┘    │
 //!                          ▲                         └─▶ queue ─▶ work ─ ask the provider ─ results ─ publish ─ settle
 //!                          │
 //!  schedule ─▶ reconcile ──┴─ every debt that is due ─▶ queue, or ask, or a person
+//! ```
+//!
+//! # Floors
+//!
+//! Each names what is below it, and nothing above; no file names one that names it. (`cargo xtask check layering`)
+//!
+//! ```text
+//! desk       orders of people and applications: replay, reverify, submit
+//! flows      what is done, in reading order: receive, admit │ work, effect, status, tell │ expectations, poll, walk, reconcile
+//! providers  what every provider says of itself (contract), and a folder for each
+//! ports      the world, as traits: ledger, queue, bus, providers' APIs, secrets, clock, meter
+//! model      plain data and its rules
 //! ```
 //!
 //! # Invariants
 //!
 //! Each with the test that guards it.
 //!
-//! 1. Nothing is parsed before it is verified: [`delivery::Verified`] is made by [`signature`] alone.
+//! 1. Nothing is parsed before it is verified: [`model::delivery::Verified`] is made by [`model::signature`] alone.
 //!    (`signature::tests`)
 //! 2. A 2xx means durable and owed, settled, or parked for a person. No 2xx is sent on hope.
 //!    (`tests/flows/main.rs: a_2xx_means_durable`)
 //! 3. One identity, one entry, however many deliveries race.
 //!    (`tests/contract/main.rs: admit::one_of_fifty_racers_is_new`)
-//! 4. Push and poll share [`admit`], and one effect. (`tests/flows/main.rs: push_and_poll_have_one_effect`)
+//! 4. Push and poll share [`flows::admit`], and one effect. (`tests/flows/main.rs: push_and_poll_have_one_effect`)
 //! 5. Handling twice equals handling once. (`tests/flows/main.rs: handling_twice_equals_handling_once`)
 //! 6. Nothing is dropped silently: every refusal, ignore, park and expiry is counted and can be listed.
 //!    (`tests/flows/main.rs: what_is_not_handled_is_counted_and_kept`)

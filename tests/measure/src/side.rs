@@ -77,6 +77,7 @@ impl Bench {
                 (true, Some((*header, format!("t={at},v1={tag}"))))
             }
             Scheme::Prefixed { header, prefix, .. } => (true, Some((*header, format!("{prefix}{}", tag(&[&body]))))),
+            Scheme::Standard { .. } => unreachable!("no provider that is measured signs so"),
             Scheme::Unsigned { .. } => (false, None),
         };
         // What a gateway sends along.

@@ -17,6 +17,7 @@ mod believed_absent;
 mod believed_kinds;
 mod believed_more;
 mod every_provider;
+mod fifth;
 mod finbox;
 mod fynapse;
 mod ids;

@@ -1,26 +1,27 @@
 //! API Gateway's envelope (HTTP API, payload format 2.0): an HTTP request as JSON, and the answer to it.
 //!
-//! **Rationale.** This runs on plain `lambda_runtime`, taking the event as raw JSON, and not on `lambda_http`. There
-//! (1.3.2, `into_api_gateway_v2_request` in `src/request.rs`) every body goes through `Body::from_maybe_encoded` of
-//! `aws_lambda_events` (1.2.1, `src/encodings/http.rs`), which ends in
-//! `.expect("failed to decode aws base64 encoded body")`: a broken envelope is a panic before any code of ours runs.
-//! The runtime catches it and reports that the function failed; the gateway then answers a 500 we did not choose. A
-//! typed event ends the same way without a panic: what does not deserialise never reaches the handler, and the error
-//! logged for it quotes what was found. Here an envelope that can't be read is answered 503 with `Retry-After`: the
-//! fault is ours or the gateway's, never the provider's.
+//! `lambda_http` reads the event, out of the raw JSON and under a guard.
+//!
+//! **Rationale.** Given a typed event, `lambda_runtime` answers for what does not deserialise, and quotes it in a log line;
+//! and `lambda_http` (1.3.2) panics where a body is not the base64 that it is said to be. The gateway would answer either
+//! with a 500 that we did not choose. Here both are answered 503 with `Retry-After`: the fault is ours or the gateway's,
+//! never the provider's. A header that is not plain ASCII makes `lambda_http` refuse the whole event. Nothing that we look
+//! at is one, so such a header is left out, and the event is read once more.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::panic::catch_unwind;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use hookledger_core::flows::receive::Answer;
 use hookledger_core::model::delivery::Delivery;
 use hookledger_core::model::identity::ProviderId;
 use hookledger_core::model::secret::Secret;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::providers::ALL;
-use serde::{Deserialize, Serialize};
+use lambda_http::http::{HeaderName, HeaderValue};
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, RequestExt as _};
+use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The path parameter that holds a URL token.
@@ -66,54 +67,27 @@ impl std::fmt::Debug for Request {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
-    request_context: RequestContext,
-    #[serde(default)]
-    headers: Option<BTreeMap<String, Option<String>>>,
-    #[serde(default)]
-    path_parameters: Option<BTreeMap<String, Option<String>>>,
-    #[serde(borrow, default)]
-    body: Option<Text<'a>>,
-    #[serde(default)]
-    is_base64_encoded: bool,
-}
-
-/// Text that stays in the envelope unless it has escapes, as base64 never does: a large body is decoded from there.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-#[derive(Deserialize)]
-struct RequestContext {
-    http: HttpContext,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct HttpContext {
-    method: String,
-    #[serde(default)]
-    source_ip: Option<String>,
-}
-
 impl Request {
     /// Takes a request out of its envelope.
     pub fn parse(event: &RawValue) -> Result<Self, EnvelopeError> {
-        let envelope: Envelope<'_> = serde_json::from_str(event.get()).map_err(|_| EnvelopeError::Shape)?;
-        let body = match (envelope.body, envelope.is_base64_encoded) {
-            (None, _) => Vec::new(),
-            (Some(Text(text)), false) => text.into_owned().into_bytes(),
-            (Some(Text(text)), true) => BASE64_STANDARD.decode(text.as_bytes()).map_err(|_| EnvelopeError::Base64)?,
+        let read = read(event.get()).or_else(|error| read(&without_odd_headers(event).ok_or(error)?))?;
+        let source_ip = match read.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
+            _ => None,
         };
-        let present = |(name, value): (String, Option<String>)| Some((name, value?));
-        let headers = envelope.headers.into_iter().flatten().filter_map(present);
+        let path_parameters = read.path_parameters();
+        let (head, body) = read.into_parts();
+        let header = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.into()));
         Ok(Self {
-            method: envelope.request_context.http.method,
-            source_ip: envelope.request_context.http.source_ip.filter(|ip| !ip.is_empty()),
-            path_parameters: envelope.path_parameters.into_iter().flatten().filter_map(present).collect(),
-            headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect(),
-            body,
+            method: head.method.as_str().to_string(),
+            source_ip: source_ip.filter(|ip| !ip.is_empty()),
+            path_parameters: path_parameters.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+            headers: head.headers.iter().filter_map(header).collect(),
+            body: match body {
+                Body::Text(text) => text.into_bytes(),
+                Body::Binary(bytes) => bytes,
+                _ => Vec::new(),
+            },
         })
     }
 
@@ -156,6 +130,20 @@ impl Request {
         };
         Ok(path.trim_end_matches('/').to_string())
     }
+}
+
+fn read(event: &str) -> Result<lambda_http::Request, EnvelopeError> {
+    let request = catch_unwind(|| lambda_http::request::from_str(event));
+    request.map_err(|_panic| EnvelopeError::Base64)?.map_err(|_| EnvelopeError::Shape)
+}
+
+/// The event without the headers that are not plain ASCII; `None` where there are none.
+fn without_odd_headers(event: &RawValue) -> Option<String> {
+    let mut event: Value = serde_json::from_str(event.get()).ok()?;
+    let headers = event.get_mut("headers")?.as_object_mut()?;
+    let all = headers.len();
+    headers.retain(|_, value| value.as_str().is_some_and(|value| value.parse::<HeaderValue>().is_ok()));
+    (headers.len() < all).then(|| event.to_string())
 }
 
 /// A request below `/webhooks/` that is no delivery: another method, no token or something behind it, or no provider's
@@ -308,8 +296,16 @@ mod tests {
     }
 
     #[test]
+    fn a_header_that_is_not_plain_ascii_costs_nothing_but_itself() {
+        let headers = json!({ "x-secret-key": "a,b", "user-agent": "Zahlungen für Sie", "x-mark": "a\u{7f}" });
+        let request = parse(&event(json!({ "headers": headers, "body": "{ \"a\": 1.10 }" }))).unwrap();
+        assert_eq!(request.headers, [("x-secret-key".to_string(), "a,b".to_string())]);
+        assert_eq!((request.body.as_slice(), request.method.as_str()), (b"{ \"a\": 1.10 }".as_slice(), "POST"));
+    }
+
+    #[test]
     fn what_is_not_sent_is_not_needed() {
-        let bare = r#"{"requestContext":{"http":{"method":"GET"}},"headers":null,"pathParameters":{"a":null}}"#;
+        let bare = r#"{"requestContext":{"http":{"method":"GET"}},"headers":null,"pathParameters":null}"#;
         let request = parse(bare).unwrap();
         assert_eq!((request.method.as_str(), request.source_ip), ("GET", None));
         assert!(request.headers.is_empty() && request.path_parameters.is_empty() && request.body.is_empty());

@@ -1,9 +1,9 @@
 //! Walking a provider's list to find what nobody told us.
 //!
 //! A row that shows a status is compared with the status we hold. A later one becomes an entry of its own, found by
-//! asking; its effect is one with the push that may still come (`status`). A row that shows what became of a delivery
-//! is compared with the entries we hold (`audit`). A cursor moves only after its page is handled, so a walk that dies
-//! goes on where it stopped.
+//! asking; its effect is one with the push that may still come (`effect`). A row that shows what became of a delivery
+//! is compared with the entries we hold (`losses`), and a row that is an event is let in. A cursor moves only after its
+//! page is handled, so a walk that dies goes on where it stopped.
 
 use std::collections::BTreeSet;
 
@@ -119,6 +119,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
                     match row {
                         ListedRow::Status(row) => self.compare(provider, row, requested_at).await?,
                         ListedRow::Delivery(delivery) => self.audit(provider, lists, delivery, requested_at).await?,
+                        ListedRow::Event(found) => self.let_in(provider, found, requested_at).await?,
                     }
                 }
                 Ok(next.map_or(Page::Last, Page::Next))
@@ -216,6 +217,18 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         Ok(())
     }
 
+    /// Lets in an event that nobody delivered. What is older than identities are remembered may have been here: it is no
+    /// news, however long a list goes back.
+    async fn let_in(&self, provider: &dyn Provider, found: &Found, requested_at: UnixMs) -> Result<(), StoreError> {
+        let horizon = requested_at.minus_secs(self.inbox.timing().oldest_processed_secs());
+        let is_news = found.event.occurred_at.is_none_or(|at| at >= horizon);
+        // A list shows what is held again and again: a read costs less than a put that fails.
+        if is_news && self.inbox.ledger().debt(&found.event.key()).await?.is_none() {
+            admit_found(self.inbox, provider, found.clone()).await?;
+        }
+        Ok(())
+    }
+
     /// A status that is not known here is kept once, however often the list shows it.
     async fn keep_unknown(&self, provider: &dyn Provider, row: &StatusRow) -> Result<(), StoreError> {
         let event = row.unknown();
@@ -232,6 +245,7 @@ fn mark(rows: &[ListedRow]) -> String {
     let documents = rows.iter().map(|row| match row {
         ListedRow::Status(row) => row.document.as_slice(),
         ListedRow::Delivery(row) => row.document.as_slice(),
+        ListedRow::Event(found) => found.body.as_slice(),
     });
     digest_hex(&documents.collect::<Vec<_>>().join(&b'\n'))
 }

@@ -6,10 +6,10 @@
 //! takes effect. Every comparison is in constant time and over the full length, every live secret is tried, and no
 //! secret at all means refusal, never acceptance.
 
-use std::borrow::Cow;
+mod bytes;
+mod header;
+mod refusal;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use ipnet::IpNet;
 use sha2::Sha256;
@@ -20,43 +20,16 @@ use crate::model::identity::digest_hex;
 use crate::model::secret::{NamedSecret, ProviderSecrets, live};
 use crate::model::time::UnixMs;
 
-/// How the text of a secret becomes key bytes, or how a tag is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Encoding {
-    /// The bytes of the text itself.
-    Utf8,
-    /// Hexadecimal, either case.
-    Hex,
-    /// Standard base64 with padding.
-    Base64,
-}
+use bytes::{Bytes, whsec};
+use header::{standard_headers, timestamped_header};
 
-/// A key or tag, from where it lies if nothing has to be decoded.
-type Bytes<'a> = Cow<'a, [u8]>;
+pub use bytes::Encoding;
+pub use refusal::Refusal;
 
-impl Encoding {
-    /// Reads `utf8`, `hex` or `base64`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "utf8" => Some(Self::Utf8),
-            "hex" => Some(Self::Hex),
-            "base64" => Some(Self::Base64),
-            _ => None,
-        }
-    }
-
-    fn decode(self, text: &str) -> Option<Bytes<'_>> {
-        match self {
-            Self::Utf8 => Some(Cow::Borrowed(text.as_bytes())),
-            Self::Hex => {
-                // Into a place of the right size, not digit by digit into one that grows.
-                let mut bytes = vec![0; text.len() / 2];
-                hex::decode_to_slice(text, &mut bytes).ok().map(|()| Cow::Owned(bytes))
-            }
-            Self::Base64 => BASE64_STANDARD.decode(text).ok().map(Cow::Owned),
-        }
-    }
-}
+/// The headers of Standard Webhooks: the message's id, the attempt's time, the tags.
+const STANDARD_ID: &str = "webhook-id";
+const STANDARD_TIMESTAMP: &str = "webhook-timestamp";
+const STANDARD_SIGNATURE: &str = "webhook-signature";
 
 /// How a provider's deliveries prove their origin.
 #[derive(Clone, Debug)]
@@ -83,6 +56,15 @@ pub enum Scheme {
         /// How the secret's text becomes the key.
         secret_encoding: Encoding,
     },
+    /// [Standard Webhooks](https://www.standardwebhooks.com): `webhook-signature: v1,<base64>[ v1,<base64>…]` over
+    /// `<webhook-id>.<webhook-timestamp>.<body>`. The key is the base64 behind `whsec_`. The id is signed, and the same at
+    /// each attempt.
+    Standard {
+        /// How old a signature may be, in seconds.
+        past_secs: u64,
+        /// How far in the future it may be, in seconds.
+        future_secs: u64,
+    },
     /// No signature: an unguessable URL token, and what else the operator turned on.
     Unsigned {
         /// Networks the delivery may come from; empty turns the check off.
@@ -90,60 +72,6 @@ pub enum Scheme {
         /// The name of a header that must carry one of the `static_header` secrets; `None` turns the check off.
         static_header: Option<String>,
     },
-}
-
-/// Why a delivery was not let in. The code is stable: it is stored, counted and alarmed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Refusal {
-    /// We hold no live secret to check with: our configuration is missing, so the provider should try again.
-    #[error("no live secret or token is configured: put one into the provider's secret")]
-    Unconfigured,
-    /// The signature header is absent.
-    #[error("the signature header is missing")]
-    MissingSignature,
-    /// The signature header does not have its documented shape.
-    #[error("the signature header is malformed")]
-    MalformedSignature,
-    /// No live secret produces this signature.
-    #[error("no live secret produces this signature")]
-    WrongSignature,
-    /// Signed too long ago.
-    #[error("the signature is too old")]
-    Stale,
-    /// Signed in the future.
-    #[error("the signature's timestamp lies in the future")]
-    Future,
-    /// The URL carries no live token.
-    #[error("the URL's token is missing or not a live one")]
-    WrongToken,
-    /// The source address is in none of the allowed networks.
-    #[error("the source address is not in the allowed networks")]
-    SourceNotAllowed,
-    /// The static header is missing or has no live value.
-    #[error("the static header is missing or not a live value")]
-    WrongStaticHeader,
-}
-
-impl Refusal {
-    /// The stable code.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Unconfigured => "unconfigured",
-            Self::MissingSignature => "missing_signature",
-            Self::MalformedSignature => "malformed_signature",
-            Self::WrongSignature => "wrong_signature",
-            Self::Stale => "stale",
-            Self::Future => "future",
-            Self::WrongToken => "wrong_token",
-            Self::SourceNotAllowed => "source_not_allowed",
-            Self::WrongStaticHeader => "wrong_static_header",
-        }
-    }
-
-    /// Whether a freshly read secret could turn this refusal into a match.
-    pub fn may_be_rotation(self) -> bool {
-        matches!(self, Self::Unconfigured | Self::WrongSignature | Self::WrongToken | Self::WrongStaticHeader)
-    }
 }
 
 impl Scheme {
@@ -165,6 +93,7 @@ impl Scheme {
     pub fn headers(&self) -> Vec<&str> {
         match self {
             Self::Timestamped { header, .. } | Self::Prefixed { header, .. } => vec![header],
+            Self::Standard { .. } => vec![STANDARD_ID, STANDARD_TIMESTAMP, STANDARD_SIGNATURE],
             Self::Unsigned { static_header, .. } => static_header.iter().map(String::as_str).collect(),
         }
     }
@@ -174,14 +103,18 @@ impl Scheme {
             Self::Timestamped { header, secret_encoding, past_secs, future_secs } => {
                 let (signed_at, tags) = timestamped_header(delivery.header(header))?;
                 let signed = [signed_at.text.as_bytes(), b".", delivery.bytes()];
-                let secret_id = matching_key(&secrets.signing_secrets, *secret_encoding, now, &signed, &tags)?;
-                // Only now, with the timestamp known to be theirs, does its age mean anything.
-                if now.since_ms(signed_at.at) > past_secs.saturating_mul(1000) {
-                    return Err(Refusal::Stale);
-                }
-                if signed_at.at.since_ms(now) > future_secs.saturating_mul(1000) {
-                    return Err(Refusal::Future);
-                }
+                let secret_id =
+                    matching_key(&secrets.signing_secrets, |text| secret_encoding.decode(text), now, &signed, &tags)?;
+                of_this_time(signed_at.at, now, *past_secs, *future_secs)?;
+                Ok(Proof { secret_id, signed_at: Some(signed_at.at) })
+            }
+            Self::Standard { past_secs, future_secs } => {
+                let id = delivery.header(STANDARD_ID).ok_or(Refusal::MissingSignature)?;
+                let (timestamp, signature) = (delivery.header(STANDARD_TIMESTAMP), delivery.header(STANDARD_SIGNATURE));
+                let (signed_at, tags) = standard_headers(timestamp, signature)?;
+                let signed = [id.as_bytes(), b".", signed_at.text.as_bytes(), b".", delivery.bytes()];
+                let secret_id = matching_key(&secrets.signing_secrets, whsec, now, &signed, &tags)?;
+                of_this_time(signed_at.at, now, *past_secs, *future_secs)?;
                 Ok(Proof { secret_id, signed_at: Some(signed_at.at) })
             }
             Self::Prefixed { header, prefix, tag_encoding, secret_encoding } => {
@@ -189,7 +122,8 @@ impl Scheme {
                 let tag = value.strip_prefix(prefix).ok_or(Refusal::MalformedSignature)?;
                 let tag = tag_encoding.decode(tag).ok_or(Refusal::MalformedSignature)?;
                 let signed = [delivery.bytes()];
-                let secret_id = matching_key(&secrets.signing_secrets, *secret_encoding, now, &signed, &[tag])?;
+                let secret_id =
+                    matching_key(&secrets.signing_secrets, |text| secret_encoding.decode(text), now, &signed, &[tag])?;
                 Ok(Proof { secret_id, signed_at: None })
             }
             Self::Unsigned { allowed_cidrs, static_header } => {
@@ -213,49 +147,29 @@ impl Scheme {
     }
 }
 
-struct SignedAt<'a> {
-    /// The digits as sent: they are what was signed.
-    text: &'a str,
-    at: UnixMs,
-}
-
-/// The most `v1` tags looked at: one for each secret of a rotation, with room.
-const MAX_TAGS: usize = 8;
-
-/// Reads `t=<digits>,v1=<hex>[,v1=<hex>…]`. Unknown `key=value` fields are passed over, and so is a tag that can't be read
-/// beside one that can: it matches nothing. A second `t` is malformed, since it could not be said which one was signed.
-fn timestamped_header(value: Option<&str>) -> Result<(SignedAt<'_>, Vec<Bytes<'_>>), Refusal> {
-    let value = value.ok_or(Refusal::MissingSignature)?;
-    let mut signed_at = None;
-    let mut tags = Vec::new();
-    for field in value.split(',') {
-        match field.trim().split_once('=') {
-            Some(("t", text)) if signed_at.is_none() && text.bytes().all(|b| b.is_ascii_digit()) => {
-                let secs = text.parse().map_err(|_| Refusal::MalformedSignature)?;
-                signed_at = Some(SignedAt { text, at: UnixMs::from_secs(secs) });
-            }
-            Some(("v1", tag)) if tags.len() < MAX_TAGS => tags.extend(Encoding::Hex.decode(tag)),
-            Some((key, _)) if key != "t" => {}
-            _ => return Err(Refusal::MalformedSignature),
-        }
+/// Whether a signature's instant is near enough. To be asked when the instant is known to be theirs, not before: then its
+/// age means something.
+fn of_this_time(signed_at: UnixMs, now: UnixMs, past_secs: u64, future_secs: u64) -> Result<(), Refusal> {
+    if now.since_ms(signed_at) > past_secs.saturating_mul(1000) {
+        return Err(Refusal::Stale);
     }
-    match signed_at {
-        Some(signed_at) if !tags.is_empty() => Ok((signed_at, tags)),
-        _ => Err(Refusal::MalformedSignature),
+    if signed_at.since_ms(now) > future_secs.saturating_mul(1000) {
+        return Err(Refusal::Future);
     }
+    Ok(())
 }
 
 /// The id of the live secret under which one of the tags signs these parts.
 fn matching_key(
     secrets: &[NamedSecret],
-    encoding: Encoding,
+    decode: impl Fn(&str) -> Option<Bytes<'_>>,
     now: UnixMs,
     signed: &[&[u8]],
     tags: &[Bytes<'_>],
 ) -> Result<String, Refusal> {
     let mut any_live = false;
     for secret in live(secrets, now) {
-        let Some(key) = encoding.decode(secret.value.reveal()).filter(|key| !key.is_empty()) else { continue };
+        let Some(key) = decode(secret.value.reveal()).filter(|key| !key.is_empty()) else { continue };
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { continue };
         any_live = true;
         for part in signed {

@@ -1,13 +1,15 @@
 //! Lists: what a provider shows of its own accord, walked to find what nobody told us.
 //!
-//! A row tells one of two things. A *status* says how a subject stands; it is compared with the status we hold. An
-//! *audited delivery* says what became of a delivery to us; it is compared with the entries we hold.
+//! A row tells one of three things. A *status* says how a subject stands; it is compared with the status we hold. An
+//! *audited delivery* says what became of a delivery to us; it is compared with the entries we hold. An *event* is let in
+//! as its delivery would be, if it is not held.
 
 use crate::model::entry::{Entry, Event, OnDuplicate};
 use crate::model::identity::{Identity, ItemKey, Subject};
 use crate::model::provider_call::{ApiRequest, ApiResponse, Trouble};
 use crate::model::time::UnixMs;
 use crate::providers::offer::Offer;
+use crate::providers::step::Found;
 
 /// Walking a provider's lists.
 pub trait Lists {
@@ -52,6 +54,8 @@ pub enum ListedRow {
     Status(StatusRow),
     /// What became of a delivery to us.
     Delivery(AuditedDelivery),
+    /// An event, as its delivery would have brought it.
+    Event(Found),
 }
 
 /// A row that shows how a subject stands.

@@ -1,5 +1,5 @@
 //! The four providers, a folder each: everything Hookledger knows about a provider stands in its folder, its tests too.
-//! Nothing else in the code may branch on a provider's name. What every provider says of itself is in [`contract`].
+//! Nothing else in the code may branch on a provider's name. What every provider says of itself is in `contract`.
 
 mod contract;
 mod json;
@@ -43,6 +43,11 @@ impl Providers {
     /// Builds every provider from the settings.
     pub fn read(lookup: Lookup<'_>) -> Self {
         Self(ALL.iter().map(|definition| (definition.id, (definition.build)(lookup))).collect())
+    }
+
+    /// These, and no others.
+    pub fn of(providers: impl IntoIterator<Item = Box<dyn Provider>>) -> Self {
+        Self(providers.into_iter().map(|provider| (provider.id(), Ok(provider))).collect())
     }
 
     /// The provider of this name, if it is not stopped.

@@ -67,7 +67,7 @@ impl Unsubmittable {
 pub enum Submitted {
     /// It was taken; its completion is to be expected under this reference.
     Accepted {
-        /// As [`Polls::expectation`] takes it.
+        /// As [`Polls::expectation`](crate::providers::Polls::expectation) takes it.
         reference: String,
     },
     /// It was not taken, or nobody can say.

@@ -32,8 +32,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "The age of a signed timestamp is not looked at, so a capture is good for ever.",
         edits: &[Edit {
             file: SIGNATURE,
-            find: "if now.since_ms(signed_at.at) > past_secs.saturating_mul(1000) {",
-            replace: "if now.since_ms(signed_at.at) > past_secs.saturating_mul(1000) && !MUTANT {",
+            find: "if now.since_ms(signed_at) > past_secs.saturating_mul(1000) {",
+            replace: "if now.since_ms(signed_at) > past_secs.saturating_mul(1000) && !MUTANT {",
         }],
     },
     Mutant {
@@ -41,8 +41,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "Timestamps are held against the past only, so one from the future is good for as long as it likes.",
         edits: &[Edit {
             file: SIGNATURE,
-            find: "if signed_at.at.since_ms(now) > future_secs.saturating_mul(1000) {",
-            replace: "if signed_at.at.since_ms(now) > future_secs.saturating_mul(1000) && !MUTANT {",
+            find: "if signed_at.since_ms(now) > future_secs.saturating_mul(1000) {",
+            replace: "if signed_at.since_ms(now) > future_secs.saturating_mul(1000) && !MUTANT {",
         }],
     },
     Mutant {

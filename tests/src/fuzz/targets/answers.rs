@@ -214,6 +214,10 @@ fn listed_row<'a>(provider: &dyn Provider, row: &'a ListedRow, now: UnixMs) -> &
             row.entry.iter().for_each(|key| keys::assert_event(key, provider.id()));
             &row.document
         }
+        ListedRow::Event(found) => {
+            keys::assert_event(&found.event.key(), provider.id());
+            &found.body
+        }
     }
 }
 

@@ -19,6 +19,8 @@ const FUTURE_SECS: u64 = 300;
 const SECRET: &str = "0123456789abcdef";
 /// The URL token and the static header's value here: a token is longer than a secret has to be.
 const TOKEN: &str = "0123456789abcdef01234567";
+/// The message's id, where one is signed.
+const ID: &str = "msg_1";
 const ENCODINGS: [Encoding; 3] = [Encoding::Utf8, Encoding::Hex, Encoding::Base64];
 
 fn key(encoding: Encoding) -> Vec<u8> {
@@ -43,6 +45,10 @@ fn prefixed(tag_encoding: Encoding, secret_encoding: Encoding) -> Scheme {
     Scheme::Prefixed { header: "h", prefix: "sha256=", tag_encoding, secret_encoding }
 }
 
+fn standard() -> Scheme {
+    Scheme::Standard { past_secs: PAST_SECS, future_secs: FUTURE_SECS }
+}
+
 fn known_secrets() -> ProviderSecrets {
     let list = |value: &str| serde_json::json!([{ "id": "s", "value": value }]);
     let (secret, token) = (list(SECRET), list(TOKEN));
@@ -50,10 +56,16 @@ fn known_secrets() -> ProviderSecrets {
     ProviderSecrets::parse(&document.to_string()).unwrap()
 }
 
-/// A delivery that says the same wherever a scheme looks.
+/// A delivery that says the same wherever a scheme looks; the three headers of Standard Webhooks say an id, what stands
+/// before the first blank, and what stands behind it.
 fn delivery(value: &str, body: &[u8]) -> Delivery {
     let mut delivery = Delivery::new(ProviderId("test"), NOW, body.to_vec());
-    delivery.headers.push(("H".into(), value.into()));
+    let (before, behind) = value.split_once(' ').unwrap_or((value, ""));
+    for (name, value) in
+        [("H", value), ("webhook-id", ID), ("webhook-timestamp", before), ("webhook-signature", behind)]
+    {
+        delivery.headers.push((name.into(), value.into()));
+    }
     delivery.path_token = Some(Secret::new(value));
     delivery.source_ip = Some("192.0.2.1".into());
     delivery
@@ -83,6 +95,7 @@ pub(super) fn signature(input: &[u8]) -> Seen {
         let base64_tag = format!("sha256={}", BASE64_STANDARD.encode(tag(encoding, &[body])));
         check(&prefixed(Encoding::Base64, encoding), value == base64_tag);
     }
+    check(&standard(), genuine_standard(value, body));
     let open = Scheme::Unsigned { allowed_cidrs: vec![], static_header: None };
     let strict =
         Scheme::Unsigned { allowed_cidrs: vec!["192.0.2.0/24".parse().unwrap()], static_header: Some("h".into()) };
@@ -109,6 +122,18 @@ fn genuine_timestamped(encoding: Encoding, value: &str, body: &[u8]) -> bool {
     near && decoded.contains(&wanted)
 }
 
+/// The same for Standard Webhooks, by its specification: one of the first eight readable `v1` right, and the instant near.
+fn genuine_standard(value: &str, body: &[u8]) -> bool {
+    let Some((t, tags)) = value.split_once(' ') else { return false };
+    let digits = !t.is_empty() && t.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(at) = t.parse::<i64>().ok().filter(|_| digits) else { return false };
+    let decoded = tags.split(' ').filter_map(|tag| BASE64_STANDARD.decode(tag.strip_prefix("v1,")?).ok());
+    let decoded: Vec<Vec<u8>> = decoded.take(8).collect();
+    let wanted = tag(Encoding::Base64, &[ID.as_bytes(), b".", t.as_bytes(), b".", body]);
+    let near = (NOW.secs() - PAST_SECS as i64..=NOW.secs() + FUTURE_SECS as i64).contains(&at);
+    near && decoded.contains(&wanted)
+}
+
 fn split(input: &[u8]) -> (String, &[u8]) {
     let end = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
     let body = input.get(end + 1..).unwrap_or_default();
@@ -119,6 +144,11 @@ fn split(input: &[u8]) -> (String, &[u8]) {
 pub(super) fn signature_samples() -> Vec<Vec<u8>> {
     let body = br#"{"event_id":"e1","type":"balance.extracted","data":{"amount":12.50}}"#;
     let mut values = vec![TOKEN.to_string()];
+    for offset in [0, -600, -601, 300, 301] {
+        let t = (NOW.secs() + offset).to_string();
+        let tag = tag(Encoding::Base64, &[ID.as_bytes(), b".", t.as_bytes(), b".", body]);
+        values.push(format!("{t} v1a,AAAA v1,{}", BASE64_STANDARD.encode(tag)));
+    }
     for encoding in ENCODINGS {
         for offset in [0, -600, -601, 300, 301] {
             let t = (NOW.secs() + offset).to_string();

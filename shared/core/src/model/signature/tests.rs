@@ -2,6 +2,9 @@
 
 use proptest::prelude::*;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use super::*;
 use crate::model::identity::ProviderId;
 use crate::model::secret::Secret;
@@ -158,6 +161,54 @@ fn no_secret_is_a_refusal_in_every_scheme() {
         let forged = delivery(&[("x-webhook-signature-256", &forged)], BODY);
         assert_eq!(outcome(&prefixed(), forged, secrets), Err(Refusal::Unconfigured));
     }
+}
+
+#[test]
+fn standard_webhooks() {
+    // The example of the specification's own libraries.
+    const KEY: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+    const TAG: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+    const AT: i64 = 1_614_265_330;
+    let scheme = Scheme::Standard { past_secs: 300, future_secs: 300 };
+    let with = |key: &str| secrets(&format!(r#"{{"signing_secrets":[{{"id":"a","value":"{key}"}}]}}"#));
+    let (whsec, other) = (with(&format!("whsec_{KEY}")), with("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"));
+    let at = AT.to_string();
+    let both = format!("v1a,bm90IG91cnM= v1,AAAA {TAG}");
+    let many = format!("{}{TAG}", "v1,AAAA ".repeat(8));
+    type Row<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<&'a str>, i64, Result<&'a str, Refusal>);
+    let rows: [Row<'_>; 14] = [
+        ("the published example", Some(ID), Some(&at), Some(TAG), 0, Ok("a")),
+        ("one of several tags", Some(ID), Some(&at), Some(&both), 0, Ok("a")),
+        ("more tags than are tried", Some(ID), Some(&at), Some(&many), 0, Err(Refusal::WrongSignature)),
+        ("as old as allowed", Some(ID), Some(&at), Some(TAG), 300, Ok("a")),
+        ("a second too old", Some(ID), Some(&at), Some(TAG), 301, Err(Refusal::Stale)),
+        ("as far ahead as allowed", Some(ID), Some(&at), Some(TAG), -300, Ok("a")),
+        ("a second too far ahead", Some(ID), Some(&at), Some(TAG), -301, Err(Refusal::Future)),
+        ("another id", Some("msg_2"), Some(&at), Some(TAG), 0, Err(Refusal::WrongSignature)),
+        ("another time than was signed", Some(ID), Some("1614265331"), Some(TAG), 0, Err(Refusal::WrongSignature)),
+        ("no id", None, Some(&at), Some(TAG), 0, Err(Refusal::MissingSignature)),
+        ("no time", Some(ID), None, Some(TAG), 0, Err(Refusal::MissingSignature)),
+        ("no tag", Some(ID), Some(&at), None, 0, Err(Refusal::MissingSignature)),
+        ("a time that is none", Some(ID), Some("+1614265330"), Some(TAG), 0, Err(Refusal::MalformedSignature)),
+        ("another version alone", Some(ID), Some(&at), Some("v1a,AAAA v2,AAAA"), 0, Err(Refusal::MalformedSignature)),
+    ];
+    for (name, id, timestamp, signature, later, expected) in rows {
+        let named = [(STANDARD_ID, id), (STANDARD_TIMESTAMP, timestamp), (STANDARD_SIGNATURE, signature)];
+        let headers: Vec<(&str, &str)> = named.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let now = UnixMs::from_secs(AT + later);
+        let verify = |secrets: &ProviderSecrets| {
+            let delivery = delivery(&headers, br#"{"test": 2432232314}"#);
+            scheme.verify(delivery, secrets, now).map(|known| known.proof().secret_id.clone()).map_err(|(why, _)| why)
+        };
+        assert_eq!(verify(&whsec), expected.map(str::to_string), "{name}");
+        assert_eq!(verify(&with(KEY)), expected.map(str::to_string), "{name}, the key without its prefix");
+        if expected.is_ok() {
+            assert_eq!(verify(&other), Err(Refusal::WrongSignature), "{name}, by another key");
+        }
+    }
+    // What is kept with a refusal proves it later.
+    assert_eq!(scheme.headers(), [STANDARD_ID, STANDARD_TIMESTAMP, STANDARD_SIGNATURE]);
 }
 
 #[test]

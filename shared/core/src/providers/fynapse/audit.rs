@@ -142,7 +142,7 @@ mod tests {
         let Listed::Page { rows, next, .. } = page(settings, position, body) else { panic!("trouble: {body}") };
         let id = |row: &ListedRow| match row {
             ListedRow::Delivery(delivery) => delivery.id.clone(),
-            ListedRow::Status(_) => panic!("a status"),
+            ListedRow::Status(_) | ListedRow::Event(_) => panic!("no delivery"),
         };
         (rows.iter().map(id).collect(), next)
     }
