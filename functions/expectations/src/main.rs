@@ -1,4 +1,4 @@
-//! Takes in what an application waits for. The flow is `shared/core/src/flows/expect.rs`.
+//! Takes in what an application waits for. The flow is `shared/core/src/flows/expectations.rs`.
 
 use hookledger_aws::lambda_runtime::Error;
 use hookledger_aws::serve;

@@ -17,7 +17,7 @@ use hookledger_core::model::identity::ProviderId;
 use hookledger_core::model::provider_call::{ApiError, ApiRequest, ApiResponse};
 use hookledger_core::ports::{Clock, Metric, ProviderApi};
 use hookledger_tests::memory::{Fate, FixedClock, Side, answer, run};
-use hookledger_tests::town::Town;
+use hookledger_tests::town::{Town, id};
 
 const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
 
@@ -191,6 +191,26 @@ fn hours_without_a_queue_cost_no_provider_anything_and_park_nothing() {
     println!("4 hours without a queue: answered {:?}; {open} owed; drained after {drained} minutes", load.answers);
     load.assert_all_is_well();
     assert!(drained <= 10, "{drained} minutes");
+}
+
+/// `WorkFailingAlarm` looks at quarters of an hour.
+#[test]
+fn an_outage_of_the_queue_is_counted_in_each_quarter_of_an_hour() {
+    let town = town();
+    town.inbox.queue.faults.down(true);
+    for provider in PROVIDERS {
+        assert_eq!(town.deliver(provider, &event(provider, 1)).status, 200);
+    }
+    for quarter in 0..8 {
+        town.inbox.meter.clear();
+        for _ in 0..15 {
+            town.inbox.clock.advance_secs(60);
+            town.reconcile();
+        }
+        for provider in PROVIDERS {
+            assert!(town.inbox.meter.of(Metric::WorkFailed, id(provider)) > 0, "{provider}, quarter {quarter}");
+        }
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //!      ├ hour            (brings the stack up for random hours)
 //!      ├ crash           (brings the stack up to break it under load)
 //!      ├ restart         (stops the emulator and starts it again)
+//!      ├ provider new    (begins a provider, and lists what it lacks)
 //!      ├ second          (deploys a second stack beside the one that is up, or deletes it)
 //!      ├ simulate        (builds and runs the simulation)
 //!      ├ catch-up        (builds and runs the measurement)
@@ -36,6 +37,7 @@ mod preflight;
 mod previous;
 mod process;
 mod project;
+mod provider;
 mod providers;
 mod run;
 mod ship;
@@ -99,6 +101,11 @@ enum Command {
         #[command(subcommand)]
         act: second::Act,
     },
+    /// Begin a provider
+    Provider {
+        #[command(subcommand)]
+        act: provider::Act,
+    },
     /// Run the tests
     Test {
         #[arg(value_enum, default_value_t = test::Suite::All)]
@@ -151,6 +158,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Restart => ministack::restart(&project),
         Command::Preflight(account) => preflight::run(&project, &account),
         Command::Second { act } => second::run(&project, &act),
+        Command::Provider { act } => provider::run(&project, &act),
         Command::Package { arch } => package::run(&project, arch),
         Command::Test { suite } => test::run(&project, suite),
         Command::Hour(hours) => hour::run(&project, &hours),

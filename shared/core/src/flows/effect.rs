@@ -2,8 +2,8 @@
 //!
 //! A status change may be pushed (with an idempotency key and its own time) and may be seen in a list (with neither).
 //! The effect of both is one *fact*: the `n`th time that this subject got this status. Whoever writes the fact's row
-//! owns the effect and publishes it; the other finds it there and settles as known, once the owner has told it. The current status is folded from
-//! the facts: it only ever moves forward in event time, and at equal times to the later status of the provider's order.
+//! owns the effect and publishes it; the other finds it there and settles as known, once the owner has told it. The
+//! current status is folded from the facts (`status`).
 
 use crate::flows::status::move_status;
 use crate::model::entry::{Entry, Origin};

@@ -1,5 +1,7 @@
-//! The current status of a subject, folded from its facts: it only moves forward in event time, and at equal times to the
-//! later status of the provider's order. What a list has shown carries the time of looking, so it has rules of its own.
+//! The current status of a subject, folded from its facts: it moves forward in event time, and at equal times to the later
+//! status of the provider's order. What a list has shown carries the time of looking, so it has rules of its own (`order`);
+//! and what a list goes on showing puts right where the pushes' clocks led (`put_right` in `walk`). The flow tests in
+//! `tests/tests/flows/runpayments.rs` hold it to that.
 
 use crate::model::entry::Origin;
 use crate::model::fact::{Fact, HeldBack, Status};

@@ -1,6 +1,6 @@
 //! One HTTP arrival, before and after its origin is proved.
 //!
-//! A [`Delivery`] is what anybody may have sent. The only way to a [`Verified`] one is
+//! A [`Delivery`] is what anybody may have sent. From outside this crate the only way to a [`Verified`] one is
 //! [`Scheme::verify`](crate::model::signature::Scheme::verify), and only a `Verified` shows its body: nothing can be parsed
 //! before it is verified, because it would not compile.
 

@@ -9,7 +9,7 @@ use crate::model::time::UnixMs;
 pub struct Fact {
     /// The status.
     pub status: String,
-    /// The how-manieth time the subject got this status, from 1.
+    /// The 1st, 2nd, 3rd … time that the subject got this status.
     pub n: u32,
     /// The entry whose effect this fact is.
     pub owner: ItemKey,

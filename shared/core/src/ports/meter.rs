@@ -21,7 +21,7 @@ pub enum Metric {
     EntriesParked,
     /// Entries that wait for a person now.
     EntriesWaiting,
-    /// An attempt failed and will be made again.
+    /// An attempt failed and will be made again, or its message could not be sent.
     WorkFailed,
     /// A completion never came, in time, by any way.
     ExpectationsExpired,

@@ -36,7 +36,8 @@ pub trait Provider {
     fn scheme(&self) -> &Scheme;
     /// Which statuses it must be answered with.
     fn answers(&self) -> &'static Answers;
-    /// Reads a verified delivery.
+    /// Reads a verified delivery. A body that was kept because it could not be read is read again without its headers: what
+    /// makes the event must be in the body.
     fn parse(&self, verified: &Verified) -> Result<Event, Unreadable>;
     /// A mark of what a signed delivery says, without what changes from one attempt to the next: two that differ in it
     /// are two contents. `None` where nothing is signed, and what is said counts for nothing until it is confirmed.

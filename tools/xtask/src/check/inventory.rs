@@ -11,39 +11,115 @@ const SHARED_FUNCTIONS: [&str; 3] = ["worker", "reconciler", "expectations"];
 /// Sample events that belong to no provider.
 const SHARED_EVENTS: [&str; 1] = ["lambda"];
 
-pub(super) fn check(root: &Path) -> Result<()> {
+pub(crate) fn check(root: &Path) -> Result<()> {
     let providers = named_anywhere(root)?;
     if providers.is_empty() {
         return none_of(vec!["no folder names any provider".to_owned()]);
     }
-    let template = read(root, "template.yaml");
-    let list = read(root, "shared/core/src/providers/mod.rs");
-    let local = read(root, "tools/xtask/src/providers.rs");
-    let findings = providers.iter().flat_map(|provider| missing(root, provider, [&template, &list, &local]));
+    let findings = providers.iter().flat_map(|provider| missing(root, provider));
     none_of(findings.collect())
 }
 
-fn missing(root: &Path, provider: &str, [template, list, local]: [&String; 3]) -> Vec<String> {
-    let is_file = |path: String| (root.join(&path).is_file(), path);
-    let has_events = !names(&root.join("events").join(provider), ".json").is_empty();
-    let parts = [
-        is_file(format!("shared/core/src/providers/{provider}/mod.rs")),
+/// What a provider lacks, in the order in which a person would add it.
+pub(crate) fn missing(root: &Path, provider: &str) -> Vec<String> {
+    let template = read(root, "template.yaml");
+    let parts = [of_core(root, provider), of_template(&template, provider), of_samples_and_sandbox(root, provider)];
+    let absent = parts.into_iter().flatten().filter(|(there, _)| !there);
+    absent.map(|(_, part)| format!("{provider} lacks {part}")).collect()
+}
+
+/// Whether it is there, and what it is.
+type Part = (bool, String);
+
+fn file(root: &Path, path: String) -> Part {
+    (root.join(&path).is_file(), path)
+}
+
+fn of_core(root: &Path, provider: &str) -> Vec<Part> {
+    let list = read(root, "shared/core/src/providers/mod.rs");
+    vec![
+        file(root, format!("shared/core/src/providers/{provider}/mod.rs")),
         (
             list.contains(&format!("mod {provider};")) && list.contains(&format!("{provider}::")),
             "its module and its place in the list, in shared/core/src/providers/mod.rs".to_owned(),
         ),
-        is_file(format!("functions/{provider}/Cargo.toml")),
-        is_file(format!("functions/{provider}/src/main.rs")),
-        (
-            template.contains(&format!("CodeUri: target/lambda/{provider}/")),
-            format!("a function in template.yaml with CodeUri: target/lambda/{provider}/"),
+        file(root, format!("functions/{provider}/Cargo.toml")),
+        file(root, format!("functions/{provider}/src/main.rs")),
+    ]
+}
+
+/// The parts of `template.yaml`, by the names that those of the other providers have.
+fn of_template(template: &str, provider: &str) -> Vec<Part> {
+    let (upper, name) = (provider.to_uppercase(), capitalised(provider));
+    let times = |text: &str| template.matches(text).count();
+    let part = |there: bool, what: String| (there, format!("{what}, in template.yaml"));
+    let mut parts = vec![
+        part(
+            times(&format!("CodeUri: target/lambda/{provider}/")) == 1,
+            format!("a function with CodeUri: target/lambda/{provider}/"),
         ),
-        (has_events, format!("sample events, events/{provider}/*.json")),
-        is_file(format!("tools/sandbox/src/{provider}.rs")),
-        (local.contains(&format!("\"{provider}\"")), "its row in tools/xtask/src/providers.rs".to_owned()),
+        part(times(&format!("  {name}Secret:")) == 1, format!("its secret, {name}Secret")),
+        part(times(&format!("  {name}Queue:")) == 1, format!("its work queue, {name}Queue")),
+        part(
+            times(&format!("RouteKey: POST /webhooks/{provider}")) == 1,
+            format!("the route POST /webhooks/{provider}"),
+        ),
+        part(
+            times(&format!("RouteKey: ANY /webhooks/{provider}/")) == 1,
+            format!("the route ANY /webhooks/{provider}/{{rest+}}"),
+        ),
+        part(
+            times(&format!(" POST /webhooks/{provider}")) >= 2 && times(&format!(" ANY /webhooks/{provider}/")) >= 2,
+            "a throttle for each of its routes, in RouteSettings".to_owned(),
+        ),
+        // Its own function, the worker and the reconciler.
+        part(
+            times(&format!("HOOKLEDGER_SECRET_{upper}:")) >= 3,
+            format!("HOOKLEDGER_SECRET_{upper} for its function, the worker and the reconciler"),
+        ),
+        part(
+            times(&format!("HOOKLEDGER_QUEUE_{upper}:")) >= 4,
+            format!("HOOKLEDGER_QUEUE_{upper} for each function that sends work"),
+        ),
+        part(
+            times(&format!("!Ref {name}FunctionRole")) >= 2,
+            format!("{name}FunctionRole in SecretsKeyPolicy and ExistingTableKeyPolicy"),
+        ),
     ];
-    let absent = parts.into_iter().filter(|(there, _)| !there);
-    absent.map(|(_, part)| format!("{provider} lacks {part}")).collect()
+    for alarm in ["Errors", "Throttles", "QueueAge", "ShutOut"] {
+        let alarm = format!("{name}{alarm}Alarm");
+        parts.push(part(times(&format!("  {alarm}:")) == 1, format!("the alarm {alarm}")));
+    }
+    for output in ["WebhookUrl", "QueueUrl", "FunctionName", "SecretArn"] {
+        let output = format!("{name}{output}");
+        parts.push(part(times(&format!("  {output}:")) == 1, format!("the output {output}")));
+    }
+    parts
+}
+
+fn of_samples_and_sandbox(root: &Path, provider: &str) -> Vec<Part> {
+    vec![
+        (
+            !names(&root.join("events").join(provider), ".json").is_empty(),
+            format!("sample events, events/{provider}/*.json"),
+        ),
+        file(root, format!("events/{provider}/unknown-type.json")),
+        file(root, format!("docs/events/{provider}.v1.json")),
+        file(root, format!("tools/sandbox/src/{provider}.rs")),
+        (
+            read(root, "tools/sandbox/src/serve.rs").contains(&format!("{provider}::")),
+            "its routes in tools/sandbox/src/serve.rs".to_owned(),
+        ),
+        (
+            read(root, "tools/xtask/src/providers.rs").contains(&format!("\"{provider}\"")),
+            "its row in tools/xtask/src/providers.rs".to_owned(),
+        ),
+    ]
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Every provider that at least one place names.
@@ -87,24 +163,43 @@ mod tests {
     /// A workspace in which all of these providers are complete.
     fn workspace(name: &str, providers: &[&str]) -> std::path::PathBuf {
         let root = std::env::temp_dir().join(format!("xtask-{}-{name}", std::process::id()));
-        let (mut list, mut template, mut local) = (String::new(), String::new(), String::new());
+        let (mut list, mut template, mut rows, mut routes): (String, String, String, String) = Default::default();
         for provider in providers {
-            write(&root, &format!("shared/core/src/providers/{provider}/mod.rs"), "impl Provider for It {}");
+            write(&root, &format!("shared/core/src/providers/{provider}/mod.rs"), "");
             write(&root, &format!("functions/{provider}/Cargo.toml"), "");
             write(&root, &format!("functions/{provider}/src/main.rs"), "");
-            write(&root, &format!("events/{provider}/thing-done.json"), "{}");
+            write(&root, &format!("events/{provider}/unknown-type.json"), "{}");
+            write(&root, &format!("docs/events/{provider}.v1.json"), "{}");
             write(&root, &format!("tools/sandbox/src/{provider}.rs"), "");
             list += &format!("mod {provider};\nstatic ALL: &[&dyn Provider] = &[&{provider}::It];\n");
-            template += &format!("  CodeUri: target/lambda/{provider}/\n");
-            local += &format!("name: \"{provider}\"\n");
+            template += &block(provider);
+            rows += &format!("name: \"{provider}\"\n");
+            routes += &format!("{provider}::router()\n");
         }
         write(&root, "shared/core/src/providers/helper.rs", "");
         write(&root, "functions/worker/Cargo.toml", "");
         write(&root, "events/lambda/sqs.json", "{}");
         write(&root, "shared/core/src/providers/mod.rs", &list);
         write(&root, "template.yaml", &template);
-        write(&root, "tools/xtask/src/providers.rs", &local);
+        write(&root, "tools/sandbox/src/serve.rs", &routes);
+        write(&root, "tools/xtask/src/providers.rs", &rows);
         root
+    }
+
+    fn block(provider: &str) -> String {
+        let (upper, name) = (provider.to_uppercase(), capitalised(provider));
+        let (secret, queue) =
+            (format!("    HOOKLEDGER_SECRET_{upper}: x\n"), format!("    HOOKLEDGER_QUEUE_{upper}: x\n"));
+        let named = ["Secret", "Queue", "ErrorsAlarm", "ThrottlesAlarm", "QueueAgeAlarm", "ShutOutAlarm"];
+        let outputs = ["WebhookUrl", "QueueUrl", "FunctionName", "SecretArn"];
+        let resources: String = named.iter().chain(&outputs).map(|part| format!("  {name}{part}:\n")).collect();
+        format!(
+            "{resources}    CodeUri: target/lambda/{provider}/\n    RouteKey: POST /webhooks/{provider}\n    \
+             RouteKey: ANY /webhooks/{provider}/{{rest+}}\n    POST /webhooks/{provider}:\n    \
+             ANY /webhooks/{provider}/{{rest+}}:\n{}{}    !Ref {name}FunctionRole\n    !Ref {name}FunctionRole\n",
+            secret.repeat(3),
+            queue.repeat(4)
+        )
     }
 
     #[test]
@@ -124,18 +219,31 @@ mod tests {
         let root = workspace("fifth", &["one", "two", "three", "four", "five"]);
         fs::remove_dir_all(root.join("events/five")).unwrap();
         let error = check(&root).unwrap_err().to_string();
-        assert_eq!(error.trim(), "five lacks sample events, events/five/*.json");
+        let lacks = ["five lacks sample events, events/five/*.json", "five lacks events/five/unknown-type.json"];
+        assert_eq!(error.lines().map(str::trim).collect::<Vec<_>>(), lacks);
         fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
+    fn each_line_of_the_template_counts() {
+        let whole = block("five");
+        assert_eq!(of_template(&whole, "five").iter().filter(|(there, _)| !there).count(), 0);
+        for (n, line) in whole.lines().enumerate() {
+            let without: String =
+                whole.lines().enumerate().filter(|(m, _)| *m != n).map(|(_, line)| format!("{line}\n")).collect();
+            assert!(of_template(&without, "five").iter().any(|(there, _)| !there), "nobody misses {line}");
+        }
+    }
+
+    #[test]
     fn any_part_alone_names_all_the_others() {
+        let all = missing(Path::new("/nowhere"), "five").len();
         let parts = ["functions/five/Cargo.toml", "events/five/a-b.json", "shared/core/src/providers/five/mod.rs"];
         for (row, part) in parts.iter().enumerate() {
             let root = workspace(&format!("lonely-{row}"), &["one"]);
-            write(&root, part, "impl Provider for It {}");
+            write(&root, part, "");
             let error = check(&root).unwrap_err().to_string();
-            assert_eq!(error.lines().count(), 7, "{part}: {error}");
+            assert_eq!(error.lines().count(), all - 1, "{part}: {error}");
             assert!(!error.contains(part) && error.lines().all(|line| line.contains("five lacks")), "{part}: {error}");
             fs::remove_dir_all(root).unwrap();
         }

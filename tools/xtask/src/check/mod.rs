@@ -3,7 +3,7 @@
 mod abilities;
 mod advisories;
 mod findings;
-mod inventory;
+pub(crate) mod inventory;
 mod layering;
 mod links;
 mod profile;

@@ -1,0 +1,143 @@
+//! `provider new`: the beginning of a provider. It compiles and lets nothing in; `check inventory` lists what it lacks.
+
+use crate::check::inventory;
+use crate::process::job::Job;
+use crate::project::Project;
+use anyhow::{Context, Result, bail, ensure};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+const FORMAT_LIMIT: Duration = Duration::from_secs(120);
+/// The longest name: a function is called `<stack>-<name>`.
+const MAX_NAME: usize = 20;
+
+/// What to do with providers.
+#[derive(clap::Subcommand)]
+pub(crate) enum Act {
+    /// Begin a provider: its folder in core, its function, a first sample. Then list what it lacks
+    New {
+        /// Small letters and digits, such as moneta
+        name: String,
+    },
+}
+
+pub(crate) fn run(project: &Project, act: &Act) -> Result<u8> {
+    let Act::New { name } = act;
+    begin(&project.root, name)?;
+    let mut command = project.cargo("fmt");
+    command.args(["--package", "hookledger-core"]);
+    Job::on_terminal("cargo fmt", FORMAT_LIMIT).succeed(command)?;
+    let lacks = inventory::missing(&project.root, name);
+    println!("{name} is begun, in shared/core/src/providers/{name}. It lets nothing in. It lacks:\n");
+    for line in &lacks {
+        println!("  {line}");
+    }
+    println!("\nEach is described in docs/add-a-provider.md; `cargo xtask check inventory` lists what is left.");
+    Ok(0)
+}
+
+fn begin(root: &Path, name: &str) -> Result<()> {
+    let plain = name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit());
+    ensure!(
+        plain && name.len() <= MAX_NAME,
+        "a provider's name has small letters and digits, a letter first, and at most {MAX_NAME} of them: {name}"
+    );
+    let list = root.join("shared/core/src/providers/mod.rs");
+    let known = fs::read_to_string(&list).with_context(|| format!("{} can't be read", list.display()))?;
+    let folders = [
+        format!("shared/core/src/providers/{name}"),
+        format!("shared/core/src/providers/{name}.rs"),
+        format!("functions/{name}"),
+        format!("events/{name}"),
+    ];
+    if let Some(taken) = folders.iter().find(|folder| root.join(folder).exists()) {
+        bail!("{taken} is there already: nothing was written");
+    }
+    let listed = in_list(&known, name).context("shared/core/src/providers/mod.rs has no list of providers")?;
+    let files = [
+        (format!("shared/core/src/providers/{name}/mod.rs"), module(name)),
+        (format!("functions/{name}/Cargo.toml"), manifest(name)),
+        (format!("functions/{name}/src/main.rs"), main(name)),
+        (format!("events/{name}/unknown-type.json"), "{\"type\": \"something.new\"}\n".to_owned()),
+    ];
+    for (path, text) in files {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(root))?;
+        fs::write(&path, text).with_context(|| format!("{} can't be written", path.display()))?;
+    }
+    fs::write(&list, listed).with_context(|| format!("{} can't be written", list.display()))
+}
+
+/// The list of providers with one more at its end.
+fn in_list(list: &str, name: &str) -> Option<String> {
+    let modules = list.find("mod runpayments;")?;
+    let (before, behind) = list.split_at(modules);
+    let with_module = format!("{before}mod {name};\n{behind}");
+    let start = with_module.find("pub static ALL: &[Definition]")?;
+    let end = start + with_module.get(start..)?.find("];")?;
+    let (before, behind) = with_module.split_at(end);
+    Some(format!("{before}, {name}::DEFINITION{behind}"))
+}
+
+fn type_name(name: &str) -> String {
+    let (first, rest) = name.split_at(1);
+    format!("{}{rest}", first.to_uppercase())
+}
+
+fn module(name: &str) -> String {
+    include_str!("provider/module.rs.txt")
+        .replace("@name@", name)
+        .replace("@Name@", &type_name(name))
+        .replace("@NAME@", &name.to_uppercase())
+}
+
+fn manifest(name: &str) -> String {
+    include_str!("provider/Cargo.toml.txt").replace("@name@", name)
+}
+
+fn main(name: &str) -> String {
+    include_str!("provider/main.rs.txt").replace("@name@", name).replace("@Name@", &type_name(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "mod finbox;\nmod runpayments;\n\npub static ALL: &[Definition] = &[a::DEFINITION];\n";
+
+    fn workspace(name: &str) -> std::path::PathBuf {
+        let root = std::env::temp_dir().join(format!("xtask-provider-{}-{name}", std::process::id()));
+        let folder = root.join("shared/core/src/providers");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("mod.rs"), LIST).unwrap();
+        root
+    }
+
+    #[test]
+    fn a_provider_is_begun_once() {
+        let root = workspace("once");
+        begin(&root, "moneta").unwrap();
+        let list = fs::read_to_string(root.join("shared/core/src/providers/mod.rs")).unwrap();
+        let expected = "mod finbox;\nmod moneta;\nmod runpayments;\n\npub static ALL: &[Definition] = &[a::DEFINITION, moneta::DEFINITION];\n";
+        assert_eq!(list, expected);
+        let module = fs::read_to_string(root.join("shared/core/src/providers/moneta/mod.rs")).unwrap();
+        assert!(module.contains("impl Provider for Moneta") && !module.contains('@'));
+        syn::parse_file(&module).unwrap();
+        let again = begin(&root, "moneta").unwrap_err().to_string();
+        assert!(again.contains("is there already: nothing was written"), "{again}");
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_name_that_is_none_is_refused() {
+        let root = workspace("names");
+        for name in ["", "Moneta", "1st", "mo-neta", "mo/neta", "..", &"m".repeat(21)] {
+            let why = begin(&root, name).unwrap_err().to_string();
+            assert!(why.contains("small letters and digits"), "{name}: {why}");
+        }
+        assert_eq!(fs::read_to_string(root.join("shared/core/src/providers/mod.rs")).unwrap(), LIST);
+        fs::remove_dir_all(root).unwrap();
+    }
+}
