@@ -3,6 +3,7 @@
 //! two agree.
 
 use super::findings::none_of;
+use super::named_tests;
 use anyhow::{Context, Result, ensure};
 use hookledger_core::providers::{ALL, Offer, Provider, Providers};
 use std::collections::BTreeMap;
@@ -131,7 +132,7 @@ impl Judge<'_> {
         // Links lead from the folder of the table.
         let file = Path::new(TABLE).parent().map(|folder| self.root.join(folder).join(path));
         let source = file.and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-        has_test(&source, name)
+        named_tests::has(&source, name)
     }
 
     /// `` `Parameter` ``: a parameter of the template turns it on. A test shows that it then works.
@@ -180,16 +181,5 @@ fn links(text: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Whether a source has a test function of this name: one with an attribute that says so.
-fn has_test(source: &str, name: &str) -> bool {
-    let lines: Vec<&str> = source.lines().map(str::trim).collect();
-    let heads = [format!("fn {name}("), format!("async fn {name}(")];
-    let found = lines.iter().position(|line| heads.iter().any(|head| line.starts_with(head.as_str())));
-    let above = found.and_then(|at| lines.get(..at)).unwrap_or_default();
-    let mut attributes = above.iter().rev().take_while(|line| line.starts_with('#') || line.starts_with("///"));
-    attributes.any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
-}
-
 #[cfg(test)]
-#[path = "abilities_tests.rs"]
 mod tests;

@@ -1,6 +1,7 @@
 //! Every link of a document leads somewhere: the file is there, and so is the heading that it names.
 
 use super::findings::none_of;
+use super::named_tests;
 use crate::project::Project;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -22,7 +23,8 @@ pub(super) fn check(project: &Project) -> Result<()> {
             }
         }
     }
-    none_of(findings)
+    none_of(findings)?;
+    named_tests::check(&project.root, &documents)
 }
 
 fn read(folder: &Path, documents: &mut BTreeMap<PathBuf, String>) -> io::Result<()> {

@@ -6,6 +6,7 @@ mod findings;
 pub(crate) mod inventory;
 mod layering;
 mod links;
+mod named_tests;
 mod profile;
 mod source;
 mod supply_chain;
@@ -31,7 +32,7 @@ pub(crate) enum Part {
     Abilities,
     /// Every test that SECURITY.md names exists
     Threats,
-    /// Every link of a document leads somewhere
+    /// Every link of a document leads somewhere, and every test that one names exists
     Links,
     /// What ships unwinds when it panics, as what is tested does
     Profile,

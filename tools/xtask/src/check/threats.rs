@@ -1,6 +1,7 @@
 //! Every test that SECURITY.md names as a proof exists, under that name, in that file.
 
 use super::findings::none_of;
+use super::named_tests;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
@@ -24,15 +25,8 @@ fn objection(root: &Path, file: &str, test: &str) -> Option<String> {
     let Ok(source) = fs::read_to_string(root.join(file)) else {
         return Some(format!("SECURITY.md names a test in {file}, which can't be read"));
     };
-    // The ledger's contract is made of functions that a macro turns into tests; all others carry the attribute.
-    let generic = format!("\npub async fn {test}<");
-    let written = ["fn ", "async fn "].iter().any(|start| {
-        let line = format!("{start}{test}(");
-        source.lines().zip(source.lines().skip(1)).any(|(above, below)| {
-            above.trim().starts_with("#[") && above.contains("test") && below.trim() == format!("{line}) {{")
-        })
-    });
-    (!written && !source.contains(&generic)).then(|| format!("SECURITY.md names {test}, and {file} has no such test"))
+    let is_there = named_tests::has(&source, test);
+    (!is_there).then(|| format!("SECURITY.md names {test}, and {file} has no such test"))
 }
 
 #[cfg(test)]
