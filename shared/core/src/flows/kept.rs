@@ -46,9 +46,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         let Some(delivery) = rescued.unpack(provider.id()) else {
             return Err(StoreError::Refused("a rescued delivery does not decode"));
         };
-        // Judged by the time it came, not by the time the store was back.
-        let received_at = delivery.received_at;
-        let kept = match receive::verify(inbox, self.secrets, provider, delivery, received_at).await {
+        let kept = match receive::verify(inbox, self.secrets, provider, delivery).await {
             Ok(verified) => receive::store(inbox, provider, verified).await.is_ok(),
             // Refused after all, and quarantined. But without secrets nobody can tell.
             Err(Unproved::Answered(answer)) => answer.status != 503,

@@ -16,7 +16,6 @@ use crate::model::identity::{Identity, ProviderId, Subject};
 use crate::model::job::{MAX_MESSAGE_BYTES, RescuedDelivery};
 use crate::model::refused::{Refused, Shelf};
 use crate::model::signature::Refusal;
-use crate::model::time::UnixMs;
 use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, Secrets, StoreError, WorkQueue};
 use crate::providers::{Answers, Definition, OnStoreDown, OnUnreadable, Provider, Unreadable};
 
@@ -65,8 +64,7 @@ pub async fn receive(
     provider: &dyn Provider,
     delivery: Delivery,
 ) -> Answer {
-    let now = delivery.received_at;
-    match verify(inbox, secrets, provider, delivery, now).await {
+    match verify(inbox, secrets, provider, delivery).await {
         Ok(verified) => match store(inbox, provider, verified).await {
             Ok(answer) => answer,
             Err(delivery) => not_taken(inbox, provider, &delivery).await,
@@ -112,15 +110,14 @@ pub(crate) enum Unproved {
 }
 
 /// Proves the delivery's origin with the secrets at hand, and once more with freshly read ones: a rotation needs no
-/// deploy. What stays unproved goes to quarantine.
+/// deploy. What stays unproved goes to quarantine. It is judged by the time it came, not by the time the store was back.
 pub(crate) async fn verify(
     inbox: &impl Inbox,
     secrets: &impl Secrets,
     provider: &dyn Provider,
     delivery: Delivery,
-    now: UnixMs,
 ) -> Result<Verified, Unproved> {
-    let id = provider.id();
+    let (id, now) = (provider.id(), delivery.received_at);
     let known = match secrets.get(id).await {
         Ok(known) => known,
         Err(error) => {
@@ -158,10 +155,14 @@ pub(crate) async fn store(
     provider: &dyn Provider,
     verified: Verified,
 ) -> Result<Answer, Box<Delivery>> {
-    let event = match provider.parse(&verified).and_then(bounded) {
-        Ok(event) => event,
+    let received_at = verified.delivery().received_at;
+    let (event, start) = match provider.parse(&verified).and_then(bounded) {
+        Ok(event) => {
+            let start = admit::start(inbox.timing(), &event, received_at);
+            (event, start)
+        }
         Err(why) => match unreadable(inbox, provider, &verified, &why).await {
-            Unread::Event(event) => event,
+            Unread::Event(event) => (event, Start::Parked { reason: why.to_string() }),
             Unread::Answered(answer) => return Ok(answer),
             Unread::NotKept => return Err(Box::new(verified.into_parts().0)),
         },
@@ -170,10 +171,10 @@ pub(crate) async fn store(
     let (mut delivery, proof) = verified.into_parts();
     let entry = NewEntry {
         provider: provider.id(),
-        start: start(inbox, &event, delivery.received_at),
+        start,
         event,
         origin: Origin::Push,
-        received_at: delivery.received_at,
+        received_at,
         proof: Some(proof.secret_id),
         body: delivery.take_bytes(),
     };
@@ -244,7 +245,7 @@ async fn unreadable(inbox: &impl Inbox, provider: &dyn Provider, verified: &Veri
             occurred_at: None,
             known: false,
             on_duplicate: OnDuplicate::Same,
-            notes: vec![("why", why.to_string())],
+            notes: Vec::new(),
         }),
     }
 }
@@ -257,15 +258,6 @@ async fn expect_named(inbox: &impl Inbox, provider: &dyn Provider, verified: &Ve
         Ok(_) => tracing::warn!(provider = provider.id().0, "an unreadable delivery names what can be asked for"),
         Err(error) => tracing::warn!(provider = provider.id().0, %error, "nothing is asked about it"),
     }
-}
-
-/// What is owed for a delivery from the start.
-fn start(inbox: &impl Inbox, event: &Event, received_at: UnixMs) -> Start {
-    if event.event_type == UNREADABLE {
-        let why = event.notes.iter().find(|(name, _)| *name == "why").map(|(_, why)| why.clone());
-        return Start::Parked { reason: why.unwrap_or_else(|| "the body cannot be read".into()) };
-    }
-    admit::start(inbox.timing(), event, received_at)
 }
 
 /// Puts the delivery itself on the rescue queue: the provider never sends again, and the store is down.
