@@ -14,6 +14,7 @@
 use crate::flows::detail::{detail, foreign_part};
 use crate::flows::effect::{Effect, Owned, take_effect};
 use crate::flows::work::{Unsettled, Worker};
+use crate::model::debt::Debt;
 use crate::model::entry::{Announcement, Entry, State};
 use crate::ports::{Clock, Inbox, Ledger, ProviderApi, Publisher, ReopenedBy, Secrets, StoreError};
 use crate::providers::{Outcome, Provider};
@@ -57,7 +58,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         outcome: &Outcome,
     ) -> Result<Option<Unsettled>, StoreError> {
         let inbox = self.asker.inbox;
-        let Some((owner, _)) = inbox.ledger().entry(&owned.owner).await? else { return Ok(None) };
+        let Some(Debt::Entry(owner)) = inbox.ledger().debt(&owned.owner).await? else { return Ok(None) };
         if owner.state == State::Done {
             return Ok(None);
         }
