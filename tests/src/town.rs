@@ -1,6 +1,7 @@
 //! A memory world with all four providers set up in it, and short words for what the flow tests do there.
 
 use hmac::{Hmac, KeyInit, Mac};
+use hookledger_core::desk::replay::{Replayed, replay};
 use hookledger_core::flows::call::Asker;
 use hookledger_core::flows::circuits::Circuits;
 use hookledger_core::flows::receive::{Answer, receive};
@@ -123,6 +124,11 @@ impl Town {
     /// Does one job.
     pub fn work_on(&self, job: Job) -> Result<(), StoreError> {
         run(self.worker().work(job))
+    }
+
+    /// A person's replay of what is parked.
+    pub fn replay(&self, key: &ItemKey) -> Replayed {
+        run(replay(&self.inbox, &self.providers, key)).unwrap()
     }
 
     /// One run of the reconciler over all shards.

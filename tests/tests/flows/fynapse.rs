@@ -4,15 +4,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use hookledger_aws::enter::gateway::{Request, Response};
+use hookledger_core::desk::replay::Replayed;
 use hookledger_core::flows::losses::{ARRIVED, LOST};
 use hookledger_core::flows::receive::Answer;
 use hookledger_core::model::delivery::Delivery;
 use hookledger_core::model::entry::{Entry, Origin, State};
-use hookledger_core::model::job::Job;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock, Ledger, Metric, ReopenedBy};
+use hookledger_core::ports::{Clock, Metric};
 use hookledger_core::providers::Providers;
-use hookledger_tests::memory::{Side, answer, killed_after, run};
+use hookledger_tests::memory::{Side, answer, killed_after};
 use hookledger_tests::town::{Town, id};
 use serde_json::value::RawValue;
 
@@ -121,16 +121,16 @@ fn a_replayed_loss_is_not_done_without_its_event() {
     town.pass_minutes(16);
     let loss = losses(&town).remove(0);
     for _ in 0..5 {
-        assert!(run(town.inbox.ledger.reopen(&loss.key, town.inbox.clock.now(), ReopenedBy::Person)).unwrap());
-        town.work_on(Job::entry(loss.key.clone())).unwrap();
+        assert_eq!(town.replay(&loss.key), Replayed::OnItsWay);
+        town.work();
         let again = losses(&town).remove(0);
         assert_eq!((again.state, &again.reason), (State::Parked, &loss.reason));
     }
     assert_eq!((counted(&town), town.effects().len()), (1, 0));
     // With the audit turned off meanwhile, nobody can tell: it stays with the person.
     let town = Town { providers: Providers::read(&|_| None), ..town };
-    assert!(run(town.inbox.ledger.reopen(&loss.key, town.inbox.clock.now(), ReopenedBy::Person)).unwrap());
-    town.work_on(Job::entry(loss.key.clone())).unwrap();
+    assert_eq!(town.replay(&loss.key), Replayed::OnItsWay);
+    town.work();
     assert_eq!(losses(&town)[0].state, State::Parked);
 }
 
@@ -149,8 +149,8 @@ fn the_event_itself_closes_its_loss() {
         if by_replay {
             // A person need not wait for the walk, and may replay what the audit does not show any more.
             *audit.borrow_mut() = vec![vec![]];
-            assert!(run(town.inbox.ledger.reopen(&loss.key, town.inbox.clock.now(), ReopenedBy::Person)).unwrap());
-            town.work_on(Job::entry(loss.key.clone())).unwrap();
+            assert_eq!(town.replay(&loss.key), Replayed::OnItsWay);
+            town.work();
         } else {
             town.pass_minutes(16);
         }

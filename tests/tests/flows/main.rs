@@ -1,5 +1,6 @@
 //! The three flows as they ship, in a world in memory that fails and kills where it is told to.
 
+use hookledger_core::desk::replay::Replayed;
 use hookledger_core::flows::expectations;
 use hookledger_core::flows::receive::receive;
 use hookledger_core::model::debt::ExpectationState;
@@ -7,7 +8,7 @@ use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::job::Job;
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::secret::Secret;
-use hookledger_core::ports::{Clock, Ledger, Metric, ReopenedBy};
+use hookledger_core::ports::{Clock, Ledger, Metric};
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 
@@ -16,6 +17,7 @@ mod believed;
 mod believed_absent;
 mod believed_kinds;
 mod believed_more;
+mod desk;
 mod every_provider;
 mod fifth;
 mod finbox;
@@ -335,15 +337,15 @@ fn an_unreadable_delivery_can_be_replayed() {
     let town = Town::new();
     town.deliver("fynapse", "nonsense");
     let key = town.only_entry().key;
-    assert!(run(town.inbox.ledger.reopen(&key, town.inbox.clock.now(), ReopenedBy::Person)).unwrap());
-    town.work_on(Job::entry(key.clone())).unwrap();
+    assert_eq!(town.replay(&key), Replayed::OnItsWay);
+    town.work();
     assert_eq!(town.only_entry().state, State::Parked, "this version can't read it either");
     assert!(town.inbox.publisher.published().is_empty());
     // A version that can: the same row with a body that this one reads.
     let body = r#"{"event_id":"e1","type":"balance.extracted","data":1}"#;
     town.inbox.ledger.replace_body(&key, body.as_bytes());
-    assert!(run(town.inbox.ledger.reopen(&key, town.inbox.clock.now(), ReopenedBy::Person)).unwrap());
-    town.work_on(Job::entry(key)).unwrap();
+    assert_eq!(town.replay(&key), Replayed::OnItsWay);
+    town.work();
     town.work();
     assert_eq!(town.inbox.ledger.entries_in(State::Done).len(), 2);
     let published = town.inbox.publisher.published();
@@ -460,8 +462,8 @@ fn a_persons_replay_forgets_how_often_deliveries_reopened() {
         town.work();
     }
     let key = town.only_entry().key;
-    assert!(run(town.inbox.ledger.reopen(&key, town.inbox.clock.now(), ReopenedBy::Person)).unwrap());
-    town.work_on(Job::entry(key)).unwrap();
+    assert_eq!(town.replay(&key), Replayed::OnItsWay);
+    town.work();
     assert_eq!((town.only_entry().state, town.only_entry().reopened), (State::Parked, 0));
     town.inbox.api.answer_with(|_| answer(200, BALANCES));
     town.deliver("rightfoot", BATCH);
