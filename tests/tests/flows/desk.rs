@@ -39,3 +39,16 @@ fn a_replay_without_a_queue_is_owed() {
     town.pass_minutes(5);
     assert_eq!((town.only_entry().state, town.effects().len()), (State::Done, 1));
 }
+
+#[test]
+fn what_cannot_be_let_in_as_it_is_stays_with_the_person() {
+    let town = Town::new();
+    let long = format!(r#"{{"event_id":"e1","type":"{}","data":1}}"#, "x".repeat(201));
+    assert_eq!(town.deliver("fynapse", &long).status, 200);
+    let entry = town.only_entry();
+    assert_eq!(entry.state, State::Parked);
+    assert_eq!(town.replay(&entry.key), Replayed::OnItsWay);
+    town.work();
+    let again = town.only_entry();
+    assert_eq!((again.state, again.reason), (State::Parked, entry.reason), "nothing was let in");
+}

@@ -5,8 +5,8 @@
 //! **Rationale.** Given a typed event, `lambda_runtime` answers for what does not deserialise, and quotes it in a log line;
 //! and `lambda_http` (1.3.2) panics where a body is not the base64 that it is said to be. The gateway would answer either
 //! with a 500 that we did not choose. Here both are answered 503 with `Retry-After`: the fault is ours or the gateway's,
-//! never the provider's. A header that is not plain ASCII makes `lambda_http` refuse the whole event. Nothing that we look
-//! at is one, so such a header is left out, and the event is read once more.
+//! never the provider's. A header with a control character makes `lambda_http` refuse the whole event, and a query that is no
+//! query makes it panic. So what it refuses is read once more, without query and such headers; these are put back after.
 
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
@@ -70,19 +70,27 @@ impl std::fmt::Debug for Request {
 impl Request {
     /// Takes a request out of its envelope.
     pub fn parse(event: &RawValue) -> Result<Self, EnvelopeError> {
-        let read = read(event.get()).or_else(|error| read(&without_odd_headers(event).ok_or(error)?))?;
+        let (read, odd) = match read(event.get()) {
+            Ok(read) => (read, Vec::new()),
+            Err(error) => {
+                let (plain, odd) = plain(event).ok_or(error)?;
+                (read(&plain)?, odd)
+            }
+        };
         let source_ip = match read.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
             _ => None,
         };
         let path_parameters = read.path_parameters();
         let (head, body) = read.into_parts();
-        let header = |(name, value): (&HeaderName, &HeaderValue)| Some((name.to_string(), value.to_str().ok()?.into()));
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            Some((name.to_string(), String::from_utf8(value.as_bytes().to_vec()).ok()?))
+        };
         Ok(Self {
             method: head.method.as_str().to_string(),
             source_ip: source_ip.filter(|ip| !ip.is_empty()),
             path_parameters: path_parameters.iter().map(|(name, value)| (name.into(), value.into())).collect(),
-            headers: head.headers.iter().filter_map(header).collect(),
+            headers: head.headers.iter().filter_map(header).chain(odd).collect(),
             body: match body {
                 Body::Text(text) => text.into_bytes(),
                 Body::Binary(bytes) => bytes,
@@ -137,13 +145,29 @@ fn read(event: &str) -> Result<lambda_http::Request, EnvelopeError> {
     request.map_err(|_panic| EnvelopeError::Base64)?.map_err(|_| EnvelopeError::Shape)
 }
 
-/// The event without the headers that are not plain ASCII; `None` where there are none.
-fn without_odd_headers(event: &RawValue) -> Option<String> {
+/// What `lambda_http` makes a URI of, beside the path. Nobody here looks at it.
+const FOR_THE_URI: [&str; 4] = ["host", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"];
+
+/// The event without what `lambda_http` may stumble on, and the headers that were taken out because it takes none such;
+/// `None` where there is nothing of the kind.
+fn plain(event: &RawValue) -> Option<(String, Vec<(String, String)>)> {
     let mut event: Value = serde_json::from_str(event.get()).ok()?;
-    let headers = event.get_mut("headers")?.as_object_mut()?;
-    let all = headers.len();
-    headers.retain(|_, value| value.as_str().is_some_and(|value| value.parse::<HeaderValue>().is_ok()));
-    (headers.len() < all).then(|| event.to_string())
+    let fields = event.as_object_mut()?;
+    let mut is_changed = fields.remove("rawQueryString").is_some();
+    is_changed |= fields.remove("queryStringParameters").is_some();
+    let mut odd = Vec::new();
+    if let Some(headers) = fields.get_mut("headers").and_then(Value::as_object_mut) {
+        let all = headers.len();
+        headers.retain(|name, value| {
+            let is_odd = value.as_str().is_some_and(|value| value.parse::<HeaderValue>().is_err());
+            if is_odd && let Some(value) = value.as_str() {
+                odd.push((name.to_ascii_lowercase(), value.to_string()));
+            }
+            !is_odd && !FOR_THE_URI.contains(&name.to_ascii_lowercase().as_str())
+        });
+        is_changed |= headers.len() < all;
+    }
+    is_changed.then(|| (event.to_string(), odd))
 }
 
 /// A request below `/webhooks/` that is no delivery: another method, no token or something behind it, or no provider's
@@ -296,11 +320,40 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_not_plain_ascii_costs_nothing_but_itself() {
-        let headers = json!({ "x-secret-key": "a,b", "user-agent": "Zahlungen für Sie", "x-mark": "a\u{7f}" });
-        let request = parse(&event(json!({ "headers": headers, "body": "{ \"a\": 1.10 }" }))).unwrap();
-        assert_eq!(request.headers, [("x-secret-key".to_string(), "a,b".to_string())]);
-        assert_eq!((request.body.as_slice(), request.method.as_str()), (b"{ \"a\": 1.10 }".as_slice(), "POST"));
+    fn what_lambda_http_stumbles_on_costs_no_request() {
+        let odd = json!({ "x-secret-key": "a,b", "User-Agent": "Zahlungen für Sie", "x-mark": "a\u{7f}" });
+        let rows = [
+            (
+                "odd headers",
+                json!({ "headers": odd }),
+                vec![("x-secret-key", "a,b"), ("user-agent", "Zahlungen für Sie"), ("x-mark", "a\u{7f}")],
+            ),
+            (
+                "a query that is none",
+                json!({ "headers": { "x-secret-key": "a" }, "rawQueryString": "a=<b> \u{7f}" }),
+                vec![("x-secret-key", "a")],
+            ),
+            (
+                "a host that is none",
+                json!({ "headers": { "host": "a b", "x-secret-key": "a" } }),
+                vec![("host", "a b"), ("x-secret-key", "a")],
+            ),
+        ];
+        for (name, more, headers) in rows {
+            let mut more = more;
+            more["body"] = "{ \"a\": 1.10 }".into();
+            let request = parse(&event(more)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let mut seen: Vec<(&str, &str)> =
+                request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let mut headers = headers;
+            if !seen.iter().any(|(name, _)| *name == "host") {
+                headers.retain(|(name, _)| *name != "host");
+            }
+            seen.sort_unstable();
+            headers.sort_unstable();
+            assert_eq!(seen, headers, "{name}");
+            assert_eq!((request.body.as_slice(), request.method.as_str()), (b"{ \"a\": 1.10 }".as_slice(), "POST"));
+        }
     }
 
     #[test]

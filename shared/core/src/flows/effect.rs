@@ -90,7 +90,9 @@ async fn take_once(inbox: &impl Inbox, entry: &Entry, once: &Once) -> Result<Eff
             occurred_at: entry.happened_at(),
             matched_by: None,
         };
-        let is_mine = facts.iter().any(|fact| fact.status == once.name && fact.owner == entry.key);
+        // What is frozen is told, whatever the API says by now: that is another effect, for the next entry to bring.
+        let is_mine =
+            facts.iter().any(|fact| fact.owner == entry.key && (fact.status == once.name || entry.frozen.is_some()));
         if is_mine || n <= once.times && inbox.ledger().put_fact(&subject, &fact).await? {
             return Ok(Effect::Own { id: entry.key.stable_id(), applied: None });
         }

@@ -1,6 +1,6 @@
 //! Work on deliveries that were kept as they came: on the rescue queue, or unreadable.
 
-use crate::flows::receive::{self, Unproved};
+use crate::flows::receive::{self, Unproved, bounded};
 use crate::flows::work::Worker;
 use crate::model::delivery::Verified;
 use crate::model::entry::Entry;
@@ -22,7 +22,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
     ) -> Result<(), StoreError> {
         let inbox = self.asker.inbox;
         let verified = Verified::stored(provider.id(), entry.received_at, body);
-        if let Err(why) = provider.parse(&verified) {
+        if let Err(why) = provider.parse(&verified).and_then(bounded) {
             return self.park(entry, &why.to_string()).await;
         }
         match receive::store(inbox, provider, verified).await {

@@ -11,7 +11,7 @@
 //! So nobody settles on another entry's promise. Both tell the one detail that is frozen under the one id, so twice is
 //! once for whoever deduplicates by the id.
 
-use crate::flows::detail::{detail, foreign_part};
+use crate::flows::detail::{detail, foreign_part, is_in_its_providers_partition};
 use crate::flows::effect::{Effect, Owned, take_effect};
 use crate::flows::work::{Unsettled, Worker};
 use crate::model::debt::Debt;
@@ -39,7 +39,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             }
             Effect::Others(owned) => {
                 for owned in owned {
-                    if let Some(unsettled) = self.tell_for(provider, &owned, &outcome).await? {
+                    if let Some(unsettled) = self.tell_for(provider, entry, &owned, &outcome).await? {
                         return Ok(Some(unsettled));
                     }
                 }
@@ -51,16 +51,27 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
     }
 
     /// Tells what the owner of an effect has not told, and settles it. One that is done has told it.
+    ///
+    /// A fact is no proof of its owner, as a receiver may write its own provider's rows: both must be of one subject.
     async fn tell_for(
         &self,
         provider: &dyn Provider,
+        entry: &Entry,
         owned: &Owned,
         outcome: &Outcome,
     ) -> Result<Option<Unsettled>, StoreError> {
         let inbox = self.asker.inbox;
+        if owned.owner.pk != entry.key.pk {
+            return Ok(Some(Unsettled::Hopeless(
+                "a fact of this subject names an owner elsewhere: look at its rows".into(),
+            )));
+        }
         let Some(Debt::Entry(owner)) = inbox.ledger().debt(&owned.owner).await? else { return Ok(None) };
         if owner.state == State::Done {
             return Ok(None);
+        }
+        if !is_in_its_providers_partition(&owner) {
+            return Ok(Some(Unsettled::Hopeless("the entry that owns this effect names another provider".into())));
         }
         let applied = owned.applied(inbox).await?;
         if let Some(unsettled) = self.tell(provider, &owner, outcome, &owned.id, applied).await? {

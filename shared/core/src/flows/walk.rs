@@ -217,11 +217,11 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
         Ok(())
     }
 
-    /// Lets in an event that nobody delivered. What is older than identities are remembered may have been here: it is no
-    /// news, however long a list goes back.
+    /// Lets in an event that nobody delivered. What is older than identities are remembered may have been here, and so may
+    /// what has no time: it is no news, however long a list goes back. What is held and parked is a person's.
     async fn let_in(&self, provider: &dyn Provider, found: &Found, requested_at: UnixMs) -> Result<(), StoreError> {
         let horizon = requested_at.minus_secs(self.inbox.timing().oldest_processed_secs());
-        let is_news = found.event.occurred_at.is_none_or(|at| at >= horizon);
+        let is_news = found.event.occurred_at.is_some_and(|at| at >= horizon);
         // A list shows what is held again and again: a read costs less than a put that fails.
         if is_news && self.inbox.ledger().debt(&found.event.key()).await?.is_none() {
             admit_found(self.inbox, provider, found.clone()).await?;

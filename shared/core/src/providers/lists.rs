@@ -54,7 +54,7 @@ pub enum ListedRow {
     Status(StatusRow),
     /// What became of a delivery to us.
     Delivery(AuditedDelivery),
-    /// An event, as its delivery would have brought it.
+    /// An event with the time at which it happened, as its delivery would have brought it.
     Event(Found),
 }
 

@@ -19,6 +19,8 @@ const FUTURE_SECS: u64 = 300;
 const SECRET: &str = "0123456789abcdef";
 /// The URL token and the static header's value here: a token is longer than a secret has to be.
 const TOKEN: &str = "0123456789abcdef01234567";
+/// A key of Standard Webhooks, which has a least length.
+const WHSEC: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// The message's id, where one is signed.
 const ID: &str = "msg_1";
 const ENCODINGS: [Encoding; 3] = [Encoding::Utf8, Encoding::Hex, Encoding::Base64];
@@ -37,6 +39,12 @@ fn tag(encoding: Encoding, parts: &[&[u8]]) -> Vec<u8> {
     mac.finalize().into_bytes().to_vec()
 }
 
+fn standard_tag(t: &str, body: &[u8]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(&BASE64_STANDARD.decode(WHSEC).unwrap()).unwrap();
+    [ID.as_bytes(), b".", t.as_bytes(), b".", body].iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().to_vec()
+}
+
 fn timestamped(secret_encoding: Encoding) -> Scheme {
     Scheme::Timestamped { header: "h", secret_encoding, past_secs: PAST_SECS, future_secs: FUTURE_SECS }
 }
@@ -51,7 +59,8 @@ fn standard() -> Scheme {
 
 fn known_secrets() -> ProviderSecrets {
     let list = |value: &str| serde_json::json!([{ "id": "s", "value": value }]);
-    let (secret, token) = (list(SECRET), list(TOKEN));
+    let token = list(TOKEN);
+    let secret = serde_json::json!([{ "id": "s", "value": SECRET }, { "id": "w", "value": format!("whsec_{WHSEC}") }]);
     let document = serde_json::json!({ "signing_secrets": secret, "url_tokens": token, "static_header": token });
     ProviderSecrets::parse(&document.to_string()).unwrap()
 }
@@ -129,7 +138,7 @@ fn genuine_standard(value: &str, body: &[u8]) -> bool {
     let Some(at) = t.parse::<i64>().ok().filter(|_| digits) else { return false };
     let decoded = tags.split(' ').filter_map(|tag| BASE64_STANDARD.decode(tag.strip_prefix("v1,")?).ok());
     let decoded: Vec<Vec<u8>> = decoded.take(8).collect();
-    let wanted = tag(Encoding::Base64, &[ID.as_bytes(), b".", t.as_bytes(), b".", body]);
+    let wanted = standard_tag(t, body);
     let near = (NOW.secs() - PAST_SECS as i64..=NOW.secs() + FUTURE_SECS as i64).contains(&at);
     near && decoded.contains(&wanted)
 }
@@ -146,7 +155,7 @@ pub(super) fn signature_samples() -> Vec<Vec<u8>> {
     let mut values = vec![TOKEN.to_string()];
     for offset in [0, -600, -601, 300, 301] {
         let t = (NOW.secs() + offset).to_string();
-        let tag = tag(Encoding::Base64, &[ID.as_bytes(), b".", t.as_bytes(), b".", body]);
+        let tag = standard_tag(&t, body);
         values.push(format!("{t} v1a,AAAA v1,{}", BASE64_STANDARD.encode(tag)));
     }
     for encoding in ENCODINGS {

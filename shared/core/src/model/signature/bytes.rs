@@ -43,7 +43,10 @@ impl Encoding {
     }
 }
 
-/// A key of Standard Webhooks: base64, behind `whsec_` or without it.
+/// The shortest key that Standard Webhooks allows.
+const MIN_WHSEC_BYTES: usize = 24;
+
+/// A key of Standard Webhooks: base64, behind `whsec_` or without it. A shorter one proves nothing.
 pub(super) fn whsec(text: &str) -> Option<Bytes<'_>> {
-    Encoding::Base64.decode(text.strip_prefix("whsec_").unwrap_or(text))
+    Encoding::Base64.decode(text.strip_prefix("whsec_").unwrap_or(text)).filter(|key| key.len() >= MIN_WHSEC_BYTES)
 }

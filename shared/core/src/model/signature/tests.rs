@@ -207,6 +207,13 @@ fn standard_webhooks() {
             assert_eq!(verify(&other), Err(Refusal::WrongSignature), "{name}, by another key");
         }
     }
+    let short = with("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaQ=");
+    let refused = scheme.verify(
+        delivery(&[(STANDARD_ID, ID), (STANDARD_TIMESTAMP, &at), (STANDARD_SIGNATURE, TAG)], b"{}"),
+        &short,
+        NOW,
+    );
+    assert_eq!(refused.map_err(|(why, _)| why).err(), Some(Refusal::Unconfigured), "a key of 23 bytes");
     // What is kept with a refusal proves it later.
     assert_eq!(scheme.headers(), [STANDARD_ID, STANDARD_TIMESTAMP, STANDARD_SIGNATURE]);
 }
