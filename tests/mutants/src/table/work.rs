@@ -40,15 +40,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         }],
     },
     Mutant {
-        name: "promise-is-enough",
-        story: "What another entry took first is settled as known, though that one never told of it.",
-        edits: &[Edit {
-            file: TELL,
-            find: "if owner.state == State::Done {",
-            replace: "if MUTANT || owner.state == State::Done {",
-        }],
-    },
-    Mutant {
         name: "stopped-is-given-up",
         story: "The work for a provider that a mistake in a setting stops is given to a person, entry by entry.",
         edits: &[Edit {
