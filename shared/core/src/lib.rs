@@ -19,7 +19,7 @@
 //! ```text
 //! desk       orders of people and applications: replay, reverify, submit
 //! flows      what is done, in reading order: receive, admit │ work and what it needs (pages, put_off, kept, effect, status,
-//!            detail, tell) │ expectations, poll, walk, losses, plan, reconcile │ used by several: enqueue, park, circuits,
+//!            detail, tell) │ expectations, poll, walk, losses, plan, reconcile │ used by several: enqueue, park, settle, circuits,
 //!            call, span
 //! providers  what every provider says of itself (contract), and a folder for each
 //! ports      the world, as traits: ledger, queue, bus, providers' APIs, secrets, clock, meter

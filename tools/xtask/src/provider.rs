@@ -81,15 +81,10 @@ fn in_list(list: &str, name: &str) -> Option<String> {
     Some(format!("{before}, {name}::DEFINITION{behind}"))
 }
 
-fn type_name(name: &str) -> String {
-    let (first, rest) = name.split_at(1);
-    format!("{}{rest}", first.to_uppercase())
-}
-
 fn module(name: &str) -> String {
     include_str!("provider/module.rs.txt")
         .replace("@name@", name)
-        .replace("@Name@", &type_name(name))
+        .replace("@Name@", &inventory::capitalised(name))
         .replace("@NAME@", &name.to_uppercase())
 }
 
@@ -98,7 +93,7 @@ fn manifest(name: &str) -> String {
 }
 
 fn main(name: &str) -> String {
-    include_str!("provider/main.rs.txt").replace("@name@", name).replace("@Name@", &type_name(name))
+    include_str!("provider/main.rs.txt").replace("@name@", name).replace("@Name@", &inventory::capitalised(name))
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! and `lambda_http` (1.3.2) panics where a body is not the base64 that it is said to be. The gateway would answer either
 //! with a 500 that we did not choose. Here both are answered 503 with `Retry-After`: the fault is ours or the gateway's,
 //! never the provider's. A header with a control character makes `lambda_http` refuse the whole event, and a query that is no
-//! query makes it panic. So what it refuses is read once more, without query and such headers; these are put back after.
+//! query makes it panic. What it refuses is read once more: without the query and the host, which nobody here looks at, and without such
+//! headers, which are put back afterwards.
 
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;

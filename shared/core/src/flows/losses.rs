@@ -11,11 +11,12 @@
 //! the event's way.
 
 use crate::flows::call::Asker;
+use crate::flows::settle::close;
 use crate::model::debt::Debt;
 use crate::model::entry::{Admitted, Entry, Event, NewEntry, OnDuplicate, Origin, Start, State};
 use crate::model::identity::{Identity, ItemKey, ProviderId};
 use crate::model::time::UnixMs;
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, ReopenedBy, Settlement, StoreError};
+use crate::ports::{Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
 use crate::providers::{AuditedDelivery, Fate, Lists, Provider};
 
 /// The event type under which losses are listed.
@@ -135,22 +136,12 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
     /// The event is here: the loss that was reported for it, if any, is over.
     async fn close_loss(&self, provider: ProviderId, key: &ItemKey) -> Result<(), StoreError> {
         let inbox = self.inbox;
-        let now = inbox.clock().now();
-        let Some(Debt::Entry(loss)) = inbox.ledger().debt(key).await? else { return Ok(()) };
-        match loss.state {
-            // If this function dies between the two writes, the row owes, and the worker closes it.
-            State::Parked => {
-                inbox.ledger().reopen(key, now.plus_secs(inbox.timing().admit_grace_secs), ReopenedBy::Person).await?;
+        match inbox.ledger().debt(key).await? {
+            Some(Debt::Entry(loss)) if matches!(loss.state, State::Open | State::Parked) => {
+                close(inbox, provider, &loss, Some(ARRIVED)).await
             }
-            State::Open => {}
-            State::Done | State::Ignored => return Ok(()),
+            _ => Ok(()),
         }
-        let expires_at = now.plus_secs(inbox.timing().retention_secs());
-        let settlement = Settlement { state: State::Done, reason: Some(ARRIVED.into()), at: now, expires_at };
-        if inbox.ledger().settle(key, &settlement).await? {
-            inbox.meter().count(Metric::EntriesSettled, Some(provider), 1);
-        }
-        Ok(())
     }
 }
 

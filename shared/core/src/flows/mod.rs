@@ -3,6 +3,7 @@
 // Small steps that several flows share.
 mod enqueue;
 mod park;
+mod settle;
 pub mod span;
 pub mod circuits;
 pub mod call;

@@ -13,10 +13,11 @@
 
 use crate::flows::detail::{detail, foreign_part, is_in_its_providers_partition};
 use crate::flows::effect::{Effect, Owned, take_effect};
+use crate::flows::settle::close;
 use crate::flows::work::{Unsettled, Worker};
 use crate::model::debt::Debt;
 use crate::model::entry::{Announcement, Entry, State};
-use crate::ports::{Clock, Inbox, Ledger, ProviderApi, Publisher, ReopenedBy, Secrets, StoreError};
+use crate::ports::{Inbox, Ledger, ProviderApi, Publisher, Secrets, StoreError};
 use crate::providers::{Outcome, Provider};
 
 /// How an entry is settled whose effect other entries took first.
@@ -77,12 +78,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         if let Some(unsettled) = self.tell(provider, &owner, outcome, &owned.id, applied).await? {
             return Ok(Some(unsettled));
         }
-        if owner.state == State::Parked {
-            let by = ReopenedBy::Delivery { seen: owner.reopened, reason: None };
-            let due_at = inbox.clock().now().plus_secs(inbox.timing().admit_grace_secs);
-            inbox.ledger().reopen(&owner.key, due_at, by).await?;
-        }
-        self.settle(provider, &owner, None).await?;
+        close(inbox, provider.id(), &owner, None).await?;
         Ok(None)
     }
 

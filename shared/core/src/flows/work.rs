@@ -20,6 +20,7 @@ use crate::flows::detail::is_in_its_providers_partition;
 use crate::flows::losses::{ARRIVED, is_loss};
 use crate::flows::pages::{Walk, begins_anew};
 use crate::flows::park::{park, stopped};
+use crate::flows::settle::settle;
 use crate::model::entry::UNREADABLE;
 use crate::model::entry::{Entry, State};
 use crate::model::identity::ItemKey;
@@ -27,7 +28,7 @@ use crate::model::job::{Job, JobDebt};
 use crate::model::provider_call::{ApiError, Trouble};
 use crate::model::row::Snapshot;
 use crate::model::time::UnixMs;
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, Publisher, Secrets, Settlement, StoreError};
+use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, Publisher, Secrets, StoreError};
 use crate::providers::{Ask, Asked, Found, Outcome, Provider, Step};
 
 /// How often work is tried before it is given to a person. Waiting for the provider does not count.
@@ -285,14 +286,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         entry: &Entry,
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
-        let inbox = self.asker.inbox;
-        let at = inbox.clock().now();
-        let expires_at = at.plus_secs(inbox.timing().retention_secs());
-        let settlement = Settlement { state: State::Done, reason: reason.map(Into::into), at, expires_at };
-        if inbox.ledger().settle(&entry.key, &settlement).await? {
-            inbox.meter().count(Metric::EntriesSettled, Some(provider.id()), 1);
-        }
-        Ok(())
+        settle(self.asker.inbox, provider.id(), &entry.key, reason).await
     }
 
     pub(super) async fn park(&self, entry: &Entry, reason: &str) -> Result<(), StoreError> {

@@ -86,7 +86,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "identity-forgotten-too-soon",
         story: "A settled entry expires after half an hour, and the sender's next retry is a new event.",
         edits: &[Edit {
-            file: WORK,
+            file: "shared/core/src/flows/settle.rs",
             find: "let expires_at = at.plus_secs(inbox.timing().retention_secs());",
             replace: "let expires_at = at.plus_secs(if MUTANT { 1_800 } else { inbox.timing().retention_secs() });",
         }],

@@ -117,7 +117,8 @@ fn of_samples_and_sandbox(root: &Path, provider: &str) -> Vec<Part> {
     ]
 }
 
-fn capitalised(name: &str) -> String {
+/// As the template and the types spell a name: `moneta` is `Moneta`.
+pub(crate) fn capitalised(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -1,0 +1,36 @@
+//! How an entry ends.
+
+use crate::model::entry::{Entry, State};
+use crate::model::identity::{ItemKey, ProviderId};
+use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ReopenedBy, Settlement, StoreError};
+
+/// Settles an open entry as done. Of any other nothing is changed.
+pub(crate) async fn settle(
+    inbox: &impl Inbox,
+    provider: ProviderId,
+    key: &ItemKey,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
+    let at = inbox.clock().now();
+    let expires_at = at.plus_secs(inbox.timing().retention_secs());
+    let settlement = Settlement { state: State::Done, reason: reason.map(Into::into), at, expires_at };
+    if inbox.ledger().settle(key, &settlement).await? {
+        inbox.meter().count(Metric::EntriesSettled, Some(provider), 1);
+    }
+    Ok(())
+}
+
+/// Settles an entry that waits for a person as well. If this function dies between the two writes, the row owes, and the
+/// worker takes it up.
+pub(crate) async fn close(
+    inbox: &impl Inbox,
+    provider: ProviderId,
+    entry: &Entry,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
+    if entry.state == State::Parked {
+        let due_at = inbox.clock().now().plus_secs(inbox.timing().admit_grace_secs);
+        inbox.ledger().reopen(&entry.key, due_at, ReopenedBy::Person).await?;
+    }
+    settle(inbox, provider, &entry.key, reason).await
+}
