@@ -26,7 +26,7 @@ impl<L: Glass> Check<'_, L> {
             let subject = merchant.subject();
             let facts: Vec<&Fact> = all_facts.iter().filter(|(of, _)| *of == subject).map(|(_, fact)| fact).collect();
             found.extend(self.final_status(index, merchant, &facts));
-            found.extend(self.listed_too_often(merchant));
+            found.extend(self.listed_too_often(merchant, &facts));
             for fact in &facts {
                 let (status, n) = (&fact.status, usize::try_from(fact.n).unwrap());
                 let numbered = n == 1 || facts.iter().any(|before| before.status == *status && before.n + 1 == fact.n);
@@ -61,8 +61,9 @@ impl<L: Glass> Check<'_, L> {
 
     /// A list makes one event of a status, however often it shows it, and another one only for each push of another status
     /// that came, or had its effect, since the list first made one; and once more, where one push has a time that can't be
-    /// believed and so seems to come after what the list had shown.
-    fn listed_too_often(&self, merchant: &Merchant) -> Option<(&'static str, String)> {
+    /// believed and so seems to come after what the list had shown. What a push was there to tell before the list's entry
+    /// was worked is the push's event: the entry settles on it, and the next walk asks anew.
+    fn listed_too_often(&self, merchant: &Merchant, facts: &[&Fact]) -> Option<(&'static str, String)> {
         let memory = self.world.memory();
         let listed_as = |status: &str| {
             let start = format!("event#listing#{}#{status}#", merchant.id);
@@ -72,6 +73,11 @@ impl<L: Glass> Check<'_, L> {
                 .filter(move |entry| entry.key.subject() == subject && entry.key.sk.starts_with(&start))
         };
         let statuses: BTreeSet<&str> = merchant.statuses.iter().map(|(status, _)| *status).collect();
+        let is_pushed = |key: &ItemKey, status: &str| {
+            let of_push = |fact: &&&Fact| fact.origin == Origin::Push && fact.status == status;
+            let mut pushed = facts.iter().filter(of_push);
+            pushed.any(|fact| key.sk.ends_with(&format!("#{}", fact.n)))
+        };
         statuses.into_iter().find_map(|status| {
             let first = listed_as(status).map(|entry| entry.received_at).min()?;
             let since = first.minus_secs(2 * CLOCKS_APART_SECS);
@@ -82,7 +88,8 @@ impl<L: Glass> Check<'_, L> {
                 merchant.step(*step).0 != status && last.is_some_and(|last| last >= since)
             };
             let pushes = (0..merchant.statuses.len()).filter(away).count();
-            let (times, reasons) = (listed_as(status).count(), pushes + merchant.misplaced());
+            let times = listed_as(status).filter(|entry| !is_pushed(&entry.key, status)).count();
+            let reasons = pushes + merchant.misplaced();
             let what =
                 format!("{} became {status} {times} times by the list, with {reasons} reasons since", merchant.id);
             (times > 1 + reasons).then_some(("a list makes at most one event of one state", what))
