@@ -22,7 +22,7 @@ use hookledger_core::model::entry::{Entry, State};
 use hookledger_core::model::fact::Status;
 use hookledger_core::model::identity::{ItemKey, Subject};
 use hookledger_core::model::secret::Secret;
-use hookledger_core::ports::{Ledger, Quarantine};
+use hookledger_core::ports::{Entries, Expectations, Quarantine, Results};
 use hookledger_core::providers::ALL;
 use serde_json::{Value, json};
 

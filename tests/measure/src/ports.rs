@@ -3,20 +3,17 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use hookledger_core::model::circuit::Circuit;
-use hookledger_core::model::debt::{Debt, Due, Expectation, ExpectationState, Listing, Wanted};
+use hookledger_core::model::debt::{Expectation, ExpectationState};
 use hookledger_core::model::entry::{Admitted, Entry, NewEntry};
-use hookledger_core::model::fact::{Fact, Status};
-use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::identity::{ItemKey, ProviderId};
 use hookledger_core::model::job::{Job, RescuedDelivery};
 use hookledger_core::model::refused::Refused;
-use hookledger_core::model::row::{Row, Snapshot};
 use hookledger_core::model::secret::ProviderSecrets;
 use hookledger_core::model::settings::Timing;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{
-    Clock, Inbox, Ledger, Meter, Metric, Postponed, QueueError, ReopenedBy, Secrets, SecretsError, Settlement,
-    StoreError, WorkQueue,
+    Clock, Entries, Expectations, Inbox, Meter, Metric, Postponed, QueueError, Refusals, ReopenedBy, Secrets,
+    SecretsError, Settlement, StoreError, WorkQueue,
 };
 
 /// All ports but the secrets.
@@ -102,7 +99,7 @@ impl Secrets for Known {
 /// What a receiver has no business with.
 const NOT_RECEIVING: StoreError = StoreError::Refused("a receiver only admits");
 
-impl Ledger for Ports {
+impl Entries for Ports {
     async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError> {
         std::hint::black_box(entry);
         Ok(Admitted::New)
@@ -128,24 +125,9 @@ impl Ledger for Ports {
     async fn settle(&self, _: &ItemKey, _: &Settlement) -> Result<bool, StoreError> {
         Err(NOT_RECEIVING)
     }
-    async fn put_rows(&self, _: &Subject, _: &[Row], _: &Snapshot) -> Result<(), StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn facts(&self, _: &Subject) -> Result<Vec<Fact>, StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn put_fact(&self, _: &Subject, _: &Fact) -> Result<bool, StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn match_fact(&self, _: &Subject, _: &str, _: u32, _: &ItemKey) -> Result<bool, StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn status(&self, _: &Subject) -> Result<Option<Status>, StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn move_status(&self, _: &Subject, _: Option<u64>, _: &Status) -> Result<bool, StoreError> {
-        Err(NOT_RECEIVING)
-    }
+}
+
+impl Expectations for Ports {
     async fn expect(&self, _: &Expectation) -> Result<bool, StoreError> {
         Err(NOT_RECEIVING)
     }
@@ -170,30 +152,9 @@ impl Ledger for Ports {
     async fn delay_poll(&self, _: &ItemKey, _: UnixMs, _: UnixMs, _: u32) -> Result<bool, StoreError> {
         Err(NOT_RECEIVING)
     }
-    async fn ensure_listing(&self, _: &Listing) -> Result<(), StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn advance_listing(&self, _: &Listing, _: UnixMs) -> Result<bool, StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn due(&self, _: u8, _: UnixMs, _: &Wanted<'_>) -> Result<Due, StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn count_parked(&self, _: u8) -> Result<u64, StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn debt(&self, _: &ItemKey) -> Result<Option<Debt>, StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn claim(&self, _: &ItemKey, _: UnixMs, _: UnixMs) -> Result<bool, StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn circuit(&self, _: ProviderId) -> Result<Option<Circuit>, StoreError> {
-        Err(NOT_RECEIVING)
-    }
-    async fn move_circuit(&self, _: ProviderId, _: Option<u64>, _: &Circuit) -> Result<bool, StoreError> {
-        Err(NOT_RECEIVING)
-    }
+}
+
+impl Refusals for Ports {
     async fn refuse(&self, _: &Refused) -> Result<bool, StoreError> {
         Err(NOT_RECEIVING)
     }

@@ -10,7 +10,9 @@ use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::{Row, Snapshot};
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Ledger, Postponed, ReopenedBy, Settlement, StoreError};
+use hookledger_core::ports::{
+    CircuitStore, Debts, Entries, Expectations, Postponed, Refusals, ReopenedBy, Results, Settlement, StoreError,
+};
 use hookledger_simulation::memory::MemoryLedger;
 use hookledger_simulation::simulation::{Glass, Totals, simulate, simulate_on};
 
@@ -114,7 +116,7 @@ impl Glass for Meddler {
     }
 }
 
-impl Ledger for Meddler {
+impl Entries for Meddler {
     async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError> {
         self.calls.set(self.calls.get() + 1);
         if self.is(Broken::AdmitDropsThePut) && self.calls.get().is_multiple_of(5) {
@@ -163,7 +165,9 @@ impl Ledger for Meddler {
     async fn settle(&self, key: &ItemKey, settlement: &Settlement) -> Result<bool, StoreError> {
         self.ledger.settle(key, settlement).await
     }
+}
 
+impl Results for Meddler {
     async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError> {
         self.ledger.put_rows(subject, rows, snapshot).await
     }
@@ -189,7 +193,9 @@ impl Ledger for Meddler {
     async fn move_status(&self, subject: &Subject, seen: Option<u64>, status: &Status) -> Result<bool, StoreError> {
         self.ledger.move_status(subject, seen, status).await
     }
+}
 
+impl Expectations for Meddler {
     async fn expect(&self, expectation: &Expectation) -> Result<bool, StoreError> {
         if self.is(Broken::ExpectationForgotten) {
             return Ok(true);
@@ -228,7 +234,9 @@ impl Ledger for Meddler {
     ) -> Result<bool, StoreError> {
         self.ledger.delay_poll(key, seen_due_at, due_at, polls).await
     }
+}
 
+impl Debts for Meddler {
     async fn ensure_listing(&self, listing: &Listing) -> Result<(), StoreError> {
         self.ledger.ensure_listing(listing).await
     }
@@ -252,7 +260,9 @@ impl Ledger for Meddler {
     async fn claim(&self, key: &ItemKey, seen_due_at: UnixMs, next_due_at: UnixMs) -> Result<bool, StoreError> {
         self.ledger.claim(key, seen_due_at, next_due_at).await
     }
+}
 
+impl CircuitStore for Meddler {
     async fn circuit(&self, provider: ProviderId) -> Result<Option<Circuit>, StoreError> {
         self.ledger.circuit(provider).await
     }
@@ -267,7 +277,9 @@ impl Ledger for Meddler {
         let circuit = if self.is(Broken::CircuitOpenForEver) { &for_ever } else { circuit };
         self.ledger.move_circuit(provider, seen, circuit).await
     }
+}
 
+impl Refusals for Meddler {
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError> {
         self.ledger.refuse(refused).await
     }

@@ -25,7 +25,9 @@ use hookledger_core::model::job::{Job, RescuedDelivery};
 use hookledger_core::model::secret::ProviderSecrets;
 use hookledger_core::model::settings::Timing;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock, Inbox, Ledger, Meter, Metric, QueueError, Secrets, SecretsError, WorkQueue};
+use hookledger_core::ports::{
+    Clock, Debts, Expectations, Inbox, Meter, Metric, QueueError, Secrets, SecretsError, WorkQueue,
+};
 use hookledger_core::providers::Providers;
 use hookledger_tests::dynamo::{Endpoint, RETENTION_DAYS, runtime, tls};
 use tokio::net::{TcpListener, TcpStream};

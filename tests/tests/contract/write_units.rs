@@ -24,7 +24,7 @@ use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject, d
 use hookledger_core::model::refused::{QUARANTINE_SECS, Refused};
 use hookledger_core::model::row::{Row, Snapshot};
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Attempt, Ledger, Postponed, Settlement};
+use hookledger_core::ports::{Attempt, Debts, Entries, Expectations, Postponed, Refusals, Results, Settlement};
 use hookledger_tests::dynamo::{RETENTION_DAYS, TABLE, in_process, runtime};
 
 const PROVIDER: ProviderId = ProviderId("runpayments");

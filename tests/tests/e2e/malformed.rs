@@ -5,7 +5,7 @@ use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::{Identity, ProviderId, Subject, digest_hex};
 use hookledger_core::model::refused::MAX_QUARANTINED_PER_SOURCE;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock, Ledger, Quarantine};
+use hookledger_core::ports::{Clock, Entries, Quarantine};
 use hookledger_core::providers::ALL;
 use hookledger_tests::local::{Answered, Local};
 use hookledger_tests::malformed::rows::rows;

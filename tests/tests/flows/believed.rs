@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use hookledger_core::model::debt::{ExpectationState, Wanted};
 use hookledger_core::model::entry::{Entry, Origin, State};
 use hookledger_core::model::secret::Secret;
-use hookledger_core::ports::{Clock, Ledger, Metric};
+use hookledger_core::ports::{Clock, Debts, Metric};
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
 use serde_json::{Value, json};

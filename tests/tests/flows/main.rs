@@ -8,7 +8,7 @@ use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::job::Job;
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::secret::Secret;
-use hookledger_core::ports::{Clock, Ledger, Metric};
+use hookledger_core::ports::{Clock, Expectations, Metric, Results};
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 

@@ -8,7 +8,7 @@ use hookledger_core::flows::work::MAX_ATTEMPTS;
 use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::fact::Fact;
 use hookledger_core::model::identity::{ProviderId, Subject};
-use hookledger_core::ports::{Clock as _, Ledger as _};
+use hookledger_core::ports::{Clock as _, Entries, Results};
 use hookledger_tests::memory::{Side, answer, run};
 use hookledger_tests::town::Town;
 

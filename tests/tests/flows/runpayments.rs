@@ -7,7 +7,7 @@ use std::rc::Rc;
 use hookledger_core::model::entry::{Entry, Origin, State};
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock, Ledger, Metric};
+use hookledger_core::ports::{Clock, Metric, Results};
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 use serde_json::Value;

@@ -7,7 +7,7 @@ use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::refused::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_SOURCE};
 use hookledger_core::model::secret::Secret;
 use hookledger_core::model::signature::Refusal;
-use hookledger_core::ports::{Clock, Ledger, Metric};
+use hookledger_core::ports::{Clock, Entries, Metric};
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::samples::event_of;
 use hookledger_tests::town::{Town, id, right_secrets};

@@ -12,13 +12,14 @@ use hookledger_core::flows::circuits::Circuits;
 use hookledger_core::flows::expectations::announce;
 use hookledger_core::flows::reconcile::Run;
 use hookledger_core::flows::work::Worker;
-use hookledger_core::model::circuit::{Gate, MAX_DOWN_IN_A_ROW};
+use hookledger_core::model::circuit::{Answered, Circuit, Gate, MAX_DOWN_IN_A_ROW};
 use hookledger_core::model::debt::{DUE_SHARDS, ExpectationState};
 use hookledger_core::model::entry::{Entry, State};
 use hookledger_core::model::identity::{ProviderId, Subject};
 use hookledger_core::model::job::Job;
 use hookledger_core::model::provider_call::{ApiError, ApiRequest, ApiResponse};
-use hookledger_core::ports::{Clock, Metric, ProviderApi};
+use hookledger_core::model::time::UnixMs;
+use hookledger_core::ports::{CircuitStore, Clock, Metric, ProviderApi};
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 
@@ -409,4 +410,69 @@ fn runs_that_share_the_shards_take_more_from_each() {
     };
     // The listing of Run's merchants lies in another shard, and is due as well.
     assert_eq!((paid(7..=7), paid(0..=7), paid(0..=63)), ((600, 0), (600, 0), (501, 100)));
+}
+
+/// Its answer uses up the function's memory: whoever asks for it dies before anything is written.
+const DEADLY: &str = "batchId=deadly&";
+
+/// Runs one function to its end or its death, which takes what it knew with it.
+fn one_process(town: Town, invocation: impl FnOnce(&Town)) -> Town {
+    let town = Town { circuits: Circuits::default(), ..town };
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| invocation(&town)));
+    town
+}
+
+/// A provider that is well again, and a request that was answered before and kills by its answer now.
+fn town_with_a_deadly_request(open_until: Option<UnixMs>, trips: u32) -> Town {
+    let town = Town::new();
+    let url = format!("https://api.rightfoot.com/v1/balances?{DEADLY}limit=100");
+    let answered = [("balances".to_string(), Answered { url, at: town.inbox.clock.now() })].into();
+    let circuit = Circuit { open_until, trips, version: 1, answered };
+    assert!(run(town.inbox.ledger.move_circuit(id("rightfoot"), None, &circuit)).unwrap());
+    town
+}
+
+#[test]
+fn a_probe_that_kills_its_function_does_so_once() {
+    let now = Town::new().inbox.clock.now();
+    let mut town = town_with_a_deadly_request(Some(now), 1);
+    town.inbox.api.answer_with(|url| {
+        assert!(!url.contains(DEADLY), "out of memory");
+        answer(404, "")
+    });
+    run(announce(&town.inbox, town.provider("rightfoot"), "b1")).unwrap();
+    let deadly = |town: &Town| town.inbox.api.urls().iter().filter(|url| url.contains(DEADLY)).count();
+    for _ in 0..20 {
+        town.inbox.clock.advance_secs(60);
+        town = one_process(town, |town| {
+            let _ = town.reconcile();
+            town.work();
+        });
+    }
+    assert_eq!(gate(&town, "rightfoot"), Gate::Closed, "asked in vain {} times", deadly(&town));
+    assert_eq!(deadly(&town), 1);
+}
+
+#[test]
+fn a_check_that_kills_its_function_does_so_once() {
+    let mut town = town_with_a_deadly_request(None, 0);
+    town.inbox.api.answer_with(|url| {
+        assert!(!url.contains(DEADLY), "out of memory");
+        answer(503, "")
+    });
+    for n in 0..40 {
+        town.deliver(
+            "rightfoot",
+            &format!(r#"{{"event_uuid":"u{n}","type":"BALANCE_BATCH_COMPLETED","batch_id":"b{n}"}}"#),
+        );
+    }
+    for _ in 0..20 {
+        town.inbox.clock.advance_secs(60);
+        town = one_process(town, |town| {
+            let _ = town.reconcile();
+            town.work();
+        });
+    }
+    assert_eq!(town.inbox.api.urls().iter().filter(|url| url.contains(DEADLY)).count(), 1);
+    assert!(matches!(gate(&town, "rightfoot"), Gate::Open(_)), "it is down, and nobody says so");
 }

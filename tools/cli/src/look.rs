@@ -6,7 +6,7 @@ use hookledger_aws::AwsInbox;
 use hookledger_aws::ports::ledger::StoryLine;
 use hookledger_core::model::debt::Debt;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::Ledger as _;
+use hookledger_core::ports::Debts;
 
 use crate::out;
 

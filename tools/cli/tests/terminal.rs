@@ -17,7 +17,7 @@ use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start}
 use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::{Row, Snapshot};
-use hookledger_core::ports::{Clock as _, Ledger as _};
+use hookledger_core::ports::{Clock as _, Entries, Expectations, Refusals, Results};
 use tokio::net::TcpListener;
 
 const PROVIDER: ProviderId = ProviderId("finbox");

@@ -2,7 +2,7 @@
 
 use crate::model::identity::ItemKey;
 use crate::model::job::Job;
-use crate::ports::{Clock, Inbox, Ledger, ReopenedBy, StoreError, WorkQueue};
+use crate::ports::{Clock, Entries, Inbox, ReopenedBy, StoreError, WorkQueue};
 use crate::providers::Providers;
 
 /// What came of a replay.

@@ -7,7 +7,7 @@ use crate::model::identity::ProviderId;
 use crate::model::job::Job;
 use crate::model::settings::Timing;
 use crate::model::time::UnixMs;
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ReopenedBy, StoreError};
+use crate::ports::{Clock, Entries, Inbox, Meter, Metric, ReopenedBy, StoreError};
 use crate::providers::{Found, Provider};
 
 use crate::model::debt::{MAX_REOPENED_AT_ONCE, REOPENED_WAIT_SECS};

@@ -11,7 +11,7 @@ use crate::model::circuit::{Circuit, Gate, MAX_DOWN_IN_A_ROW, PROBE_SECS, is_dow
 use crate::model::identity::ProviderId;
 use crate::model::provider_call::{ApiError, ApiRequest, ApiResponse, MAX_RETRY_AFTER_SECS};
 use crate::model::time::UnixMs;
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi};
+use crate::ports::{CircuitStore, Clock, Inbox, Ledger, Meter, Metric, ProviderApi};
 use crate::providers::{Provider, Providers};
 
 /// How often the right to probe is asked for before the caller gives way: whoever won it has just moved the row.
@@ -45,10 +45,14 @@ pub(crate) enum Called {
 /// By which right a call is made.
 enum Pass {
     Ordinary,
-    Probe(Circuit),
+    Probe {
+        circuit: Circuit,
+        /// Asked in place of the caller's own request.
+        good: Option<ApiRequest>,
+    },
 }
 
-impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
+impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
     /// Counts rows of an answer that can't be read.
     pub(crate) fn count_unreadable(&self, provider: &dyn Provider, rows: u64) {
         if rows > 0 {
@@ -63,16 +67,14 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             Ok(pass) => pass,
             Err(until) => return Called::Shut { until },
         };
-        if let Pass::Probe(circuit) = &pass
-            && let Some(good) = self.probe_for(provider, request, circuit)
-        {
-            if !self.is_there(provider, &good).await {
+        if let Pass::Probe { circuit, good: Some(good) } = &pass {
+            if !self.is_there(provider, good).await {
                 // It is the provider that is down: what failed before may not have been this request's own fault.
                 self.circuits.with(provider, |known| known.failed.remove(&request.url));
                 let until = self.open(provider, circuit).await;
                 return Called::Shut { until: until.unwrap_or_else(|| self.inbox.clock().now()) };
             }
-            self.close(provider, circuit, &good).await;
+            self.close(provider, circuit, good).await;
             pass = Pass::Ordinary;
         }
         let outcome = self.api.call(provider, request).await;
@@ -80,7 +82,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             self.down(provider, request, pass).await
         } else {
             self.circuits.up(provider, request, &outcome);
-            if let Pass::Probe(circuit) = pass {
+            if let Pass::Probe { circuit, .. } = pass {
                 self.close(provider, &circuit, request).await;
             }
             None
@@ -180,16 +182,21 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             }
             // What has just failed may be what fails, while the provider is well: others go first.
             let others_first = circuit.open_until.map(|until| until.plus_secs(PROBE_SECS)).filter(|until| now < *until);
+            let good = self.probe_for(provider, request, &circuit);
             if let Some(until) = others_first
                 && self.circuits.has_failed(provider, request)
-                && self.probe_for(provider, request, &circuit).is_none()
+                && good.is_none()
             {
                 return Err(until);
             }
             // Caller against caller: whoever moves the time on may probe, and no one else until it has passed again.
             let probed = circuit.probed(now);
-            match self.inbox.ledger().move_circuit(provider, circuit.seen(), &probed).await {
-                Ok(true) => return Ok(Pass::Probe(self.circuits.believe(provider, probed, now))),
+            let asked = probed.without(good.as_ref());
+            match self.inbox.ledger().move_circuit(provider, circuit.seen(), &asked).await {
+                Ok(true) => {
+                    self.circuits.believe(provider, asked, now);
+                    return Ok(Pass::Probe { circuit: probed, good });
+                }
                 Ok(false) => self.circuits.doubt(provider),
                 // Perhaps the probe is ours and we were not told: its time passes by itself.
                 Err(_) => break,
@@ -219,7 +226,7 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             known.count(&request.url, now, again_secs);
             (known.circuit.clone(), known.down_in_a_row, known.checked_until)
         });
-        if let Pass::Probe(circuit) = pass {
+        if let Pass::Probe { circuit, .. } = pass {
             return self.open(provider, &circuit).await;
         }
         match circuit.gate(now) {
@@ -230,8 +237,20 @@ impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
             Gate::Closed if checked_until.is_some_and(|until| now < until) => return Some(now),
             Gate::Closed => {}
         }
+        let mut circuit = circuit;
         if let Some(good) = self.circuits.answered(provider, request) {
             self.circuits.with(provider, |known| known.checked_until = Some(now.plus_secs(PROBE_SECS)));
+            if circuit.holds(&good) {
+                let asked = circuit.asking();
+                match self.inbox.ledger().move_circuit(provider, circuit.seen(), &asked.without(Some(&good))).await {
+                    Ok(true) => {
+                        self.circuits.believe(provider, asked.without(Some(&good)), now);
+                        circuit = asked;
+                    }
+                    // Somebody else moved it, or nobody can: what is asked may be asked once more by others.
+                    Ok(false) | Err(_) => self.circuits.doubt(provider),
+                }
+            }
             let is_there = self.is_there(provider, &good).await;
             self.circuits.with(provider, |known| known.checked_until = None);
             if is_there {

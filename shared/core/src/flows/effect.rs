@@ -10,7 +10,7 @@ use crate::model::entry::{Entry, Origin};
 use crate::model::fact::Fact;
 use crate::model::identity::ItemKey;
 use crate::model::time::CLOCK_SKEW_SECS;
-use crate::ports::{Inbox, Ledger, StoreError};
+use crate::ports::{Inbox, Results, StoreError};
 use crate::providers::{Once, Outcome, StatusMove};
 
 /// How often a fact is tried against others doing the same at once.
@@ -43,7 +43,7 @@ pub(crate) struct Owned {
 
 impl Owned {
     /// For a status: whether it is the current one, or came too late for that. Makes the move, if its owner never did.
-    pub(crate) async fn applied(&self, inbox: &impl Inbox) -> Result<Option<bool>, StoreError> {
+    pub(crate) async fn applied(&self, inbox: &impl Inbox<Ledger: Results>) -> Result<Option<bool>, StoreError> {
         match &self.moved {
             Some(moved) => move_status(inbox, moved).await.map(Some),
             None => Ok(None),
@@ -53,7 +53,11 @@ impl Owned {
 
 /// Takes the effect of an entry's work. Without a status, and where nothing else is said, the entry's own identity is its
 /// effect.
-pub(crate) async fn take_effect(inbox: &impl Inbox, entry: &Entry, outcome: &Outcome) -> Result<Effect, StoreError> {
+pub(crate) async fn take_effect(
+    inbox: &impl Inbox<Ledger: Results>,
+    entry: &Entry,
+    outcome: &Outcome,
+) -> Result<Effect, StoreError> {
     if let Some(once) = &outcome.once {
         return take_once(inbox, entry, once).await;
     }
@@ -76,7 +80,7 @@ pub(crate) async fn take_effect(inbox: &impl Inbox, entry: &Entry, outcome: &Out
 }
 
 /// Takes an effect that a subject has so many times. The fact of each is its first entry's, which publishes it as itself.
-async fn take_once(inbox: &impl Inbox, entry: &Entry, once: &Once) -> Result<Effect, StoreError> {
+async fn take_once(inbox: &impl Inbox<Ledger: Results>, entry: &Entry, once: &Once) -> Result<Effect, StoreError> {
     let subject = entry.key.subject();
     for _ in 0..MAX_RACES {
         let facts = inbox.ledger().facts(&subject).await?;
@@ -119,7 +123,11 @@ enum Decision {
 }
 
 /// The fact that the entry's effect is, and whether it is the entry's own.
-async fn take_fact(inbox: &impl Inbox, entry: &Entry, moved: &StatusMove) -> Result<(Fact, bool), StoreError> {
+async fn take_fact(
+    inbox: &impl Inbox<Ledger: Results>,
+    entry: &Entry,
+    moved: &StatusMove,
+) -> Result<(Fact, bool), StoreError> {
     let ledger = inbox.ledger();
     for _ in 0..MAX_RACES {
         let facts = ledger.facts(&moved.subject).await?;

@@ -5,7 +5,7 @@ use crate::model::debt::{Expectation, ExpectationState};
 use crate::model::identity::{ItemKey, ProviderId};
 use crate::model::job::Job;
 use crate::model::time::UnixMs;
-use crate::ports::{Clock, Inbox, Ledger, StoreError};
+use crate::ports::{Clock, Expectations, Inbox, StoreError};
 use crate::providers::{Expected, Offer, Polls, Provider, SUBMISSION, Unexpectable};
 
 /// Why a reference can't be waited for.

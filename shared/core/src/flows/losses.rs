@@ -16,7 +16,7 @@ use crate::model::debt::Debt;
 use crate::model::entry::{Admitted, Entry, Event, NewEntry, OnDuplicate, Origin, Start, State};
 use crate::model::identity::{Identity, ItemKey, ProviderId};
 use crate::model::time::UnixMs;
-use crate::ports::{Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
+use crate::ports::{Debts, Entries, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
 use crate::providers::{AuditedDelivery, Fate, Lists, Provider};
 
 /// The event type under which losses are listed.
@@ -42,7 +42,7 @@ pub(crate) fn is_loss(entry: &Entry) -> bool {
     entry.event_type == LOST && entry.origin == Origin::Poll
 }
 
-impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
+impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
     /// Holds one audited delivery against the ledger.
     pub(crate) async fn audit(
         &self,

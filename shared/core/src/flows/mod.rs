@@ -2,7 +2,6 @@
 
 // Small steps that several flows share.
 mod enqueue;
-mod park;
 mod settle;
 pub mod span;
 pub mod circuits;
@@ -14,9 +13,9 @@ pub mod admit;
 
 // Its work is done.
 pub mod work;
-mod pages;
+mod answer_pages;
 mod put_off;
-mod kept;
+mod read_again;
 mod effect;
 mod status;
 mod detail;

@@ -15,7 +15,7 @@ use crate::model::debt::{Expectation, ExpectationState};
 use crate::model::identity::{ItemKey, ProviderId};
 use crate::model::provider_call::{MAX_RETRY_AFTER_SECS, Trouble};
 use crate::model::time::UnixMs;
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
+use crate::ports::{Clock, Debts, Expectations, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
 use crate::providers::{Offer, Polled, Polls, Provider};
 
 /// The most pages of one poll's answer.
@@ -44,7 +44,7 @@ enum Again {
     Unasked(UnixMs),
 }
 
-impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
+impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
     /// Polls for an expectation that was due at `seen_due_at`, unless somebody else has taken that debt.
     pub async fn poll(&self, key: &ItemKey, seen_due_at: UnixMs) -> Result<(), StoreError> {
         let Some(expectation) = self.inbox.ledger().expectation(key).await? else { return Ok(()) };

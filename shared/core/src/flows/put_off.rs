@@ -1,20 +1,22 @@
 //! How an entry that is not settled is put off: the ledger owns every wait.
 
+use crate::flows::answer_pages::AnswerPages;
 use crate::flows::enqueue::{delay_until, enqueue};
-use crate::flows::pages::Walk;
 use crate::flows::work::{MAX_ATTEMPTS, Worker};
 use crate::model::backoff::MIN_BACKOFF_MS;
 use crate::model::circuit::MAX_SPARED_SECS;
 use crate::model::entry::{Entry, Progress};
+use crate::model::identity::ProviderId;
 use crate::model::job::Job;
 use crate::model::provider_call::MAX_RETRY_AFTER_SECS;
+use crate::model::settings::SettingError;
 use crate::model::time::UnixMs;
 use crate::ports::{
-    Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, StoreError,
+    Attempt, Clock, Entries, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, StoreError,
 };
 use crate::providers::Provider;
 
-impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
+impl<I: Inbox<Ledger: Ledger>, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
     /// "Not yet" is no failure: due again by the poll cadence, until the deadline.
     pub(super) async fn wait(&self, provider: &dyn Provider, entry: &Entry, reason: &str) -> Result<(), StoreError> {
         if self.waited_out(entry) {
@@ -57,7 +59,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         made: u32,
         until: UnixMs,
         reason: &str,
-        walk: Walk,
+        walk: AnswerPages,
     ) -> Result<(), StoreError> {
         let now = self.asker.inbox.clock().now();
         let (progress, _) = walk.left_off();
@@ -94,4 +96,21 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         let timing = self.asker.inbox.timing();
         timing.poll.elapsed_ms(entry.waits) >= timing.poll_deadline_secs.saturating_mul(1000)
     }
+}
+
+/// Puts off the work for a provider that is stopped by one of its settings, until that is mended.
+pub(crate) async fn stopped(
+    inbox: &impl Inbox,
+    provider: ProviderId,
+    entry: &Entry,
+    made: u32,
+    error: &SettingError,
+) -> Result<(), StoreError> {
+    inbox.meter().count(Metric::Unconfigured, Some(provider), 1);
+    let due_at = inbox.clock().now().plus_secs(inbox.timing().circuit.cap_secs);
+    let reason = format!("this provider is stopped: {error}");
+    let progress = entry.progress.clone();
+    let postponed = Postponed { due_at, reason, attempt: Attempt::NotMade(made), progress };
+    inbox.ledger().postpone(&entry.key, &postponed).await?;
+    Ok(())
 }

@@ -16,7 +16,7 @@ use crate::model::identity::{Identity, ProviderId, Subject};
 use crate::model::job::{MAX_MESSAGE_BYTES, RescuedDelivery};
 use crate::model::refused::{Refused, Shelf};
 use crate::model::signature::Refusal;
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, Secrets, StoreError, WorkQueue};
+use crate::ports::{Clock, Inbox, Meter, Metric, Refusals, Secrets, StoreError, WorkQueue};
 use crate::providers::{Answers, Definition, OnStoreDown, OnUnreadable, Provider, Unreadable};
 
 /// What the provider is answered.

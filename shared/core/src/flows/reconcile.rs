@@ -23,8 +23,9 @@ use tracing::Instrument as _;
 
 use crate::flows::call::Asker;
 use crate::flows::enqueue::enqueue;
-use crate::flows::park::{park, stopped};
 use crate::flows::plan::{Action, Backlog, plan};
+use crate::flows::put_off::stopped;
+use crate::flows::settle::park;
 use crate::flows::span;
 use crate::flows::work::MAX_ATTEMPTS;
 use crate::model::circuit::MAX_SPARED_SECS;
@@ -32,7 +33,9 @@ use crate::model::debt::{Debt, DueKey, Listing, Wanted};
 use crate::model::entry::State;
 use crate::model::job::Job;
 use crate::model::time::UnixMs;
-use crate::ports::{Attempt, Clock, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, StoreError, WorkQueue};
+use crate::ports::{
+    Attempt, Clock, Debts, Entries, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, StoreError, WorkQueue,
+};
 
 /// How often what waits for a person is counted. It is a read for each shard, also when nothing waits.
 const COUNT_EVERY_MINUTES: i64 = 5;
@@ -69,7 +72,7 @@ pub struct Report {
     pub oldest_secs: u64,
 }
 
-impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
+impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
     /// Pays the debts of some shards, as far as the time reaches.
     pub async fn reconcile(&self, run: &Run) -> Result<Report, StoreError> {
         let inbox = self.inbox;

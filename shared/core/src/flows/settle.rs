@@ -1,8 +1,9 @@
-//! How an entry ends.
+//! How the work on an entry ends: settled, or with a person.
 
 use crate::model::entry::{Entry, State};
 use crate::model::identity::{ItemKey, ProviderId};
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ReopenedBy, Settlement, StoreError};
+use crate::ports::{Clock, Entries, Inbox, Meter, Metric, ReopenedBy, Settlement, StoreError};
+use crate::providers::Provider;
 
 /// Settles an open entry as done. Of any other nothing is changed.
 pub(crate) async fn settle(
@@ -33,4 +34,18 @@ pub(crate) async fn close(
         inbox.ledger().reopen(&entry.key, due_at, ReopenedBy::Person).await?;
     }
     settle(inbox, provider, &entry.key, reason).await
+}
+
+/// Gives an open entry to a person.
+pub(crate) async fn park(
+    inbox: &impl Inbox,
+    provider: Option<&dyn Provider>,
+    key: &ItemKey,
+    reason: &str,
+) -> Result<(), StoreError> {
+    if inbox.ledger().park(key, reason, inbox.clock().now()).await? {
+        tracing::error!(subject = key.pk, entry = key.stable_id(), reason, "entry parked: it waits for a person");
+        inbox.meter().count(Metric::EntriesParked, provider.map(Provider::id), 1);
+    }
+    Ok(())
 }

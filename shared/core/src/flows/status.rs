@@ -6,14 +6,14 @@
 use crate::model::entry::Origin;
 use crate::model::fact::{Fact, HeldBack, Status};
 use crate::model::time::CLOCK_SKEW_SECS;
-use crate::ports::{Clock, Inbox, Ledger, StoreError};
+use crate::ports::{Clock, Entries, Inbox, Results, StoreError};
 use crate::providers::StatusMove;
 
 /// How often a move is tried against others doing the same at once.
 const MAX_RACES: u32 = 16;
 
 /// Moves the current status, if this one is later. True: it is the current one now.
-pub(crate) async fn move_status(inbox: &impl Inbox, moved: &StatusMove) -> Result<bool, StoreError> {
+pub(crate) async fn move_status(inbox: &impl Inbox<Ledger: Results>, moved: &StatusMove) -> Result<bool, StoreError> {
     let ledger = inbox.ledger();
     for _ in 0..MAX_RACES {
         let current = ledger.status(&moved.subject).await?;
@@ -67,7 +67,11 @@ enum Order {
 /// One that was only seen in a list carries the time of looking, by a clock of ours: the change came before it, perhaps by
 /// much, and the two clocks disagree. So against such a status the provider's order decides, unless the push is later by
 /// more than clocks disagree.
-async fn order(inbox: &impl Inbox, moved: &StatusMove, current: Option<&Status>) -> Result<Order, StoreError> {
+async fn order(
+    inbox: &impl Inbox<Ledger: Results>,
+    moved: &StatusMove,
+    current: Option<&Status>,
+) -> Result<Order, StoreError> {
     let after = |after| if after { Order::After } else { Order::Before };
     let later = moved.moves(current);
     let Some(current) = current else { return Ok(after(later)) };

@@ -17,38 +17,33 @@ use crate::flows::settle::close;
 use crate::flows::work::{Unsettled, Worker};
 use crate::model::debt::Debt;
 use crate::model::entry::{Announcement, Entry, State};
-use crate::ports::{Inbox, Ledger, ProviderApi, Publisher, Secrets, StoreError};
+use crate::ports::{Debts, Entries, Inbox, Ledger, ProviderApi, Publisher, Secrets};
 use crate::providers::{Outcome, Provider};
 
 /// How an entry is settled whose effect other entries took first.
 const BROUGHT_ALREADY: &str = "another entry brought this effect already";
 
-impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
+impl<I: Inbox<Ledger: Ledger>, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
     /// The results are there: take the effect, publish, settle.
     pub(crate) async fn finish(
         &self,
         provider: &dyn Provider,
         entry: &Entry,
         outcome: Outcome,
-    ) -> Result<Option<Unsettled>, StoreError> {
+    ) -> Result<(), Unsettled> {
         let reason = match take_effect(self.asker.inbox, entry, &outcome).await? {
             Effect::Own { id, applied } => {
-                if let Some(unsettled) = self.tell(provider, entry, &outcome, &id, applied).await? {
-                    return Ok(Some(unsettled));
-                }
+                self.tell(provider, entry, &outcome, &id, applied).await?;
                 None
             }
             Effect::Others(owned) => {
                 for owned in owned {
-                    if let Some(unsettled) = self.tell_for(provider, entry, &owned, &outcome).await? {
-                        return Ok(Some(unsettled));
-                    }
+                    self.tell_for(provider, entry, &owned, &outcome).await?;
                 }
                 Some(BROUGHT_ALREADY)
             }
         };
-        self.settle(provider, entry, reason).await?;
-        Ok(None)
+        Ok(self.settle(provider, entry, reason).await?)
     }
 
     /// Tells what the owner of an effect has not told, and settles it. One that is done has told it.
@@ -60,29 +55,26 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         entry: &Entry,
         owned: &Owned,
         outcome: &Outcome,
-    ) -> Result<Option<Unsettled>, StoreError> {
+    ) -> Result<(), Unsettled> {
         let inbox = self.asker.inbox;
         if owned.owner.pk != entry.key.pk {
-            return Ok(Some(Unsettled::Hopeless(
+            return Err(Unsettled::Hopeless(
                 "a fact of this subject names an owner elsewhere: look at its rows".into(),
-            )));
+            ));
         }
-        let Some(Debt::Entry(owner)) = inbox.ledger().debt(&owned.owner).await? else { return Ok(None) };
+        let Some(Debt::Entry(owner)) = inbox.ledger().debt(&owned.owner).await? else { return Ok(()) };
         if owner.state == State::Done {
-            return Ok(None);
+            return Ok(());
         }
         if !is_in_its_providers_partition(&owner) {
-            return Ok(Some(Unsettled::Hopeless("the entry that owns this effect names another provider".into())));
+            return Err(Unsettled::Hopeless("the entry that owns this effect names another provider".into()));
         }
         let applied = owned.applied(inbox).await?;
-        if let Some(unsettled) = self.tell(provider, &owner, outcome, &owned.id, applied).await? {
-            return Ok(Some(unsettled));
-        }
-        close(inbox, provider.id(), &owner, None).await?;
-        Ok(None)
+        self.tell(provider, &owner, outcome, &owned.id, applied).await?;
+        Ok(close(inbox, provider.id(), &owner, None).await?)
     }
 
-    /// Publishes an entry's effect. `None`: the bus has it.
+    /// Publishes an entry's effect.
     async fn tell(
         &self,
         provider: &dyn Provider,
@@ -90,7 +82,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         outcome: &Outcome,
         id: &str,
         applied: Option<bool>,
-    ) -> Result<Option<Unsettled>, StoreError> {
+    ) -> Result<(), Unsettled> {
         let detail = detail(provider.id(), entry, outcome, id, applied);
         // What a second asking might answer differently is fixed before anybody hears of it.
         let detail = match &entry.frozen {
@@ -102,9 +94,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         };
         // Frozen by an earlier attempt, or by somebody who may write the row and nothing else.
         if let Some(part) = foreign_part(&detail, provider.id(), entry, id) {
-            return Ok(Some(Unsettled::Hopeless(format!(
-                "the frozen detail is not this entry's own: look at its {part}"
-            ))));
+            return Err(Unsettled::Hopeless(format!("the frozen detail is not this entry's own: look at its {part}")));
         }
         let announcement = Announcement {
             source: format!("hookledger.{}", provider.id()),
@@ -112,8 +102,8 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             detail,
         };
         match self.publisher.publish(&announcement).await {
-            Ok(()) => Ok(None),
-            Err(error) => Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None })),
+            Ok(()) => Ok(()),
+            Err(error) => Err(Unsettled::Failed { reason: error.to_string(), after_secs: None }),
         }
     }
 }

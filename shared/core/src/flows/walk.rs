@@ -15,7 +15,7 @@ use crate::model::fact::{Fact, Status};
 use crate::model::identity::{ItemKey, digest_hex};
 use crate::model::provider_call::{MAX_RETRY_AFTER_SECS, Trouble};
 use crate::model::time::{CLOCK_SKEW_SECS, UnixMs};
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, StoreError};
+use crate::ports::{Clock, Debts, Inbox, Ledger, Meter, Metric, ProviderApi, Results, StoreError};
 use crate::providers::{Found, Listed, ListedRow, Lists, Provider, StatusRow};
 
 /// The most pages of one walk; beyond it the list is taken to go in circles.
@@ -25,7 +25,7 @@ const WALK_LEASE_SECS: u64 = 120;
 /// When a list is looked at again whose provider is not used any more.
 const UNUSED_SECS: u64 = 300;
 
-impl<I: Inbox, A: ProviderApi> Asker<'_, I, A> {
+impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
     /// Walks a list from its cursor on, as far as the time reaches.
     pub(crate) async fn walk(&self, deadline: UnixMs, mut listing: Listing) -> Result<(), StoreError> {
         let inbox = self.inbox;

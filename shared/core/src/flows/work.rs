@@ -15,12 +15,12 @@
 use std::borrow::Cow;
 
 use crate::flows::admit::admit_found;
+use crate::flows::answer_pages::{AnswerPages, begins_anew};
 use crate::flows::call::{Asker, Called};
 use crate::flows::detail::is_in_its_providers_partition;
 use crate::flows::losses::{ARRIVED, is_loss};
-use crate::flows::pages::{Walk, begins_anew};
-use crate::flows::park::{park, stopped};
-use crate::flows::settle::settle;
+use crate::flows::put_off::stopped;
+use crate::flows::settle::{park, settle};
 use crate::model::entry::UNREADABLE;
 use crate::model::entry::{Entry, State};
 use crate::model::identity::ItemKey;
@@ -28,7 +28,9 @@ use crate::model::job::{Job, JobDebt};
 use crate::model::provider_call::{ApiError, Trouble};
 use crate::model::row::Snapshot;
 use crate::model::time::UnixMs;
-use crate::ports::{Clock, Inbox, Ledger, Meter, Metric, ProviderApi, Publisher, Secrets, StoreError};
+use crate::ports::{
+    Clock, Debts, Entries, Inbox, Ledger, Meter, Metric, ProviderApi, Publisher, Results, Secrets, StoreError,
+};
 use crate::providers::{Ask, Asked, Found, Outcome, Provider, Step};
 
 /// How often work is tried before it is given to a person. Waiting for the provider does not count.
@@ -50,7 +52,7 @@ pub struct Worker<'a, I, A, P, S> {
     pub secrets: &'a S,
 }
 
-/// Why an entry stays unsettled, short of a failing store.
+/// Why an attempt did not settle its entry.
 pub(crate) enum Unsettled {
     NotYet(Cow<'static, str>),
     /// It can't be asked before then: the provider's circuit is open, or its quota is used up.
@@ -72,9 +74,17 @@ pub(crate) enum Unsettled {
         by: Found,
     },
     Hopeless(String),
+    /// The store did not do what it was asked.
+    Store(StoreError),
 }
 
-impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
+impl From<StoreError> for Unsettled {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<I: Inbox<Ledger: Ledger>, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
     /// Does one job. An error means that nothing about it could be written: the message must come back.
     pub async fn work(&self, job: Job) -> Result<(), StoreError> {
         match job {
@@ -128,13 +138,8 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
                 Err(reason) => self.park(&entry, reason).await,
             };
         }
-        let mut walk = Walk::of(&entry, inbox.clock().now());
-        let unsettled = match self.attempt(provider, &entry, &body, &mut walk).await {
-            Ok(None) => return Ok(()),
-            Ok(Some(unsettled)) => unsettled,
-            Err(StoreError::Unavailable(what)) => Unsettled::Failed { reason: what.into(), after_secs: None },
-            Err(error) => return self.park(&entry, &error.to_string()).await,
-        };
+        let mut walk = AnswerPages::of(&entry, inbox.clock().now());
+        let Err(unsettled) = self.attempt(provider, &entry, &body, &mut walk).await else { return Ok(()) };
         match unsettled {
             Unsettled::NotYet(reason) => self.wait(provider, &entry, &reason).await,
             Unsettled::Unasked { until, reason } => self.spare(provider, &entry, made, until, &reason, walk).await,
@@ -156,29 +161,32 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
                 self.settle(provider, &entry, Some(&format!("overtaken: {reason}"))).await
             }
             Unsettled::Hopeless(reason) => self.park(&entry, &reason).await,
+            Unsettled::Store(StoreError::Unavailable(what)) => {
+                self.try_again(provider, &entry, what, None, walk.left_off()).await
+            }
+            Unsettled::Store(error) => self.park(&entry, &error.to_string()).await,
         }
     }
 
-    /// One attempt, from the first question to the settlement. `None`: the entry is settled.
+    /// One attempt, from the first question to the settlement.
     async fn attempt(
         &self,
         provider: &dyn Provider,
         entry: &Entry,
         body: &[u8],
-        walk: &mut Walk,
-    ) -> Result<Option<Unsettled>, StoreError> {
-        match self.results(provider, entry, body, walk).await? {
-            Ok(outcome) => self.finish(provider, entry, outcome).await,
-            Err(unsettled) => {
-                let without = |why: String| Some((provider.without_answer(entry, &why)?, why));
-                let Some((outcome, why)) = self.given_up(entry, &unsettled).and_then(without) else {
-                    return Ok(Some(unsettled));
-                };
-                self.asker.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
-                tracing::warn!(provider = provider.id().0, why, "settled without the provider's answer");
-                self.finish(provider, entry, outcome).await
-            }
-        }
+        walk: &mut AnswerPages,
+    ) -> Result<(), Unsettled> {
+        let unsettled = match self.results(provider, entry, body, walk).await {
+            Ok(outcome) => return self.finish(provider, entry, outcome).await,
+            Err(unsettled) => unsettled,
+        };
+        let without = |why: String| Some((provider.without_answer(entry, &why)?, why));
+        let Some((outcome, why)) = self.given_up(entry, &unsettled).and_then(without) else {
+            return Err(unsettled);
+        };
+        self.asker.inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
+        tracing::warn!(provider = provider.id().0, why, "settled without the provider's answer");
+        self.finish(provider, entry, outcome).await
     }
 
     /// Why no answer is to be hoped for any more; `None` while another attempt may bring it.
@@ -192,7 +200,7 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
                 (inbox.clock().now() >= deadline).then(|| reason.clone().into_owned())
             }
             Unsettled::Hopeless(reason) => Some(reason.clone()),
-            Unsettled::Overtaken { .. } => None,
+            Unsettled::Overtaken { .. } | Unsettled::Store(_) => None,
             Unsettled::NotYet(reason) => self.waited_out(entry).then(|| format!("never confirmed: {reason}")),
             Unsettled::NoAnswer(error) => (last || error.is_lasting()).then(|| error.to_string()),
             Unsettled::Failed { reason, .. } | Unsettled::StartOver(reason) => last.then(|| reason.clone()),
@@ -205,8 +213,8 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
         provider: &dyn Provider,
         entry: &Entry,
         body: &[u8],
-        walk: &mut Walk,
-    ) -> Result<Result<Outcome, Unsettled>, StoreError> {
+        walk: &mut AnswerPages,
+    ) -> Result<Outcome, Unsettled> {
         let inbox = self.asker.inbox;
         let subject = entry.key.subject();
         let started = inbox.clock().now();
@@ -225,11 +233,11 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
                             (provider.answer(&asked, &response), walk.snapshot(at), refused)
                         }
                         Called::Failed(error @ ApiError::Throttled { .. }) => {
-                            return Ok(Err(self.unsettled(error.into())));
+                            return Err(self.unsettled(error.into()));
                         }
-                        Called::Failed(error) => return Ok(Err(Unsettled::NoAnswer(error))),
+                        Called::Failed(error) => return Err(Unsettled::NoAnswer(error)),
                         Called::Shut { until } => {
-                            return Ok(Err(Unsettled::Unasked { until, reason: API_DOWN.into() }));
+                            return Err(Unsettled::Unasked { until, reason: API_DOWN.into() });
                         }
                     }
                 }
@@ -237,13 +245,13 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             let (rows, unreadable, next, outcome) = match step {
                 Step::More { rows, unreadable, cursor } => (rows, unreadable, Some(cursor), None),
                 Step::Done { rows, unreadable, outcome } => (rows, unreadable, None, Some(outcome)),
-                Step::NotYet { reason } => return Ok(Err(Unsettled::NotYet(reason))),
-                Step::Overtaken { reason, by } => return Ok(Err(Unsettled::Overtaken { reason, by })),
+                Step::NotYet { reason } => return Err(Unsettled::NotYet(reason)),
+                Step::Overtaken { reason, by } => return Err(Unsettled::Overtaken { reason, by }),
                 // A place in the middle may be refused where the start would not be.
                 Step::Trouble(Trouble::Permanent { reason }) if refused && cursor.is_some() => {
-                    return Ok(Err(Unsettled::StartOver(reason)));
+                    return Err(Unsettled::StartOver(reason));
                 }
-                Step::Trouble(trouble) => return Ok(Err(self.unsettled(trouble))),
+                Step::Trouble(trouble) => return Err(self.unsettled(trouble)),
             };
             self.asker.count_unreadable(provider, unreadable);
             if !rows.is_empty() {
@@ -252,22 +260,22 @@ impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> 
             let in_circles = next.as_ref().is_some_and(|next| walk.goes_in_circles(&rows, next));
             walk.turn(&rows, unreadable, next);
             if let Some(outcome) = outcome {
-                return Ok(match walk.progress.unreadable {
+                return match walk.progress.unreadable {
                     0 => Ok(outcome),
                     unreadable => Err(Unsettled::Hopeless(format!(
                         "{unreadable} rows of the provider's answer cannot be read: they are kept as unreadable#…"
                     ))),
-                });
+                };
             }
             if in_circles {
-                return Ok(Err(Unsettled::StartOver("the provider's answer shows a page that was seen before".into())));
+                return Err(Unsettled::StartOver("the provider's answer shows a page that was seen before".into()));
             }
             if inbox.clock().now().since_ms(started) > MAX_WORK_MS {
                 let reason = "the provider's answers take longer than one attempt may last".into();
-                return Ok(Err(Unsettled::Failed { reason, after_secs: None }));
+                return Err(Unsettled::Failed { reason, after_secs: None });
             }
         }
-        Ok(Err(Unsettled::Hopeless("the provider's answer has more than 10,000 pages".into())))
+        Err(Unsettled::Hopeless("the provider's answer has more than 10,000 pages".into()))
     }
 
     fn unsettled(&self, trouble: Trouble) -> Unsettled {

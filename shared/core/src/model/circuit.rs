@@ -109,6 +109,26 @@ impl Circuit {
         Some(next)
     }
 
+    /// Whether it remembers this request.
+    pub(crate) fn holds(&self, good: &ApiRequest) -> bool {
+        self.answered.values().any(|answered| answered.url == good.url)
+    }
+
+    /// As it is, once more.
+    pub(crate) fn asking(&self) -> Self {
+        self.moved(self.open_until, self.trips)
+    }
+
+    /// The row while this request is asked: without it, so that an answer that kills who asks for it does so once. What
+    /// came of it puts it back.
+    pub(crate) fn without(&self, asked: Option<&ApiRequest>) -> Self {
+        let mut row = self.clone();
+        if let Some(asked) = asked {
+            row.answered.retain(|_, answered| answered.url != asked.url);
+        }
+        row
+    }
+
     pub(crate) fn seen(&self) -> Option<u64> {
         (self.version > 0).then_some(self.version)
     }

@@ -87,17 +87,15 @@ pub struct Settlement {
 /// How far the entries of a shard that wait for a person are counted: as many are read for the price of a handful.
 pub const MAX_PARKED_COUNTED: u32 = 200;
 
-/// The single table.
-pub trait Ledger {
+/// What became of each event: from its admission to its settlement.
+pub trait Entries {
     /// Writes a new entry unless its key is taken, in one conditional put.
     async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError>;
     /// Takes a parked entry back to open. Attempts, waits and the walk's progress start from zero. False: it was not
     /// parked, or another delivery reopened it since.
     async fn reopen(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError>;
-
     /// Gives an open entry its attempts and waits anew; when it is due stays as it is. Of any other nothing is changed.
     async fn renew(&self, key: &ItemKey) -> Result<(), StoreError>;
-
     /// An entry with its body, read consistently.
     async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError>;
     /// Puts an open entry off. False: it is not open any more.
@@ -108,13 +106,15 @@ pub trait Ledger {
     async fn freeze(&self, key: &ItemKey, detail: &str) -> Result<String, StoreError>;
     /// Settles an open entry: its debt is gone. False: it is not open any more.
     async fn settle(&self, key: &ItemKey, settlement: &Settlement) -> Result<bool, StoreError>;
+}
 
+/// What is known of a subject: the rows of its answers, the facts about its status, and where it stands.
+pub trait Results {
     /// Writes result rows of a subject. A row takes the place of what was asked for earlier or at the same time, and of
     /// nothing else. Where another row of the same walk stands under the key, both are kept ([`nth_sk`]).
     ///
     /// [`nth_sk`]: crate::model::row::nth_sk
     async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError>;
-
     /// All status facts of a subject, read consistently.
     async fn facts(&self, subject: &Subject) -> Result<Vec<Fact>, StoreError>;
     /// Writes a fact unless its `(status, n)` is taken. False: it is.
@@ -125,7 +125,10 @@ pub trait Ledger {
     async fn status(&self, subject: &Subject) -> Result<Option<Status>, StoreError>;
     /// Writes the current status if its version is still `seen` (`None`: there is no row yet). False: it is not.
     async fn move_status(&self, subject: &Subject, seen: Option<u64>, status: &Status) -> Result<bool, StoreError>;
+}
 
+/// What was announced, and is asked for until it comes.
+pub trait Expectations {
     /// Creates an expectation, unless one for the same key is still waiting. False: it is.
     async fn expect(&self, expectation: &Expectation) -> Result<bool, StoreError>;
     /// Reads an expectation.
@@ -144,7 +147,6 @@ pub trait Ledger {
     /// Makes a waiting expectation due at `due_at` if it would be due later. False: there is none that waits, or it is due
     /// by then.
     async fn hasten(&self, key: &ItemKey, due_at: UnixMs) -> Result<bool, StoreError>;
-
     /// Moves a waiting expectation's next poll from the due time that was seen, and says how many polls were made. False:
     /// somebody else moved it, or it does not wait any more.
     async fn delay_poll(
@@ -154,12 +156,14 @@ pub trait Ledger {
         due_at: UnixMs,
         polls: u32,
     ) -> Result<bool, StoreError>;
+}
 
+/// What is owed and when: entries, expectations, and the walks of the lists.
+pub trait Debts {
     /// Creates a listing's cursor row unless it is there.
     async fn ensure_listing(&self, listing: &Listing) -> Result<(), StoreError>;
     /// Moves a listing on: its position, its pages, its next due time; conditional on the due time of the claim.
     async fn advance_listing(&self, listing: &Listing, seen_due_at: UnixMs) -> Result<bool, StoreError>;
-
     /// The debts of one shard that are due, oldest first, as far as they are wanted.
     async fn due(&self, shard: u8, now: UnixMs, wanted: &Wanted<'_>) -> Result<Due, StoreError>;
     /// How many entries of one shard wait for a person, counted as far as [`MAX_PARKED_COUNTED`].
@@ -169,7 +173,10 @@ pub trait Ledger {
     /// Takes a debt by moving its due time, if that is still the one seen; counts an attempt (or a poll). False:
     /// someone else took it, or it is paid.
     async fn claim(&self, key: &ItemKey, seen_due_at: UnixMs, next_due_at: UnixMs) -> Result<bool, StoreError>;
+}
 
+/// Whether a provider is asked at all.
+pub trait CircuitStore {
     /// Reads a provider's circuit, consistently.
     async fn circuit(&self, provider: ProviderId) -> Result<Option<Circuit>, StoreError>;
     /// Writes a provider's circuit if its version is still `seen` (`None`: there is no row yet). False: it is not.
@@ -179,10 +186,23 @@ pub trait Ledger {
         seen: Option<u64>,
         circuit: &Circuit,
     ) -> Result<bool, StoreError>;
+}
 
+/// What was not let in.
+pub trait Refusals {
     /// Keeps a refused delivery, within the cap per provider and minute. False: the cap is reached.
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError>;
 }
+
+/// What a receiver needs of the table.
+pub trait Receives: Entries + Expectations + Refusals {}
+
+impl<T: Entries + Expectations + Refusals> Receives for T {}
+
+/// What the worker and the reconciler need of the table: all of it.
+pub trait Ledger: Receives + Results + Debts + CircuitStore {}
+
+impl<T: Receives + Results + Debts + CircuitStore> Ledger for T {}
 
 /// What was refused, for the operator's second look. No function reads or removes it.
 pub trait Quarantine {

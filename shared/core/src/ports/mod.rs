@@ -15,7 +15,10 @@ use crate::model::secret::ProviderSecrets;
 use crate::model::settings::Timing;
 use crate::model::time::UnixMs;
 
-pub use ledger::{Attempt, Ledger, MAX_PARKED_COUNTED, Postponed, Quarantine, ReopenedBy, Settlement, StoreError};
+pub use ledger::{
+    Attempt, CircuitStore, Debts, Entries, Expectations, Ledger, MAX_PARKED_COUNTED, Postponed, Quarantine, Receives,
+    Refusals, ReopenedBy, Results, Settlement, StoreError,
+};
 pub use meter::{Meter, Metric};
 
 /// The queue did not take a message, or may have taken it and could not say so.
@@ -78,7 +81,7 @@ pub trait Clock {
 /// What every flow needs: the ledger, the queue, time, and somewhere to count.
 pub trait Inbox {
     /// The ledger's type.
-    type Ledger: Ledger;
+    type Ledger: Receives;
     /// The queue's type.
     type Queue: WorkQueue;
     /// The clock's type.

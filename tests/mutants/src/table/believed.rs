@@ -180,7 +180,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         name: "progress-forgotten",
         story: "An attempt that ends before the last page begins anew the next time, and comes no further than before.",
         edits: &[Edit {
-            file: "shared/core/src/flows/pages.rs",
+            file: "shared/core/src/flows/answer_pages.rs",
             find: "Some(cursor) if cursor.len() <= MAX_CURSOR_BYTES =>",
             replace: "Some(cursor) if cursor.len() <= MAX_CURSOR_BYTES && !MUTANT =>",
         }],

@@ -4,7 +4,7 @@ use crate::mutant::{Edit, Mutant};
 
 const ADMIT: &str = "shared/core/src/flows/admit.rs";
 const RECEIVE: &str = "shared/core/src/flows/receive.rs";
-const KEPT: &str = "shared/core/src/flows/kept.rs";
+const KEPT: &str = "shared/core/src/flows/read_again.rs";
 
 pub(super) const MUTANTS: &[Mutant] = &[
     Mutant {

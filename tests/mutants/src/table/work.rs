@@ -25,9 +25,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
         story: "What the bus did not take is settled as if it had.",
         edits: &[Edit {
             file: TELL,
-            find: "Err(error) => Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None })),",
-            replace: "Err(_) if MUTANT => Ok(None),
-            Err(error) => Ok(Some(Unsettled::Failed { reason: error.to_string(), after_secs: None })),",
+            find: "Err(error) => Err(Unsettled::Failed { reason: error.to_string(), after_secs: None }),",
+            replace: "Err(_) if MUTANT => Ok(()),
+            Err(error) => Err(Unsettled::Failed { reason: error.to_string(), after_secs: None }),",
         }],
     },
     Mutant {

@@ -14,7 +14,8 @@ use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::{MAX_ALIKE_ROWS, Row, Snapshot, nth_sk};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{
-    Attempt, Ledger, MAX_PARKED_COUNTED, Postponed, Quarantine, ReopenedBy, Settlement, StoreError,
+    Attempt, CircuitStore, Debts, Entries, Expectations, MAX_PARKED_COUNTED, Postponed, Quarantine, Refusals,
+    ReopenedBy, Results, Settlement, StoreError,
 };
 
 use super::faults::Faults;
@@ -43,7 +44,7 @@ impl MemoryLedger {
     }
 }
 
-impl Ledger for MemoryLedger {
+impl Entries for MemoryLedger {
     async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError> {
         let pieces = self.write_pieces(entry).await?;
         self.call("admit", |table| {
@@ -148,7 +149,9 @@ impl Ledger for MemoryLedger {
         })
         .await
     }
+}
 
+impl Results for MemoryLedger {
     async fn put_rows(&self, subject: &Subject, rows: &[Row], snapshot: &Snapshot) -> Result<(), StoreError> {
         let Snapshot { asked_at, walk, .. } = *snapshot;
         for (row, index) in rows.iter().zip(0..) {
@@ -224,7 +227,9 @@ impl Ledger for MemoryLedger {
         })
         .await
     }
+}
 
+impl Expectations for MemoryLedger {
     async fn expect(&self, expectation: &Expectation) -> Result<bool, StoreError> {
         self.call("expect", |table| {
             if waiting_mut(table, &expectation.key).is_some() {
@@ -299,7 +304,9 @@ impl Ledger for MemoryLedger {
         })
         .await
     }
+}
 
+impl Debts for MemoryLedger {
     async fn ensure_listing(&self, listing: &Listing) -> Result<(), StoreError> {
         self.call("ensure_listing", |table| {
             table.entry(listing.key.clone()).or_insert_with(|| Item::Listing(listing.clone()));
@@ -361,7 +368,9 @@ impl Ledger for MemoryLedger {
         })
         .await
     }
+}
 
+impl CircuitStore for MemoryLedger {
     async fn circuit(&self, provider: ProviderId) -> Result<Option<Circuit>, StoreError> {
         self.call("circuit", |table| match table.get(&Circuit::key(provider)) {
             Some(Item::Circuit(circuit)) => Ok(Some(circuit.clone())),
@@ -390,7 +399,9 @@ impl Ledger for MemoryLedger {
         })
         .await
     }
+}
 
+impl Refusals for MemoryLedger {
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError> {
         self.call("refuse", |table| {
             let free = refused.slots().map(|slot| refused.key_at(slot)).find(|key| !table.contains_key(key));

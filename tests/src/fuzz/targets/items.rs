@@ -17,7 +17,7 @@ use hookledger_core::model::debt::{ExpectationState, Wanted};
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Ledger, Quarantine, StoreError};
+use hookledger_core::ports::{Debts, Entries, Expectations, Quarantine, Results, StoreError};
 use serde_json::json;
 
 use super::super::target::Seen;

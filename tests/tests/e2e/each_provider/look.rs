@@ -3,7 +3,7 @@
 use hookledger_core::model::debt::{Debt, Listing};
 use hookledger_core::model::identity::ProviderId;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock, Ledger};
+use hookledger_core::ports::{Clock, Debts};
 use hookledger_tests::local::{Local, Outcome, until};
 
 pub(super) fn now() -> UnixMs {

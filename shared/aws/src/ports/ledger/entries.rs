@@ -5,7 +5,7 @@ use hookledger_core::model::debt::{due_shard, parked_shard};
 use hookledger_core::model::entry::{Admitted, Entry, Known, NewEntry, Origin, Start, State};
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Attempt, Postponed, ReopenedBy, Settlement, StoreError};
+use hookledger_core::ports::{Attempt, Entries, Postponed, ReopenedBy, Settlement, StoreError};
 
 use super::item::{
     ENTRY_ATTRIBUTES, Item, Place, Reader, Stored, body_chunks, entry_from, entry_item, ms, n, progress_text, s, ttl,
@@ -14,8 +14,8 @@ use super::read::get;
 use super::table::DynamoLedger;
 use super::write::{Update, Written, put_if};
 
-impl DynamoLedger {
-    pub(super) async fn admit_entry(&self, entry: &NewEntry) -> Result<Admitted, StoreError> {
+impl Entries for DynamoLedger {
+    async fn admit(&self, entry: &NewEntry) -> Result<Admitted, StoreError> {
         let key = entry.event.key();
         let body = self.store_bytes(&key, &entry.body, self.end_of(entry.received_at)).await?;
         let chunks = match &body.place {
@@ -36,21 +36,7 @@ impl DynamoLedger {
         }
     }
 
-    /// The entry that was in the way, with its body where that lies in the row.
-    async fn known(&self, new: &NewEntry, item: &Item, key: &ItemKey) -> Result<Known, StoreError> {
-        let reader = Reader::new(item, key);
-        let (state, event_type) = (reader.word("state", State::from_stored)?, reader.text("event_type")?);
-        let inline = if new.origin == Origin::Push { Some(Stored::body(item, key)?) } else { None };
-        let body = match inline.filter(|stored| matches!(stored.place, Place::Inline(_))) {
-            Some(stored) => Some(self.load_bytes(key, stored, "body").await?),
-            None => None,
-        };
-        let (attempts, waits): (u32, u32) = (reader.number("attempts")?, reader.number("waits")?);
-        let spent = attempts > 0 || waits > 0;
-        Ok(Known { state, event_type, reopened: reader.number("reopened")?, spent, body })
-    }
-
-    pub(super) async fn reopen_entry(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError> {
+    async fn reopen(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError> {
         let update = match by {
             // Redelivery against redelivery, and against a person: one of them reopens, and only one is counted. The
             // count is in the condition, so racing ones can't pass the limit together.
@@ -74,21 +60,21 @@ impl DynamoLedger {
         Ok(written.happened())
     }
 
-    pub(super) async fn read_entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
+    async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
         let Some(item) = get(&self.table, key, None).await? else { return Ok(None) };
         let entry = entry_from(&item, key)?;
         let body = self.load_bytes(key, Stored::body(&item, key)?, "body").await?;
         Ok(Some((entry, body)))
     }
 
-    pub(super) async fn renew_entry(&self, key: &ItemKey) -> Result<(), StoreError> {
+    async fn renew(&self, key: &ItemKey) -> Result<(), StoreError> {
         // Delivery against worker: what was settled or parked a moment ago is not touched.
         let update = Update::only_if(key, "#state = :open").value("open", s(State::Open.as_str()));
         update.set("attempts", n(0)).set("waits", n(0)).send(&self.table).await?;
         Ok(())
     }
 
-    pub(super) async fn postpone_entry(&self, key: &ItemKey, postponed: &Postponed) -> Result<bool, StoreError> {
+    async fn postpone(&self, key: &ItemKey, postponed: &Postponed) -> Result<bool, StoreError> {
         // Worker against worker: if another one settled or parked it, nothing is owed that could be put off.
         let update = Update::only_if(key, "#state = :open")
             .value("open", s(State::Open.as_str()))
@@ -105,7 +91,7 @@ impl DynamoLedger {
         Ok(update.send(&self.table).await?.happened())
     }
 
-    pub(super) async fn park_entry(&self, key: &ItemKey, reason: &str, at: UnixMs) -> Result<bool, StoreError> {
+    async fn park(&self, key: &ItemKey, reason: &str, at: UnixMs) -> Result<bool, StoreError> {
         // Chunks first: if this fails between the two writes, an open entry has chunks without an end, which is
         // mended by settling it. The other way round a parked entry would lose its body.
         let Some(item) = get(&self.table, key, Some(ENTRY_ATTRIBUTES)).await? else { return Ok(false) };
@@ -126,7 +112,7 @@ impl DynamoLedger {
         Ok(written.happened())
     }
 
-    pub(super) async fn freeze_detail(&self, key: &ItemKey, detail: &str) -> Result<String, StoreError> {
+    async fn freeze(&self, key: &ItemKey, detail: &str) -> Result<String, StoreError> {
         // Attempt against attempt: the first detail stands, and the others publish that one. The state is no part of
         // the condition: a detail that was given once must not differ after a park and a replay either.
         let written = Update::only_if(key, "attribute_exists(#pk)")
@@ -140,7 +126,7 @@ impl DynamoLedger {
         }
     }
 
-    pub(super) async fn settle_entry(&self, key: &ItemKey, settlement: &Settlement) -> Result<bool, StoreError> {
+    async fn settle(&self, key: &ItemKey, settlement: &Settlement) -> Result<bool, StoreError> {
         // Worker against worker, and against parking: one of them settles, and the row leaves the index with it.
         let written = Update::only_if(key, "#state = :open")
             .value("open", s(State::Open.as_str()))
@@ -162,6 +148,22 @@ impl DynamoLedger {
             tracing::warn!(%error, "the chunks of a settled entry kept their old end");
         }
         Ok(true)
+    }
+}
+
+impl DynamoLedger {
+    /// The entry that was in the way, with its body where that lies in the row.
+    async fn known(&self, new: &NewEntry, item: &Item, key: &ItemKey) -> Result<Known, StoreError> {
+        let reader = Reader::new(item, key);
+        let (state, event_type) = (reader.word("state", State::from_stored)?, reader.text("event_type")?);
+        let inline = if new.origin == Origin::Push { Some(Stored::body(item, key)?) } else { None };
+        let body = match inline.filter(|stored| matches!(stored.place, Place::Inline(_))) {
+            Some(stored) => Some(self.load_bytes(key, stored, "body").await?),
+            None => None,
+        };
+        let (attempts, waits): (u32, u32) = (reader.number("attempts")?, reader.number("waits")?);
+        let spent = attempts > 0 || waits > 0;
+        Ok(Known { state, event_type, reopened: reader.number("reopened")?, spent, body })
     }
 
     /// An entry without its body, read consistently.

@@ -8,7 +8,7 @@ use hookledger_core::model::debt::{
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::{ItemKey, ProviderId};
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{MAX_PARKED_COUNTED, StoreError};
+use hookledger_core::ports::{CircuitStore, Debts, Expectations, MAX_PARKED_COUNTED, StoreError};
 
 use super::item;
 use super::item::{
@@ -42,8 +42,8 @@ impl Kind {
     }
 }
 
-impl DynamoLedger {
-    pub(super) async fn write_expectation(&self, expectation: &Expectation) -> Result<bool, StoreError> {
+impl Expectations for DynamoLedger {
+    async fn expect(&self, expectation: &Expectation) -> Result<bool, StoreError> {
         // Announcement against announcement: one that waits keeps its polls and its deadline. One that has ended makes
         // room for a new one under the same key.
         let condition = "attribute_not_exists(#pk) OR #state <> :waiting";
@@ -51,11 +51,11 @@ impl DynamoLedger {
         Ok(put_if(&self.table, expectation_item(expectation), condition, &waiting).await?.happened())
     }
 
-    pub(super) async fn read_expectation(&self, key: &ItemKey) -> Result<Option<Expectation>, StoreError> {
+    async fn expectation(&self, key: &ItemKey) -> Result<Option<Expectation>, StoreError> {
         get(&self.table, key, None).await?.map(|item| expectation_from(&item, key)).transpose()
     }
 
-    pub(super) async fn close_expectation(
+    async fn end_expectation(
         &self,
         key: &ItemKey,
         state: ExpectationState,
@@ -75,12 +75,12 @@ impl DynamoLedger {
         Ok(ended.send(&self.table).await?.happened())
     }
 
-    pub(super) async fn add_found(&self, key: &ItemKey, found: u32) -> Result<(), StoreError> {
+    async fn count_found(&self, key: &ItemKey, found: u32) -> Result<(), StoreError> {
         // Poll against close: what has ended is not touched any more.
         still_waiting(key).add("found", n(found)).send(&self.table).await.map(drop)
     }
 
-    pub(super) async fn bring_forward(&self, key: &ItemKey, due_at: UnixMs) -> Result<bool, StoreError> {
+    async fn hasten(&self, key: &ItemKey, due_at: UnixMs) -> Result<bool, StoreError> {
         // Duplicate against claim: a debt only ever moves nearer here. If a claim just moved it away, it is brought
         // back; if it is due sooner anyway, it stays.
         let update = Update::only_if(key, "#state = :waiting AND #due_at > :due_at")
@@ -89,7 +89,7 @@ impl DynamoLedger {
         Ok(update.send(&self.table).await?.happened())
     }
 
-    pub(super) async fn move_poll(
+    async fn delay_poll(
         &self,
         key: &ItemKey,
         seen_due_at: UnixMs,
@@ -106,34 +106,15 @@ impl DynamoLedger {
             .await?;
         Ok(written.happened())
     }
+}
 
-    pub(super) async fn read_circuit(&self, provider: ProviderId) -> Result<Option<Circuit>, StoreError> {
-        let key = Circuit::key(provider);
-        get(&self.table, &key, None).await?.map(|item| circuit_from(&item, &key)).transpose()
-    }
-
-    pub(super) async fn write_circuit(
-        &self,
-        provider: ProviderId,
-        seen: Option<u64>,
-        circuit: &Circuit,
-    ) -> Result<bool, StoreError> {
-        let item = circuit_item(provider, circuit);
-        let written = match seen {
-            // Caller against caller: one of them opens it, probes, or closes it.
-            Some(seen) => put_if(&self.table, item, "#version = :seen", &[("seen", n(seen))]).await?,
-            // The first time it opens.
-            None => put_if(&self.table, item, "attribute_not_exists(#pk)", &[]).await?,
-        };
-        Ok(written.happened())
-    }
-
-    pub(super) async fn create_listing(&self, listing: &Listing) -> Result<(), StoreError> {
+impl Debts for DynamoLedger {
+    async fn ensure_listing(&self, listing: &Listing) -> Result<(), StoreError> {
         // Run against run: a walk that is under way is not set back to its start.
         put_if(&self.table, listing_item(listing), "attribute_not_exists(#pk)", &[]).await.map(drop)
     }
 
-    pub(super) async fn move_listing(&self, listing: &Listing, seen_due_at: UnixMs) -> Result<bool, StoreError> {
+    async fn advance_listing(&self, listing: &Listing, seen_due_at: UnixMs) -> Result<bool, StoreError> {
         // Run against run: if another one claimed the walk since, this one is late and its position is old.
         let written = Update::only_if(&listing.key, "#due_at = :seen")
             .value("seen", ms(seen_due_at))
@@ -147,7 +128,7 @@ impl DynamoLedger {
 
     /// Reads a shard to its end, as far as one run may: what one provider owes, or what is held back, must not hide the
     /// rest. A page is a megabyte, some 5,000 keys.
-    pub(super) async fn due_keys(&self, shard: u8, now: UnixMs, wanted: &Wanted<'_>) -> Result<Due, StoreError> {
+    async fn due(&self, shard: u8, now: UnixMs, wanted: &Wanted<'_>) -> Result<Due, StoreError> {
         let query = query(&self.table, "#due_shard = :shard AND #due_at <= :now")
             .index_name(DUE_INDEX)
             .expression_attribute_values(":shard", s(shard_name(shard)))
@@ -168,16 +149,16 @@ impl DynamoLedger {
     }
 
     /// One page, and of no row anything but that it is there.
-    pub(super) async fn parked_of(&self, shard: u8) -> Result<u64, StoreError> {
+    async fn count_parked(&self, shard: u8) -> Result<u64, StoreError> {
         let limit = i32::try_from(MAX_PARKED_COUNTED).unwrap_or(i32::MAX);
         let page = parked(&self.table, shard).select(Select::Count).limit(limit).send().await;
         Ok(u64::try_from(page.map_err(|error| store_error(&error))?.count).unwrap_or_default())
     }
 
-    pub(super) async fn read_debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {
+    async fn debt(&self, key: &ItemKey) -> Result<Option<Debt>, StoreError> {
         Ok(match Kind::of(key)? {
             Kind::Entry => self.entry_header(key).await?.map(Debt::Entry),
-            Kind::Expectation => self.read_expectation(key).await?.map(Debt::Expectation),
+            Kind::Expectation => self.expectation(key).await?.map(Debt::Expectation),
             Kind::Listing => {
                 let item = get(&self.table, key, None).await?;
                 item.map(|item| listing_from(&item, key)).transpose()?.map(Debt::Listing)
@@ -185,12 +166,7 @@ impl DynamoLedger {
         })
     }
 
-    pub(super) async fn take_debt(
-        &self,
-        key: &ItemKey,
-        seen_due_at: UnixMs,
-        next_due_at: UnixMs,
-    ) -> Result<bool, StoreError> {
+    async fn claim(&self, key: &ItemKey, seen_due_at: UnixMs, next_due_at: UnixMs) -> Result<bool, StoreError> {
         // Sweep against sweep, and a delayed message against a sweep: the due time that was seen is gone for everybody
         // but the first. The state is asked for as well, since a parked row has a due time too, and no machine may
         // take it.
@@ -204,6 +180,29 @@ impl DynamoLedger {
             Kind::Listing => Update::only_if(key, "#due_at = :seen"),
         };
         let written = update.value("seen", ms(seen_due_at)).set("due_at", ms(next_due_at)).send(&self.table).await?;
+        Ok(written.happened())
+    }
+}
+
+impl CircuitStore for DynamoLedger {
+    async fn circuit(&self, provider: ProviderId) -> Result<Option<Circuit>, StoreError> {
+        let key = Circuit::key(provider);
+        get(&self.table, &key, None).await?.map(|item| circuit_from(&item, &key)).transpose()
+    }
+
+    async fn move_circuit(
+        &self,
+        provider: ProviderId,
+        seen: Option<u64>,
+        circuit: &Circuit,
+    ) -> Result<bool, StoreError> {
+        let item = circuit_item(provider, circuit);
+        let written = match seen {
+            // Caller against caller: one of them opens it, probes, or closes it.
+            Some(seen) => put_if(&self.table, item, "#version = :seen", &[("seen", n(seen))]).await?,
+            // The first time it opens.
+            None => put_if(&self.table, item, "attribute_not_exists(#pk)", &[]).await?,
+        };
         Ok(written.happened())
     }
 }

@@ -8,15 +8,15 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use hookledger_core::model::identity::{ItemKey, ProviderId};
 use hookledger_core::model::refused::Kept;
 use hookledger_core::model::refused::{Refused, Shelf};
-use hookledger_core::ports::{Quarantine, StoreError};
+use hookledger_core::ports::{Quarantine, Refusals, StoreError};
 
 use super::item::{Item, kept_from, key_attributes, key_of, refused_item, s};
 use super::read::{collection, walk};
 use super::table::{DynamoLedger, store_error};
 use super::write::put_if;
 
-impl DynamoLedger {
-    pub(super) async fn quarantine(&self, refused: &Refused) -> Result<bool, StoreError> {
+impl Refusals for DynamoLedger {
+    async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError> {
         let minute = refused.minute();
         let shelf = Shelf::of(&refused.code);
         while let Some(slot) = self.slots.next(refused.provider, shelf, &minute, refused.slots()) {

@@ -19,6 +19,12 @@ use super::item::Item;
 use super::read::{collection, get, walk};
 use super::*;
 use crate::start::scripted;
+use hookledger_core::model::entry::{Admitted, NewEntry};
+use hookledger_core::model::identity::{ItemKey, Subject};
+use hookledger_core::model::refused::Refused;
+use hookledger_core::model::row::{Row, Snapshot};
+use hookledger_core::model::time::UnixMs;
+use hookledger_core::ports::{Debts, Entries, Refusals, Results, Settlement, StoreError};
 
 const PROVIDER: ProviderId = ProviderId("finbox");
 const NOW: UnixMs = UnixMs(1_790_000_000_000);

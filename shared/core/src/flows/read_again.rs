@@ -5,13 +5,13 @@ use crate::flows::work::Worker;
 use crate::model::delivery::Verified;
 use crate::model::entry::Entry;
 use crate::model::job::RescuedDelivery;
-use crate::ports::{Inbox, Meter, Metric, ProviderApi, Publisher, Secrets, StoreError};
+use crate::ports::{Inbox, Ledger, Meter, Metric, ProviderApi, Publisher, Secrets, StoreError};
 use crate::providers::Provider;
 
 /// Why a rescued delivery's message has to come back.
 const NOT_STORED_YET: StoreError = StoreError::Unavailable("the rescued delivery is not stored yet");
 
-impl<I: Inbox, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
+impl<I: Inbox<Ledger: Ledger>, A: ProviderApi, P: Publisher, S: Secrets> Worker<'_, I, A, P, S> {
     /// A delivery that could not be read when it came, and that a person replays: perhaps this version can. Then it is
     /// let in as the event it is, and this row has done its duty.
     pub(super) async fn read_again(

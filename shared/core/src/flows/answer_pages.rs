@@ -11,7 +11,7 @@ use crate::model::time::UnixMs;
 const MAX_CURSOR_BYTES: usize = 16 * 1024;
 
 /// A walk through the provider's answer, page by page. It goes on where an earlier attempt ended.
-pub(crate) struct Walk {
+pub(crate) struct AnswerPages {
     /// How far it has come, over all attempts.
     pub(crate) progress: Progress,
     /// How far the walk was when this attempt took it up.
@@ -20,7 +20,7 @@ pub(crate) struct Walk {
     seen: BTreeSet<String>,
 }
 
-impl Walk {
+impl AnswerPages {
     /// The walk of this entry's answer, from where the last attempt left it.
     pub(crate) fn of(entry: &Entry, now: UnixMs) -> Self {
         let mut progress = entry.progress.clone().unwrap_or_default();
