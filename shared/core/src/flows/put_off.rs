@@ -6,10 +6,8 @@ use crate::flows::work::{MAX_ATTEMPTS, Worker};
 use crate::model::backoff::MIN_BACKOFF_MS;
 use crate::model::circuit::MAX_SPARED_SECS;
 use crate::model::entry::{Entry, Progress};
-use crate::model::identity::ProviderId;
 use crate::model::job::Job;
 use crate::model::provider_call::MAX_RETRY_AFTER_SECS;
-use crate::model::settings::SettingError;
 use crate::model::time::UnixMs;
 use crate::ports::{
     Attempt, Clock, Entries, Inbox, Ledger, Meter, Metric, Postponed, ProviderApi, Publisher, Secrets, StoreError,
@@ -96,21 +94,4 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi, P: Publisher, S: Secrets> Worker<
         let timing = self.asker.inbox.timing();
         timing.poll.elapsed_ms(entry.waits) >= timing.poll_deadline_secs.saturating_mul(1000)
     }
-}
-
-/// Puts off the work for a provider that is stopped by one of its settings, until that is mended.
-pub(crate) async fn stopped(
-    inbox: &impl Inbox,
-    provider: ProviderId,
-    entry: &Entry,
-    made: u32,
-    error: &SettingError,
-) -> Result<(), StoreError> {
-    inbox.meter().count(Metric::Unconfigured, Some(provider), 1);
-    let due_at = inbox.clock().now().plus_secs(inbox.timing().circuit.cap_secs);
-    let reason = format!("this provider is stopped: {error}");
-    let progress = entry.progress.clone();
-    let postponed = Postponed { due_at, reason, attempt: Attempt::NotMade(made), progress };
-    inbox.ledger().postpone(&entry.key, &postponed).await?;
-    Ok(())
 }

@@ -1,8 +1,9 @@
-//! How the work on an entry ends: settled, or with a person.
+//! How the work on an entry ends: settled, with a person, or until a setting is mended.
 
 use crate::model::entry::{Entry, State};
 use crate::model::identity::{ItemKey, ProviderId};
-use crate::ports::{Clock, Entries, Inbox, Meter, Metric, ReopenedBy, Settlement, StoreError};
+use crate::model::settings::SettingError;
+use crate::ports::{Attempt, Clock, Entries, Inbox, Meter, Metric, Postponed, ReopenedBy, Settlement, StoreError};
 use crate::providers::Provider;
 
 /// Settles an open entry as done. Of any other nothing is changed.
@@ -47,5 +48,22 @@ pub(crate) async fn park(
         tracing::error!(subject = key.pk, entry = key.stable_id(), reason, "entry parked: it waits for a person");
         inbox.meter().count(Metric::EntriesParked, provider.map(Provider::id), 1);
     }
+    Ok(())
+}
+
+/// Puts off the work for a provider that is stopped by one of its settings, until that is mended.
+pub(crate) async fn stopped(
+    inbox: &impl Inbox,
+    provider: ProviderId,
+    entry: &Entry,
+    made: u32,
+    error: &SettingError,
+) -> Result<(), StoreError> {
+    inbox.meter().count(Metric::Unconfigured, Some(provider), 1);
+    let due_at = inbox.clock().now().plus_secs(inbox.timing().circuit.cap_secs);
+    let reason = format!("this provider is stopped: {error}");
+    let progress = entry.progress.clone();
+    let postponed = Postponed { due_at, reason, attempt: Attempt::NotMade(made), progress };
+    inbox.ledger().postpone(&entry.key, &postponed).await?;
     Ok(())
 }
