@@ -138,7 +138,7 @@ async fn what_cannot_be_read_waits_for_a_person() {
     let now = hookledger_core::ports::Clock::now(&hookledger_aws::ports::clock::SystemClock::new());
     let digest = hookledger_core::model::identity::digest_hex(&body);
     let key = Subject::unreadable(provider, &now.day()).item(Identity::new(&["sha256", &digest]).as_str());
-    let (entry, kept) = hookledger_core::ports::Ledger::entry(&local.ledger, &key).await.unwrap().unwrap();
+    let (entry, kept) = hookledger_core::ports::Entries::entry(&local.ledger, &key).await.unwrap().unwrap();
     assert_eq!((entry.state, kept), (State::Parked, body));
 }
 
@@ -153,7 +153,7 @@ async fn large_bodies_are_kept_whole() {
     let key = event_of("fynapse", &body).key();
     local.sandbox.send_expecting("fynapse", &body, json!({}), 200).await.unwrap();
     local.until_state(&key, State::Done).await.unwrap();
-    let (_, kept) = hookledger_core::ports::Ledger::entry(&local.ledger, &key).await.unwrap().unwrap();
+    let (_, kept) = hookledger_core::ports::Entries::entry(&local.ledger, &key).await.unwrap().unwrap();
     assert!(kept == body.as_bytes(), "{} bytes of {} came back", kept.len(), body.len());
     let rows = local.ledger.rows(&key.pk, "data").await.unwrap();
     assert_eq!(rows[0].document.len(), noise.len() + 2);
