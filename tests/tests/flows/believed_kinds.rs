@@ -66,8 +66,7 @@ const WAYS: [(&str, Way); 16] = [
 
 /// A town with everything turned on, whose APIs answer so, and in which this way has begun.
 fn begun(provider: &str, way: Way, script: impl FnMut(&str) -> Result<ApiResponse, ApiError> + 'static) -> Town {
-    let settings = [("FYNAPSE_API_BASE_URL", "https://fynapse.example"), ("RUNPAYMENTS_REPORTING", "on")];
-    let town = Town::with(&settings);
+    let town = Town::full();
     town.inbox.api.answer_with(script);
     match way {
         Work(body) => assert_eq!(town.deliver(provider, body).status, 200),
@@ -138,9 +137,11 @@ fn arrived(town: &Town, provider: &str, way: Way) -> bool {
     let is_here = |state, origin| {
         entries.iter().any(|entry| entry.provider == provider && (entry.state, entry.origin) == (state, origin))
     };
+    let lists = town.provider(provider).lists();
+    let is_audit = lists.offered().is_some_and(|lists| lists.audit().offered().is_some());
     match way {
         Work(_) => is_here(State::Done, Origin::Push),
-        List if provider == "fynapse" => is_here(State::Parked, Origin::Poll),
+        List if is_audit => is_here(State::Parked, Origin::Poll),
         Poll(_) | List => is_here(State::Done, Origin::Poll),
     }
 }

@@ -12,6 +12,7 @@ use hookledger_core::model::job::Job;
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::refused::{MAX_QUARANTINED_PER_SOURCE, MAX_UNREADABLE_BYTES};
 use hookledger_core::ports::{Metric, WorkQueue};
+use hookledger_kit as kit;
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
 use serde_json::json;
@@ -258,9 +259,8 @@ fn one_providers_deep_queue_holds_back_its_own_entries_alone() {
     }
     assert_eq!(run(town.inbox.queue.depth(id("rightfoot"))), Ok(0));
     town.deliver("rightfoot", BATCH);
-    for name in ["rightfoot", "finbox"] {
-        let reference = if name == "finbox" { "entity:watched" } else { "b2" };
-        run(expectations::announce(&town.inbox, town.provider(name), reference)).unwrap();
+    for (kit, reference) in kit::ALL.iter().filter_map(|kit| Some((kit, kit.reference("watched")?))) {
+        run(expectations::announce(&town.inbox, town.provider(kit.name), &reference)).unwrap();
     }
     // Nobody works; every entry falls due, and is older than the polls.
     town.inbox.clock.advance_secs(600);

@@ -22,7 +22,6 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
 
 use super::dice::Dice;
-use super::send::PROVIDERS;
 use super::stopped::Stopped;
 use super::world::{Glass, World};
 use invocation::{Act, Invocation, Past, told};
@@ -119,7 +118,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             calls: 0,
             seen: Seen::default(),
         };
-        for provider in PROVIDERS {
+        for provider in hookledger_kit::names() {
             world.keys.store(provider, world.start, &world.secrets);
         }
         world.secrets.expire();
