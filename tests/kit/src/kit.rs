@@ -40,6 +40,8 @@ pub struct Kit {
     pub settings: &'static [(&'static str, &'static str)],
     /// A setting of its own of which a long number is no value.
     pub strict_setting: &'static str,
+    /// Its event as the sandbox tells of it at the end of an hour.
+    pub told: fn(&str) -> Value,
     /// Method, path and body of the order by which the sandbox's API comes to know an event. None, if nobody asks.
     pub at_sandbox: fn(&str) -> Option<(&'static str, String, Value)>,
 }
@@ -86,7 +88,7 @@ impl Kit {
 
     /// Whether it never sends anything again.
     pub fn sends_once(&self) -> bool {
-        self.retries.waits.is_empty()
+        (self.retries.wait)(1).is_none()
     }
 
     /// The reference under which an event can be announced.

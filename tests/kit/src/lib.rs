@@ -5,8 +5,9 @@ mod kit;
 mod proof;
 mod providers;
 mod retries;
+mod url;
 
 pub use kit::{Kit, Unreadable, with_field};
 pub use proof::Proof;
-pub use providers::{ALL, answer, find, names, of, settings};
+pub use providers::{ALL, answer, event, find, names, of, settings};
 pub use retries::{Retries, Wait};

@@ -22,6 +22,11 @@ pub fn of(name: &str) -> &'static Kit {
     find(name).unwrap_or_else(|| panic!("{name} is no provider"))
 }
 
+/// A genuine event of this provider with this id.
+pub fn event(name: &str, id: &str) -> String {
+    (of(name).event)(id)
+}
+
 /// The names of all.
 pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|kit| kit.name)
@@ -36,9 +41,4 @@ pub fn settings() -> Vec<(&'static str, &'static str)> {
 pub fn answer(url: &str) -> Option<Value> {
     let kit = ALL.iter().find(|kit| url.contains(kit.host))?;
     (kit.answer)(url)
-}
-
-/// What stands in a URL behind this, up to the end of the part.
-fn behind<'a>(url: &'a str, before: &str) -> Option<&'a str> {
-    url.split_once(before)?.1.split(['/', '&', '?']).next()
 }

@@ -3,8 +3,8 @@
 /// When a provider sends again what was not answered 2xx.
 #[derive(Clone, Copy, Debug)]
 pub struct Retries {
-    /// The wait after each attempt but the last. None, if there is only one attempt.
-    pub waits: &'static [Wait],
+    /// How long it waits after so many attempts. None: it has tried often enough.
+    pub wait: fn(u32) -> Option<Wait>,
     /// The statuses that make it give up at once.
     pub gives_up_at: &'static [u16],
     /// Whether it waits at least as long as `Retry-After` says.
@@ -23,28 +23,19 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Always so long.
-    pub(crate) const fn secs(secs: u64) -> Self {
-        Self { unit_ms: 1000, first: secs, last: secs }
-    }
-
     /// Any time between.
-    pub(crate) const fn between_ms(first: u64, last: u64) -> Self {
+    pub(crate) fn between_ms(first: u64, last: u64) -> Self {
         Self { unit_ms: 1, first, last }
     }
 
     /// So long, give or take a fifth.
-    pub(crate) const fn about_secs(secs: u64) -> Self {
+    pub(crate) fn about_secs(secs: u64) -> Self {
         Self { unit_ms: secs * 10, first: 80, last: 120 }
     }
 }
 
-impl Retries {
-    /// Nothing is ever sent twice.
-    pub(crate) const NONE: Self = Self { waits: &[], gives_up_at: &[], heeds_retry_after: false };
-
-    /// After these waits, whatever was answered.
-    pub(crate) const fn after(waits: &'static [Wait]) -> Self {
-        Self { waits, gives_up_at: &[], heeds_retry_after: false }
-    }
+/// After so many attempts, of a list that begins with the first.
+pub(crate) fn listed(secs: &[u64], attempts: u32) -> Option<Wait> {
+    let secs = *secs.get(usize::try_from(attempts).ok()?.checked_sub(1)?)?;
+    Some(Wait { unit_ms: 1000, first: secs, last: secs })
 }

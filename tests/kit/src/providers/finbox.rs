@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::behind;
 use crate::kit::{Kit, Unreadable};
 use crate::proof::Proof;
 use crate::retries::Retries;
+use crate::url::behind;
 
 pub(super) static KIT: Kit = Kit {
     name: "finbox",
@@ -17,7 +17,7 @@ pub(super) static KIT: Kit = Kit {
     beside: |_| Vec::new(),
     refused: 403,
     unreadable: Unreadable::Quarantined(200),
-    retries: Retries::NONE,
+    retries: Retries { wait: |_| None, gives_up_at: &[], heeds_retry_after: false },
     host: "apis.bankconnect.finbox.in",
     answer: |url| match url {
         _ if url.contains("webhook_payloads") => {
@@ -36,6 +36,11 @@ pub(super) static KIT: Kit = Kit {
     references: &["entity:", "link:", "session:"],
     settings: &[],
     strict_setting: "FINBOX_UTC_OFFSET_MINUTES",
+    told: |id| {
+        let mut told = statement(id, "completed");
+        (told["kind"], told["overtaken"]) = ("statement".into(), false.into());
+        told
+    },
     at_sandbox: |id| {
         let entity = json!({
             "link_id": null,

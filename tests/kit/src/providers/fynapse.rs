@@ -6,9 +6,11 @@ use crate::kit::{Kit, Unreadable};
 use crate::proof::{Proof, tag};
 use crate::retries::{Retries, Wait};
 
+const DATA: &str = r#"{"amount":-0.10}"#;
+
 pub(super) static KIT: Kit = Kit {
     name: "fynapse",
-    event: |id| json!({ "event_id": id, "type": "balance.extracted", "data": { "amount": 1 } }).to_string(),
+    event: |id| format!(r#"{{"event_id":"{id}","type":"balance.extracted","data":{DATA}}}"#),
     unknown: |id| json!({ "event_id": id, "type": "not.a.type", "data": {} }).to_string(),
     listed: |id| json!([id, "not.a.type", null, null, {}]),
     subject: "event_id",
@@ -23,39 +25,22 @@ pub(super) static KIT: Kit = Kit {
     },
     refused: 403,
     unreadable: Unreadable::Parked,
-    retries: Retries { waits: WAITS, gives_up_at: &[400, 401, 402, 405, 406, 410, 413], heeds_retry_after: true },
+    // Twice at once, then three times as long each time, up to four hours.
+    retries: Retries {
+        wait: |made| match made {
+            1 | 2 => Some(Wait::between_ms(200, 2_000)),
+            3..=22 => Some(Wait::about_secs((30 * 3_u64.pow((made - 3).min(7))).min(14_400))),
+            _ => None,
+        },
+        gives_up_at: &[400, 401, 402, 405, 406, 410, 413],
+        heeds_retry_after: true,
+    },
     host: "api.fynapse.com",
     // Its audit of deliveries, in which none is lost.
     answer: |url| url.contains("/deliveries").then(|| json!({ "data": [], "totalPages": 1 })),
     references: &[],
     settings: &[("FYNAPSE_API_BASE_URL", "https://api.fynapse.com")],
     strict_setting: "FYNAPSE_TOLERANCE_PAST_SECS",
+    told: |id| json!({ "kind": "extract", "event_id": id, "data": DATA }),
     at_sandbox: |_| None,
 };
-
-/// Twice at once, then three times as long each time, up to four hours.
-const WAITS: &[Wait] = &[
-    Wait::between_ms(200, 2_000),
-    Wait::between_ms(200, 2_000),
-    Wait::about_secs(30),
-    Wait::about_secs(90),
-    Wait::about_secs(270),
-    Wait::about_secs(810),
-    Wait::about_secs(2_430),
-    Wait::about_secs(7_290),
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-    LONGEST,
-];
-const LONGEST: Wait = Wait::about_secs(14_400);

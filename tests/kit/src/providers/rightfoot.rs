@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::behind;
 use crate::kit::{Kit, Unreadable};
 use crate::proof::Proof;
-use crate::retries::{Retries, Wait};
+use crate::retries::{Retries, listed};
+use crate::url::behind;
 
 pub(super) static KIT: Kit = Kit {
     name: "rightfoot",
@@ -17,7 +17,7 @@ pub(super) static KIT: Kit = Kit {
     beside: |_| Vec::new(),
     refused: 403,
     unreadable: Unreadable::Quarantined(400),
-    retries: Retries::after(&[Wait::secs(60), Wait::secs(120), Wait::secs(240), Wait::secs(480)]),
+    retries: Retries { wait: |made| listed(&[60, 120, 240, 480], made), gives_up_at: &[], heeds_retry_after: false },
     host: "api.rightfoot.com",
     answer: |url| match url {
         _ if url.contains("/v1/balances?") => {
@@ -33,6 +33,7 @@ pub(super) static KIT: Kit = Kit {
     references: &["", "authorizer:", "schedule:"],
     settings: &[],
     strict_setting: "RIGHTFOOT_ALLOWED_CIDRS",
+    told: |id| json!({ "kind": "batch", "batch_id": id, "balances": [{ "authorizer": "a1", "amount": "12.5" }] }),
     at_sandbox: |id| {
         let balances = json!([{ "authorizer_unique_id": "a1", "balance": 12.5, "balance_status_code": 0 }]);
         let batch = json!({ "state": "complete", "balances": balances });

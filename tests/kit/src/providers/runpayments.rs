@@ -2,30 +2,29 @@
 
 use serde_json::{Value, json};
 
-use super::behind;
 use crate::kit::{Kit, Unreadable};
 use crate::proof::{Proof, tag};
-use crate::retries::{Retries, Wait};
+use crate::retries::{Retries, listed};
+use crate::url::{behind, decoded};
+
+const FUNDING: &str = "funding.entered";
+const AMOUNT: &str = "12.50";
 
 pub(super) static KIT: Kit = Kit {
     name: "runpayments",
-    event: |id| event("funding.entered", id).to_string(),
-    unknown: |id| event("not.a_type", id).to_string(),
+    event: |id| event(FUNDING, id),
+    unknown: |id| event("not.a_type", id),
     listed: |id| json!(["not.a_type", id, null, {}, { "idempotency_key": id }]),
     subject: "source_id",
     prove: |body, secret, _| Proof::header("x-webhook-signature-256", format!("sha256={}", tag(secret, &[body]))),
     beside: |_| Vec::new(),
     refused: 403,
     unreadable: Unreadable::Parked,
-    retries: Retries::after(&[
-        Wait::secs(5),
-        Wait::secs(300),
-        Wait::secs(1_800),
-        Wait::secs(7_200),
-        Wait::secs(18_000),
-        Wait::secs(36_000),
-        Wait::secs(36_000),
-    ]),
+    retries: Retries {
+        wait: |made| listed(&[5, 300, 1_800, 7_200, 18_000, 36_000, 36_000], made),
+        gives_up_at: &[],
+        heeds_retry_after: false,
+    },
     host: "apps.runpayments.io",
     answer: |url| match url {
         // A report, with the row that is asked for.
@@ -40,6 +39,11 @@ pub(super) static KIT: Kit = Kit {
     references: &[],
     settings: &[("RUNPAYMENTS_REPORTING", "on")],
     strict_setting: "RUNPAYMENTS_PAGE_LIMIT",
+    told: |id| {
+        json!({
+            "kind": "movement", "event_type": FUNDING, "source_id": id, "amount": AMOUNT, "idempotency_key": id,
+        })
+    },
     // It happened, and so the reports show it; that its webhook arrives is the test's own affair.
     at_sandbox: |id| {
         let lost = json!({ "provider": "runpayments", "body": (KIT.event)(id), "faults": { "drop": true } });
@@ -48,17 +52,9 @@ pub(super) static KIT: Kit = Kit {
 };
 
 /// Without a time: it is of any day.
-fn event(event_type: &str, id: &str) -> Value {
+fn event(event_type: &str, id: &str) -> String {
     let metadata = json!({ "webhook_id": "wh", "attempt": 1, "idempotency_key": id });
-    json!({ "event_type": event_type, "source_id": id, "payload": {}, "metadata": metadata })
-}
-
-/// A part of a URL as it was before it was escaped.
-fn decoded(part: &str) -> String {
-    let mut pieces = part.split('%');
-    let first = pieces.next().unwrap_or_default().to_string();
-    pieces.fold(first, |text, piece| {
-        let code = piece.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).unwrap_or(b'?');
-        text + &char::from(code).to_string() + piece.get(2..).unwrap_or_default()
-    })
+    format!(
+        r#"{{"event_type":"{event_type}","source_id":"{id}","payload":{{"amount":{AMOUNT}}},"metadata":{metadata}}}"#
+    )
 }

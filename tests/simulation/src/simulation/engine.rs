@@ -272,7 +272,7 @@ impl<'w, L: Glass> Engine<'w, L> {
         self.world.chaos.tell(|| format!("{days} days later"));
         let told = self.world.publisher.count();
         for event in self.seen.acknowledged.keys().copied().collect::<Vec<_>>() {
-            if ["runpayments", "fynapse"].contains(&self.world.truth.plot.events[event].provider) {
+            if hookledger_kit::of(self.world.truth.plot.events[event].provider).is_signed() {
                 self.plan(self.now().plus_ms(self.dice.below(60_000)), Act::Replay(event));
             }
         }

@@ -222,7 +222,7 @@ pub(super) fn next(provider: &str, made: u32, status: Option<u16>, retry_after_s
     if status.is_some_and(|status| retries.gives_up_at.contains(&status)) {
         return Next::GivesUp;
     }
-    let Some(wait) = retries.waits.get(usize::try_from(made - 1).unwrap()) else { return Next::Exhausted };
+    let Some(wait) = (retries.wait)(made) else { return Next::Exhausted };
     let units = if wait.first == wait.last { wait.first } else { dice.between(wait.first, wait.last) };
     let asked_ms = retry_after_secs.filter(|_| retries.heeds_retry_after).map_or(0, |secs| u64::from(secs) * 1000);
     Next::Again { after_ms: (units * wait.unit_ms).max(asked_ms) }
