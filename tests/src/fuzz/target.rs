@@ -10,9 +10,9 @@ pub struct Target {
     /// What is read, in a sentence.
     pub about: &'static str,
     /// Feeds it one input. Panics when a promise is broken.
-    pub run: fn(&[u8]) -> Seen,
+    pub run: Box<dyn Fn(&[u8]) -> Seen + Send + Sync>,
     /// Inputs to begin with, beside the committed ones.
-    pub samples: fn() -> Vec<Vec<u8>>,
+    pub samples: Box<dyn Fn() -> Vec<Vec<u8>> + Send + Sync>,
 }
 
 /// An input that breaks a promise.

@@ -49,7 +49,7 @@ impl Table<'_> {
 
     /// What proves these bytes.
     fn proof(&self, kit: &Kit, body: &[u8], at_secs: i64) -> Proof {
-        (kit.prove)(body, &self.keys.of(kit.name), at_secs)
+        (kit.prove)(body, self.keys.of(kit.name), at_secs)
     }
 
     /// A genuine request of these bytes over HTTP.
@@ -68,7 +68,7 @@ impl Table<'_> {
         let body = || br#"{"event_uuid":"u","type":"T","batch_id":"b"}"#.to_vec();
         let way = |method, path: String| Way::Http { method, path, headers: Vec::new(), body: body() };
         let (rightfoot, fynapse) = (of("rightfoot"), of("fynapse"));
-        let live = rightfoot.path(Some(&self.keys.of("rightfoot")));
+        let live = rightfoot.path(Some(self.keys.of("rightfoot")));
         for (about, method, path, kept) in [
             ("the method is GET", "GET", live.clone(), Kept::Unrouted),
             ("the method is PUT", "PUT", live.clone(), Kept::Unrouted),
@@ -242,12 +242,12 @@ impl Table<'_> {
             );
         }
         // A URL that takes a token gets one of the other provider's, or none that is live.
-        let token = (!at.is_signed()).then(|| self.keys.of(of.name));
+        let token = (!at.is_signed()).then(|| self.keys.of(of.name).to_string());
         let code = if at.is_signed() { "missing_signature" } else { "wrong_token" };
         let way = proved(at, Proof { path_token: token, ..proof }, body.clone());
         self.add(about, at.name, way, 403, Kept::Refused(code));
         if at.is_signed() {
-            let proof = (at.prove)(body.as_bytes(), &self.keys.of(of.name), self.keys.now_secs);
+            let proof = (at.prove)(body.as_bytes(), self.keys.of(of.name), self.keys.now_secs);
             let about = format!("the header of {}, signed with the secret of {}", at.name, of.name);
             self.add(about, at.name, proved(at, proof, body), 403, Kept::Refused("wrong_signature"));
         }

@@ -11,11 +11,9 @@ use hookledger_core::providers::ALL;
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
 
-use super::{BATCH, STATEMENT};
+use super::{BATCH, STATEMENT, WRONG_LOGIN};
 
 const ALERT: &str = r#"{"event_uuid":"u1","type":"BALANCE_THRESHOLD_ALERT","schedule_id":"p1","batch_id":"b1","alerts":[{"authorizer_unique_id":"a1","balance":1}]}"#;
-const WRONG_LOGIN: &str =
-    r#"{"entity_id":"e1","statement_id":"","link_id":"l1","progress":"failed","reason":"wrong login"}"#;
 const ENRICHED: &str = r#"{"event_name":"ENRICHMENT_NOTIFICATION","session_id":"x1","accounts":[]}"#;
 const UPLOADED: &str =
     r#"{"event_name":"SESSION_REQUIREMENT_COMPLETION_NOTIFICATION","session_id":"x1","accounts":[]}"#;

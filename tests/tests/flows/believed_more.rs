@@ -11,11 +11,7 @@ use hookledger_tests::memory::{answer, killed_after};
 use hookledger_tests::town::{Town, id};
 use serde_json::{Value, json};
 
-use super::{BATCH, STATEMENT};
-
-fn types_published(town: &Town) -> Vec<String> {
-    town.inbox.publisher.published().into_iter().map(|announcement| announcement.detail_type).collect()
-}
+use super::{BATCH, STATEMENT, types_published};
 
 fn payment(payload: &str, attempt: u32) -> String {
     format!(

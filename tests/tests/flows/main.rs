@@ -3,6 +3,7 @@
 use hookledger_core::desk::replay::Replayed;
 use hookledger_core::flows::expectations;
 use hookledger_core::flows::receive::receive;
+use hookledger_core::model::circuit::Gate;
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::job::Job;
@@ -50,6 +51,24 @@ fn transaction(key: &str) -> String {
     format!(
         r#"{{"event_type":"transaction.entered","source_id":9,"timestamp":"2039-12-31T10:00:00Z","payload":{{}},"metadata":{{"idempotency_key":"{key}"}}}}"#
     )
+}
+
+/// What is published, in its order.
+fn details(town: &Town) -> Vec<serde_json::Value> {
+    town.inbox.publisher.published().iter().map(|told| serde_json::from_str(&told.detail).unwrap()).collect()
+}
+
+fn types_published(town: &Town) -> Vec<String> {
+    town.inbox.publisher.published().into_iter().map(|told| told.detail_type).collect()
+}
+
+/// How many URLs with this part were asked for.
+fn asked(town: &Town, part: &str) -> usize {
+    town.inbox.api.urls().iter().filter(|url| url.contains(part)).count()
+}
+
+fn gate(town: &Town, provider: &'static str) -> Gate {
+    town.inbox.ledger.circuit_of(id(provider)).gate(town.inbox.clock.now())
 }
 
 /// The providers that have lists, where each does all it can.

@@ -22,7 +22,7 @@ use hookledger_tests::town::{Town, confirmed, id};
 
 /// The `n`th event of a provider.
 fn event(provider: &str, n: usize) -> String {
-    (kit::of(provider).event)(&format!("{n}"))
+    kit::event(provider, &format!("{n}"))
 }
 
 fn town() -> Town {
