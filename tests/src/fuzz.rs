@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use corpus::{Corpus, folder};
-pub use target::{Failure, Seen, Target};
+pub use target::{Failure, Run, Seen, Target};
 pub use targets::TARGETS;
 
 use hookledger_simulation::simulation::dice::Dice;

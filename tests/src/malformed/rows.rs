@@ -97,11 +97,11 @@ impl Table<'_> {
 
     fn envelopes(&mut self) {
         let token = self.keys.of("finbox");
-        let path = of("finbox").path(Some(&token));
-        let broken = |body: &str| Way::Event(event(&path, Some(&token), &[], body, true));
+        let path = of("finbox").path(Some(token));
+        let broken = |body: &str| Way::Event(event(&path, Some(token), &[], body, true));
         self.add("a body said to be base64 that is not", "finbox", broken("%%%%"), 503, Kept::NoEnvelope);
         self.add("base64 without its padding", "finbox", broken("e30"), 503, Kept::NoEnvelope);
-        let object = event(&path, Some(&token), &[], "@", false).replace("\"@\"", "{\"a\":1}");
+        let object = event(&path, Some(token), &[], "@", false).replace("\"@\"", "{\"a\":1}");
         self.add("an event whose body is an object", "finbox", Way::Event(object), 503, Kept::NoEnvelope);
         let old = r#"{"version":"1.0","httpMethod":"POST","requestContext":{"identity":{"sourceIp":"192.0.2.9"}}}"#;
         self.add("an event of payload format 1.0", "finbox", Way::Event(old.into()), 503, Kept::NoEnvelope);
@@ -220,7 +220,7 @@ impl Table<'_> {
             let (finbox, token, id) = (of("finbox"), self.keys.of("finbox"), self.id());
             let sized = |padding: usize| {
                 let body = with(finbox, &id, &format!("\"{}\"", "a".repeat(padding)));
-                event(&finbox.path(Some(&token)), Some(&token), &[], &body, false)
+                event(&finbox.path(Some(token)), Some(token), &[], &body, false)
             };
             let way = Way::Event(sized(bytes - sized(0).len()));
             self.add(about, "finbox", way, 200, Kept::Ignored);
