@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use corpus::{Corpus, folder};
-pub use target::{Failure, Seen, Target};
+pub use target::{Failure, Run, Seen, Target};
 pub use targets::TARGETS;
 
 use hookledger_simulation::simulation::dice::Dice;
@@ -191,6 +191,8 @@ fn shrink(input: &[u8], fails: impl Fn(&[u8]) -> bool) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
     fn bomb(input: &[u8]) -> Seen {
@@ -198,7 +200,12 @@ mod tests {
         format!("{}", !input.is_empty())
     }
 
-    const BOMB: Target = Target { name: "bomb", about: "", run: bomb, samples: || vec![b"so far so #good!".to_vec()] };
+    static BOMB: LazyLock<Target> = LazyLock::new(|| Target {
+        name: "bomb",
+        about: "",
+        run: Box::new(bomb),
+        samples: Box::new(|| vec![b"so far so #good!".to_vec()]),
+    });
 
     fn campaign(executions: u64) -> Campaign {
         Campaign { seed: 3, until: Until::Executions(executions), current: None }

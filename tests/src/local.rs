@@ -1,6 +1,7 @@
 //! The stack on this machine, from outside: what `cargo xtask up` wrote down of it, the ways to call it, and the ways
 //! to look into it.
 
+mod deliver;
 mod http;
 mod logs;
 mod observe;
@@ -28,7 +29,7 @@ use serde_json::{Value, json};
 
 use crate::dynamo::tls;
 
-pub use http::{Answered, Http};
+pub use http::{Answered, Http, Post};
 pub use observe::Observer;
 pub use outcome::Outcome;
 pub use sandbox::{Attempt, Sandbox};

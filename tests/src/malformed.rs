@@ -10,16 +10,15 @@
 mod bodies;
 pub mod rows;
 
-use hmac::{Hmac, KeyInit, Mac};
+use std::collections::BTreeMap;
+
+use hookledger_kit as kit;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 /// The secrets a table is made with, and what makes its events its own.
 pub struct Keys {
     /// A live URL token or signing secret, by provider.
-    pub secret: fn(&Keys, &str) -> String,
-    /// What the secrets are looked up in.
-    pub secrets: std::collections::BTreeMap<String, String>,
+    pub secrets: BTreeMap<&'static str, String>,
     /// A part of every id.
     pub run: String,
     /// Now, in Unix seconds.
@@ -28,15 +27,8 @@ pub struct Keys {
 
 impl Keys {
     /// The provider's URL token or signing secret.
-    pub fn of(&self, provider: &str) -> String {
-        (self.secret)(self, provider)
-    }
-
-    /// The tag of these bytes under a provider's secret.
-    pub fn tag(&self, provider: &str, bytes: &[u8]) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.of(provider).as_bytes()).unwrap();
-        mac.update(bytes);
-        hex::encode(mac.finalize().into_bytes())
+    pub fn of(&self, provider: &str) -> &str {
+        &self.secrets[provider]
     }
 }
 
@@ -136,14 +128,13 @@ pub fn event(path: &str, token: Option<&str>, headers: &[(String, String)], body
 pub fn routed_event(method: &str, path: &str, headers: &[(String, String)], body: &str, is_base64: bool) -> String {
     let below = path.strip_prefix("/webhooks/").unwrap_or_default();
     let (provider, rest) = below.split_once('/').map_or((below, None), |(name, rest)| (name, Some(rest)));
-    let has_token = matches!(provider, "rightfoot" | "finbox");
-    let is_known = has_token || matches!(provider, "fynapse" | "runpayments");
+    let is_signed = kit::find(provider).map(kit::Kit::is_signed);
     let caught = match (rest, method) {
-        (None, "POST") if is_known && !has_token => None,
-        (Some(token), "POST") if has_token && !token.is_empty() && !token.contains('/') => {
+        (None, "POST") if is_signed == Some(true) => None,
+        (Some(token), "POST") if is_signed == Some(false) && !token.is_empty() && !token.contains('/') => {
             Some(json!({ "token": token }))
         }
-        (Some(rest), _) if is_known => Some(json!({ "rest": rest })),
+        (Some(rest), _) if is_signed.is_some() => Some(json!({ "rest": rest })),
         _ => Some(json!({ "elsewhere": below })),
     };
     caught_event(method, path, caught, headers, body, is_base64)

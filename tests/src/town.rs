@@ -1,6 +1,5 @@
-//! A memory world with all four providers set up in it, and short words for what the flow tests do there.
+//! A memory world with all providers set up in it, and short words for what the flow tests do there.
 
-use hmac::{Hmac, KeyInit, Mac};
 use hookledger_core::desk::replay::{Replayed, replay};
 use hookledger_core::flows::call::Asker;
 use hookledger_core::flows::circuits::Circuits;
@@ -12,12 +11,13 @@ use hookledger_core::model::delivery::Delivery;
 use hookledger_core::model::entry::Entry;
 use hookledger_core::model::identity::{ItemKey, ProviderId};
 use hookledger_core::model::job::Job;
-use hookledger_core::model::secret::{ProviderSecrets, Secret};
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
+use hookledger_core::model::secret::ProviderSecrets;
 use hookledger_core::ports::{Clock, Secrets, StoreError};
 use hookledger_core::providers::{Provider, Providers};
-use sha2::Sha256;
+use hookledger_kit as kit;
 
-use crate::memory::{MemoryInbox, MemorySecrets, RecordingPublisher, ScriptedApi, run};
+use crate::memory::{MemoryInbox, MemorySecrets, RecordingPublisher, ScriptedApi, answer, delivery, run};
 
 /// The URL token and the signing key of every provider here.
 pub const SECRET: &str = "a-secret-of-these-tests";
@@ -56,6 +56,11 @@ impl Town {
         Self { inbox, providers, circuits: Circuits::default() }
     }
 
+    /// The same in which every provider does all it can.
+    pub fn full() -> Self {
+        Self::with(&kit::settings())
+    }
+
     /// The provider of this name.
     pub fn provider(&self, name: &str) -> &dyn Provider {
         self.providers.get(name).unwrap()
@@ -68,21 +73,22 @@ impl Town {
 
     /// A genuine delivery of these bytes.
     pub fn delivery_of(&self, provider: &str, body: &[u8]) -> Delivery {
-        let now = self.inbox.clock.now();
-        let mut delivery = Delivery::new(self.provider(provider).id(), now, body.to_vec());
-        match provider {
-            "fynapse" => {
-                let t = now.secs();
-                let tag = sign(&[format!("{t}.").as_bytes(), body].concat());
-                delivery.headers.push(("webhook-signature".into(), format!("t={t},v1={tag}")));
-            }
-            "runpayments" => {
-                let tag = sign(body);
-                delivery.headers.push(("x-webhook-signature-256".into(), format!("sha256={tag}")));
-            }
-            _ => delivery.path_token = Some(Secret::new(SECRET)),
-        }
-        delivery
+        self.delivery_with(provider, body, SECRET)
+    }
+
+    /// A delivery of this body by somebody who does not know the secret.
+    pub fn forged(&self, provider: &str, body: &str) -> Delivery {
+        self.delivery_with(provider, body.as_bytes(), "guessed")
+    }
+
+    fn delivery_with(&self, provider: &str, body: &[u8], secret: &str) -> Delivery {
+        let (kit, now) = (kit::of(provider), self.inbox.clock.now());
+        delivery(kit, body, (kit.prove)(body, secret, now.secs()), now)
+    }
+
+    /// From now on every provider's API confirms what it is asked about.
+    pub fn confirm(&self) {
+        self.inbox.api.answer_with(confirmed);
     }
 
     /// The secrets a provider's deliveries are verified with here.
@@ -182,13 +188,12 @@ impl Default for Town {
     }
 }
 
+/// What the providers' APIs say when they confirm whatever they are asked about.
+pub fn confirmed(url: &str) -> Result<ApiResponse, ApiError> {
+    kit::answer(url).map_or_else(|| answer(404, ""), |said| answer(200, said.to_string()))
+}
+
 /// A provider's id by its name.
 pub fn id(name: &'static str) -> ProviderId {
     ProviderId(name)
-}
-
-fn sign(bytes: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(bytes);
-    hex::encode(mac.finalize().into_bytes())
 }

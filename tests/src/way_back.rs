@@ -16,17 +16,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use hookledger_core::model::entry::State;
+use hookledger_kit::ALL;
 use serde_json::json;
 
 use crate::crash::identical::event;
 use crate::hour::held::Held;
 use crate::hour::judge::judge;
-use crate::hour::truth::{Fact, Told};
+use crate::hour::truth::Told;
 use crate::local::{Local, Outcome, until};
 use crate::samples::event_of;
 
-/// The providers take turns.
-const PROVIDERS: usize = 4;
 /// Deliveries under way at once. An emulated function takes a tenth of a second.
 const AT_ONCE: usize = 8;
 /// How often a provider comes again after a 5xx or no answer.
@@ -165,19 +164,10 @@ struct Event {
 /// Has the simulated providers do something, each in its turn.
 async fn happen(first: &Local, run: &str, count: usize) -> Outcome<Vec<Event>> {
     let one = async |n: usize| {
-        let provider = u32::try_from(n % PROVIDERS).map_err(|error| error.to_string())?;
-        let (told, body) = event(first, &format!("{run}x{n}x"), provider).await?;
+        let (told, body) = event(first, &format!("{run}x{n}x"), ALL[n % ALL.len()]).await?;
         Ok::<_, String>(Event { told, body })
     };
-    let events: Vec<Event> = stream::iter(0..count).map(one).buffered(AT_ONCE).try_collect().await?;
-    // What the sandbox itself had sent, its reports would show by themselves.
-    let rows = events.iter().filter_map(|event| match &event.told.fact {
-        Fact::Movement { source_id, amount, .. } => Some(json!({ "id": source_id, "amount": amount })),
-        _ => None,
-    });
-    let report = json!({ "items": rows.collect::<Vec<_>>() });
-    first.sandbox.control("PUT", "runpayments/reports/transactions", &report).await?;
-    Ok(events)
+    stream::iter(0..count).map(one).buffered(AT_ONCE).try_collect().await
 }
 
 /// Delivers everything, until it is answered 200.
@@ -267,7 +257,7 @@ async fn owe(first: &Local, old: &Local, run: &str) -> Outcome<Vec<String>> {
 }
 
 fn body_of(batch: &str) -> String {
-    json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch }).to_string()
+    hookledger_kit::event("rightfoot", batch)
 }
 
 /// The batches are complete: the next stack finds out by itself. Says how many it told of exactly once.

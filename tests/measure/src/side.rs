@@ -8,7 +8,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use hookledger_core::flows::receive::receive;
 use hookledger_core::model::delivery::Delivery;
 use hookledger_core::model::secret::{ProviderSecrets, Secret};
-use hookledger_core::model::signature::Scheme;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::providers::{self, Provider};
 use serde_json::value::RawValue;
@@ -70,24 +69,16 @@ impl Bench {
         let named = |value: &str| format!(r#"[{{"id":"2026-11","value":"{value}"}}]"#);
         let document = format!(r#"{{"signing_secrets":{},"url_tokens":{}}}"#, named(KEY), named(TOKEN));
         let body = case.body(bytes);
-        let (signed, header) = match provider.scheme() {
-            Scheme::Timestamped { header, .. } => {
-                let at = NOW.secs().to_string();
-                let tag = tag(&[at.as_bytes(), b".", &body]);
-                (true, Some((*header, format!("t={at},v1={tag}"))))
-            }
-            Scheme::Prefixed { header, prefix, .. } => (true, Some((*header, format!("{prefix}{}", tag(&[&body]))))),
-            Scheme::Standard { .. } => unreachable!("no provider that is measured signs so"),
-            Scheme::Unsigned { .. } => (false, None),
-        };
+        let kit = hookledger_kit::of(case.provider);
+        let proof = (kit.prove)(&body, KEY, NOW.secs());
         // What a gateway sends along.
         let mut headers: Vec<(String, String)> =
             [("content-type", "application/json"), ("host", "a1b2c3.example"), ("user-agent", "webhooks/1.0")]
                 .map(|(name, value)| (name.to_string(), value.to_string()))
                 .into();
-        headers.extend(header.map(|(name, value)| (name.to_string(), value)));
+        headers.extend(proof.headers.into_iter().map(|(name, value)| (name.to_string(), value)));
         let secrets = Known(Arc::new(ProviderSecrets::parse(&document).expect("a secret document")));
-        let bench = Self { provider, secrets, body, headers, signed, ports: Ports::default() };
+        let bench = Self { provider, secrets, body, headers, signed: kit.is_signed(), ports: Ports::default() };
         bench.receive(bench.delivery());
         assert!(bench.ports.sent() == 1, "{}: the delivery was not admitted with work owed", case.name);
         bench
@@ -140,10 +131,4 @@ impl Bench {
         assert!(answer.status == 200, "refused");
         black_box(answer);
     }
-}
-
-fn tag(parts: &[&[u8]]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).expect("any key");
-    parts.iter().for_each(|part| mac.update(part));
-    hex::encode(mac.finalize().into_bytes())
 }

@@ -1,4 +1,4 @@
-//! Writes the workspace in which the mutants live: a copy of the core and of the simulation, with a switch for each.
+//! Writes the workspace in which the mutants live: a copy of the core, the simulation and what that is made of, with a switch for each.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::mutant::{Edit, SWITCH};
 use crate::table::all;
 
 /// The packages that are copied, at the same places as in the workspace, so that their paths stay true.
-const PACKAGES: [&str; 3] = ["shared/core", "tests/simulation", "tests/mutants"];
+const PACKAGES: [&str; 4] = ["shared/core", "tests/kit", "tests/simulation", "tests/mutants"];
 /// The package that is written anew: the program that turns the switches.
 const RUNNER: &str = "tests/kill";
 

@@ -16,6 +16,7 @@
 mod turn;
 mod faults;
 mod clock;
+mod delivery;
 mod table;
 mod ledger;
 mod pieces;
@@ -29,6 +30,7 @@ use hookledger_core::model::settings::Timing;
 use hookledger_core::ports::Inbox;
 
 pub use clock::FixedClock;
+pub use delivery::delivery;
 pub use faults::{Fate, Faults, LOST, Side};
 pub use ledger::MemoryLedger;
 pub use outside::{MemorySecrets, RecordingMeter, RecordingPublisher, ScriptedApi, Told, answer};

@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
 
 async fn tell(no_forging: bool) -> Outcome<usize> {
     let scene = Scene::open().await?;
-    for provider in ["rightfoot", "fynapse", "finbox", "runpayments"] {
+    for provider in hookledger_kit::names() {
         let switch = json!({ "provider": provider, "forging": !no_forging });
         scene.local.sandbox.control("PUT", "faults", &switch).await?;
     }

@@ -4,18 +4,17 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use hookledger_kit::{ALL, Kit};
 use serde_json::json;
 
 use super::{USUAL_VISIBILITY_SECS, VISIBILITY_SECS};
 use crate::hour::held::Held;
 use crate::hour::judge::judge;
-use crate::hour::truth::{Balance, Fact, Told};
+use crate::hour::truth::Told;
 use crate::local::{Local, Outcome, PATIENCE, until};
 
 /// Deliveries at once: the sandbox sends half of them in one order.
 const HALF: u32 = 50;
-/// How many providers take their turns.
-const PROVIDERS: u32 = 4;
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -66,8 +65,8 @@ async fn all_rounds(local: &Local, run: &str, rounds: u32, tell: impl Fn(&str)) 
     for round in 0..rounds {
         let started = Instant::now();
         let id = format!("{run}x{round}x");
-        let provider = round * PROVIDERS / rounds.max(1);
-        one_round(local, &id, provider, &mut seen).await.map_err(|error| format!("round {round}: {error}"))?;
+        let kit = ALL[round as usize * ALL.len() / rounds as usize];
+        one_round(local, &id, kit, &mut seen).await.map_err(|error| format!("round {round}: {error}"))?;
         tell(&format!("{:.0} s; so far {seen}", started.elapsed().as_secs_f64()));
         seen.wrong.iter().for_each(|wrong| tell(&format!("WRONG: {wrong}")));
         if !seen.wrong.is_empty() {
@@ -77,10 +76,10 @@ async fn all_rounds(local: &Local, run: &str, rounds: u32, tell: impl Fn(&str)) 
     Ok(seen)
 }
 
-async fn one_round(local: &Local, id: &str, provider: u32, seen: &mut Identical) -> Outcome<()> {
+async fn one_round(local: &Local, id: &str, kit: &Kit, seen: &mut Identical) -> Outcome<()> {
     // What others left on the queue is not ours to wait for.
     let before = local.depth().await?;
-    let (told, body) = event(local, id, provider).await?;
+    let (told, body) = event(local, id, kit).await?;
     let send = || local.sandbox.send_with(&told.provider, &body, json!({ "faults": { "times": HALF } }));
     let mut statuses = Vec::new();
     for attempts in join_all([send(), send()]).await {
@@ -116,46 +115,10 @@ async fn one_round(local: &Local, id: &str, provider: u32, seen: &mut Identical)
     }
 }
 
-/// An event that came true, and what its webhook says. The providers are numbered.
-pub(crate) async fn event(local: &Local, id: &str, provider: u32) -> Outcome<(Told, String)> {
-    let (provider, fact, body) = match provider {
-        0 => {
-            let (kind, key) = ("transaction.entered", format!("key-{id}"));
-            let body = format!(
-                r#"{{"event_type":"{kind}","source_id":"{id}","timestamp":"2026-11-20T08:00:00Z","payload":{{"amount":12.50}},"metadata":{{"webhook_id":"wh","attempt":1,"idempotency_key":"{key}"}}}}"#
-            );
-            let amount = "12.50".to_string();
-            let (event_type, source_id) = (kind.to_string(), id.to_string());
-            ("runpayments", Fact::Movement { event_type, source_id, amount, idempotency_key: key }, body)
-        }
-        1 => {
-            let balances =
-                json!([{ "authorizer_unique_id": "authorizer-0", "balance": 7.25, "balance_status_code": 0 }]);
-            local.sandbox.batch(id, "complete", balances).await?;
-            let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": id }).to_string();
-            let balances = vec![Balance { authorizer: "authorizer-0".into(), amount: Some("7.25".into()) }];
-            ("rightfoot", Fact::Batch { batch_id: id.to_string(), balances }, body)
-        }
-        2 => {
-            let (entity_id, statement_id) = (format!("entity-{id}"), format!("statement-{id}"));
-            local.sandbox.statement(&entity_id, None, &statement_id, "completed").await?;
-            let body = json!({
-                "entity_id": entity_id, "statement_id": statement_id, "link_id": null, "progress": "completed",
-                "reason": "",
-            });
-            let progress = "completed".to_string();
-            (
-                "finbox",
-                Fact::Statement { entity_id, link_id: None, statement_id, progress, overtaken: false },
-                body.to_string(),
-            )
-        }
-        _ => {
-            let data = r#"{"amount":-0.10}"#.to_string();
-            let body = format!(r#"{{"event_id":"{id}","type":"balance.extracted","data":{data}}}"#);
-            ("fynapse", Fact::Extract { event_id: id.to_string(), data }, body)
-        }
-    };
-    let (provider, delivery_id) = (provider.to_string(), "none".to_string());
+/// An event that came true, and what its webhook says.
+pub(crate) async fn event(local: &Local, id: &str, kit: &Kit) -> Outcome<(Told, String)> {
+    let body = local.sandbox.event(kit.name, id).await?;
+    let fact = serde_json::from_value((kit.told)(id)).map_err(|error| error.to_string())?;
+    let (provider, delivery_id) = (kit.name.to_string(), "none".to_string());
     Ok((Told { provider, delivery_id, fact, answers: Vec::new(), acknowledged: true }, body))
 }

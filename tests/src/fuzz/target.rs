@@ -3,6 +3,9 @@
 /// What an input came to, in a few words that hold no part of the input. Inputs of one story are taken for one kind.
 pub type Seen = String;
 
+/// What feeds a target one input.
+pub type Run = dyn Fn(&[u8]) -> Seen + Send + Sync;
+
 /// Something that reads what others write.
 pub struct Target {
     /// Its name, which is its folder's under `tests/corpora/`.
@@ -10,9 +13,9 @@ pub struct Target {
     /// What is read, in a sentence.
     pub about: &'static str,
     /// Feeds it one input. Panics when a promise is broken.
-    pub run: fn(&[u8]) -> Seen,
+    pub run: Box<Run>,
     /// Inputs to begin with, beside the committed ones.
-    pub samples: fn() -> Vec<Vec<u8>>,
+    pub samples: Box<dyn Fn() -> Vec<Vec<u8>> + Send + Sync>,
 }
 
 /// An input that breaks a promise.

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::held::{Entry, Held, Row};
 use super::judge::{Judgement, Tally, judge};
 use super::truth::Told;
+use super::wanted::SortKey;
 use super::wanted::facts::wanted;
+use crate::samples::event_of;
 
 /// One event of each kind, all acknowledged but for the last three.
 fn truth() -> Vec<Told> {
@@ -267,4 +269,16 @@ fn nothing_that_was_answered_2xx_is_declared() {
     // Each event, and the one merchant's status.
     assert_eq!(judgement.missing.len(), truth.len() + 1);
     assert_eq!(wanted(&truth).len(), truth.len());
+}
+
+#[test]
+fn the_kits_events_are_told_as_they_are_read() {
+    for kit in hookledger_kit::ALL {
+        let fact = serde_json::from_value((kit.told)("x")).unwrap();
+        let (provider, delivery_id) = (kit.name.to_string(), "none".to_string());
+        let told = Told { provider, delivery_id, fact, answers: Vec::new(), acknowledged: true };
+        let (wanted, key) = (wanted(&[told]).remove(0), event_of(kit.name, (kit.event)("x")).key());
+        assert_eq!(wanted.subject, key.pk);
+        assert!(matches!(&wanted.pushed, SortKey::Whole(sk) if *sk == key.sk), "{:?}, {key}", wanted.pushed);
+    }
 }

@@ -27,6 +27,16 @@ pub struct Http {
     credentials: Credentials,
 }
 
+/// A delivery that is to be sent.
+pub struct Post {
+    /// The provider's webhook.
+    pub url: String,
+    /// What proves it, and its content type.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
 /// An answer.
 #[derive(Clone, Debug)]
 pub struct Answered {

@@ -66,6 +66,15 @@ impl Sandbox {
         self.control("PUT", "faults", &json!({ "provider": provider, "api": api })).await.map(drop)
     }
 
+    /// An event with this id, which the provider's API knows from now on.
+    pub async fn event(&self, provider: &str, id: &str) -> Outcome<String> {
+        let kit = hookledger_kit::of(provider);
+        if let Some((method, path, body)) = (kit.at_sandbox)(id) {
+            self.control(method, &path, &body).await?;
+        }
+        Ok((kit.event)(id))
+    }
+
     /// A Rightfoot batch, complete or not.
     pub async fn batch(&self, batch_id: &str, state: &str, balances: Value) -> Outcome<()> {
         let body = json!({ "state": state, "balances": balances });

@@ -1,12 +1,8 @@
 //! A second stack on the same emulator, which a test may delete and make again, and what is kept of it.
 
 use std::process::{Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
-use super::{Answered, Local, Outcome, Stack};
+use super::{Local, Outcome, Stack};
 
 impl Local {
     /// Runs `cargo xtask` with these words, to its end.
@@ -32,25 +28,6 @@ impl Local {
     pub async fn second_down(&self) -> Outcome<()> {
         let deleted = self.xtask(&["second", "down"]).await;
         deleted.map_err(|error| format!("the second stack was not deleted: {error}"))
-    }
-
-    /// Delivers to this stack as the provider would. The sandbox delivers to the first stack alone.
-    pub async fn deliver(&self, provider: &str, body: &str) -> Outcome<Answered> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_secs();
-        let tag = |text: &str| {
-            let secret = self.stack.signing_secrets.get(provider).map(String::as_bytes).unwrap_or_default();
-            let mut mac = Hmac::<Sha256>::new_from_slice(secret).map_err(|error| error.to_string())?;
-            mac.update(text.as_bytes());
-            Ok::<_, String>(hex::encode(mac.finalize().into_bytes()))
-        };
-        // Whose URL carries a token needs no more.
-        let (name, signature) = match provider {
-            "fynapse" => ("webhook-signature", format!("t={now},v1={}", tag(&format!("{now}.{body}"))?)),
-            "runpayments" => ("x-webhook-signature-256", format!("sha256={}", tag(body)?)),
-            _ => ("user-agent", "a provider".to_string()),
-        };
-        let headers = [("content-type", "application/json"), (name, signature.as_str())];
-        self.http.send("POST", self.stack.webhook(provider)?, &headers, body.as_bytes().to_vec()).await
     }
 
     /// Restores a copy of this stack's table, as it is now, under another name.

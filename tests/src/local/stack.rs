@@ -61,6 +61,17 @@ impl Stack {
         serde_json::from_str(&text).map_err(|error| format!("{} cannot be read: {error}", path.display()))
     }
 
+    /// The URL of its API, without a slash at the end.
+    pub fn base(&self) -> &str {
+        self.api_url.trim_end_matches('/')
+    }
+
+    /// What proves a provider's deliveries: its signing secret or its URL token.
+    pub fn proof(&self, provider: &str) -> Outcome<&str> {
+        let proof = self.signing_secrets.get(provider).or_else(|| self.url_tokens.get(provider));
+        proof.map(String::as_str).ok_or_else(|| format!("stack.json has no proof of {provider}"))
+    }
+
     /// The deployed name of a function.
     pub fn function(&self, name: &str) -> Outcome<&str> {
         self.functions.get(name).map(String::as_str).ok_or_else(|| format!("stack.json names no function {name}"))

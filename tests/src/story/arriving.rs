@@ -1,11 +1,10 @@
 //! What arrives: samples, duplicates, forgeries.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
 use hookledger_core::model::entry::State;
+use hookledger_kit as kit;
 use serde_json::json;
-use sha2::Sha256;
 
 use super::scene::Scene;
 use crate::local::{Outcome, until};
@@ -60,7 +59,7 @@ async fn samples_of(scene: &Scene, provider: &str) -> Outcome<String> {
 
 pub(super) async fn five_at_once(scene: &Scene) -> Outcome<String> {
     let id = scene.id("five");
-    let body = json!({ "event_id": id, "type": "balance.extracted", "data": { "amount": 1 } }).to_string();
+    let body = scene.local.sandbox.event("fynapse", &id).await?;
     scene.local.sandbox.send_expecting("fynapse", &body, json!({ "faults": { "times": 5 } }), 200).await?;
     let key = event_of("fynapse", &body).key();
     scene.local.until_state(&key, State::Done).await?;
@@ -103,13 +102,8 @@ pub(super) async fn forged(scene: &Scene) -> Outcome<String> {
     let local = &scene.local;
     let token_before = local.refusals("rightfoot").await?;
     let signature_before = local.refusals("runpayments").await?;
-    let batch = json!({ "event_uuid": "forged", "type": "BALANCE_BATCH_COMPLETED", "batch_id": scene.id("forged") });
-    let event = json!({
-        "event_type": "funding.entered", "source_id": scene.id("forged"), "timestamp": "2026-11-20T08:00:00Z",
-        "payload": {}, "metadata": { "webhook_id": "wh", "attempt": 1, "idempotency_key": scene.id("forged") },
-    });
-    for (provider, body, forge) in [("rightfoot", batch, "token"), ("runpayments", event, "signature")] {
-        let body = body.to_string();
+    for (provider, forge) in [("rightfoot", "token"), ("runpayments", "signature")] {
+        let body = kit::event(provider, &scene.id("forged"));
         local.sandbox.send_expecting(provider, &body, json!({ "faults": { "forge": forge } }), 403).await?;
         if local.entry(&event_of(provider, &body).key()).await?.is_some() {
             return Err(format!("the forged delivery to {provider} became an entry"));
@@ -125,19 +119,12 @@ pub(super) async fn forged(scene: &Scene) -> Outcome<String> {
 
 pub(super) async fn stale(scene: &Scene) -> Outcome<String> {
     let local = &scene.local;
-    let secret = local.stack.signing_secrets.get("fynapse").ok_or("stack.json has no signing secret of Fynapse")?;
-    let body = json!({ "event_id": scene.id("stale"), "type": "balance.extracted", "data": 1 }).to_string();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_secs();
+    let secret = local.stack.proof("fynapse")?;
+    let body = local.sandbox.event("fynapse", &scene.id("stale")).await?;
     let before = local.refusals("fynapse").await?;
     let mut statuses = Vec::new();
     for age_secs in [74 * 3600, 0] {
-        let t = now - age_secs;
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).map_err(|error| error.to_string())?;
-        mac.update(format!("{t}.{body}").as_bytes());
-        let signature = format!("t={t},v1={}", hex::encode(mac.finalize().into_bytes()));
-        let headers = [("content-type", "application/json"), ("webhook-signature", signature.as_str())];
-        let url = local.stack.webhook("fynapse")?;
-        statuses.push(local.http.send("POST", url, &headers, body.clone().into_bytes()).await?.status);
+        statuses.push(local.send(local.post("fynapse", &body, secret, age_secs)?).await?.status);
     }
     if statuses != [403, 200] {
         return Err(format!("74 hours old and fresh were answered {statuses:?}"));

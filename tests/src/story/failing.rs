@@ -10,8 +10,7 @@ use crate::samples::event_of;
 
 pub(super) async fn queue_down(scene: &Scene) -> Outcome<String> {
     let local = &scene.local;
-    let id = scene.id("queue-down");
-    let body = json!({ "event_id": id, "type": "balance.extracted", "data": 1 }).to_string();
+    let body = local.sandbox.event("fynapse", &scene.id("queue-down")).await?;
     let key = event_of("fynapse", &body).key();
     local.deny("fynapse", "sqs:SendMessage").await?;
     let sent = local.sandbox.send_expecting("fynapse", &body, json!({}), 200).await;
@@ -35,12 +34,7 @@ pub(super) async fn queue_down(scene: &Scene) -> Outcome<String> {
 
 pub(super) async fn table_down(scene: &Scene) -> Outcome<String> {
     let local = &scene.local;
-    let (entity, statement) = (scene.id("entity-down"), scene.id("statement-down"));
-    local.sandbox.statement(&entity, None, &statement, "completed").await?;
-    let body = json!({
-        "entity_id": entity, "statement_id": statement, "link_id": null, "progress": "completed", "reason": "",
-    })
-    .to_string();
+    let body = local.sandbox.event("finbox", &scene.id("table-down")).await?;
     let key = event_of("finbox", &body).key();
     local.deny("finbox", "dynamodb:PutItem").await?;
     let sent = local.sandbox.send_expecting("finbox", &body, json!({}), 200).await;
@@ -52,13 +46,8 @@ pub(super) async fn table_down(scene: &Scene) -> Outcome<String> {
 
 pub(super) async fn api_fails(scene: &Scene) -> Outcome<String> {
     let local = &scene.local;
-    let batch = scene.id("api-fails");
-    local
-        .sandbox
-        .batch(&batch, "complete", json!([{ "authorizer_unique_id": "a1", "balance": 1, "balance_status_code": 0 }]))
-        .await?;
+    let body = local.sandbox.event("rightfoot", &scene.id("api-fails")).await?;
     local.sandbox.faults("rightfoot", json!({ "status": 503, "fail_next": 2 })).await?;
-    let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch }).to_string();
     let key = event_of("rightfoot", &body).key();
     local.sandbox.send_expecting("rightfoot", &body, json!({}), 200).await?;
     let entry = local.until_state(&key, State::Done).await?;
@@ -71,13 +60,8 @@ pub(super) async fn api_fails(scene: &Scene) -> Outcome<String> {
 
 pub(super) async fn parked_and_reopened(scene: &Scene) -> Outcome<String> {
     let local = &scene.local;
-    let batch = scene.id("parked");
-    local
-        .sandbox
-        .batch(&batch, "complete", json!([{ "authorizer_unique_id": "a1", "balance": 1, "balance_status_code": 0 }]))
-        .await?;
+    let body = local.sandbox.event("rightfoot", &scene.id("parked")).await?;
     local.sandbox.faults("rightfoot", json!({ "status": 422, "fail_next": 1 })).await?;
-    let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch }).to_string();
     let key = event_of("rightfoot", &body).key();
     local.sandbox.send_expecting("rightfoot", &body, json!({}), 200).await?;
     let parked = local.until_state(&key, State::Parked).await?;

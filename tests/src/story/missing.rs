@@ -15,7 +15,7 @@ pub(super) async fn rightfoot_lost(scene: &Scene) -> Outcome<String> {
     let batch = scene.id("lost");
     local.sandbox.batch(&batch, "processing", json!([])).await?;
     local.expect("PUT", "rightfoot", &batch).await?.expect(201)?;
-    let body = json!({ "event_uuid": "late", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch }).to_string();
+    let body = hookledger_kit::event("rightfoot", &batch);
     local.sandbox.send_with("rightfoot", &body, json!({ "faults": { "drop": true } })).await?;
     let balance = |id: &str| json!({ "authorizer_unique_id": id, "balance": 75.25, "balance_status_code": 0 });
     local.sandbox.batch(&batch, "complete", json!([balance("a1"), balance("a2")])).await?;

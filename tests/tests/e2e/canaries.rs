@@ -5,12 +5,11 @@
 mod paths;
 mod planted;
 
+use hookledger_kit as kit;
 use hookledger_tests::canary::Canary;
 use hookledger_tests::canary::state::gather;
 use hookledger_tests::local::Outcome;
 use hookledger_tests::story::Scene;
-
-use paths::PROVIDERS;
 
 #[tokio::test]
 async fn secrets_and_personal_data_stay_where_they_belong() {
@@ -35,13 +34,13 @@ async fn secrets_and_personal_data_stay_where_they_belong() {
             let found = |place: &str| place.starts_with(start) && place.contains(then);
             in_bodies.iter().any(|find| find.kind == kind && found(&find.place))
         };
-        for provider in PROVIDERS {
+        for provider in kit::names() {
             let body = format!("table, body of {provider}#");
             assert!(seen(&format!("{body}refused#"), ""), "no {kind} in {provider}'s quarantine");
             assert!(seen(&body, " event#"), "no {kind} in a body of {provider}");
         }
         let chunks = |provider| seen(&format!("table, all chunks of {provider}#body#"), "unpacked");
-        assert!(PROVIDERS.into_iter().any(chunks), "no {kind} in chunks");
+        assert!(kit::names().any(chunks), "no {kind} in chunks");
     }
 }
 
@@ -49,7 +48,7 @@ async fn secrets_and_personal_data_stay_where_they_belong() {
 async fn with_secrets_restored(scene: &Scene, canaries: &[Canary]) -> (Outcome<()>, Vec<(String, String)>) {
     let local = &scene.local;
     let mut documents = Vec::new();
-    for provider in PROVIDERS {
+    for provider in kit::names() {
         documents.push((provider, local.secret(provider).await.unwrap()));
     }
     let mut walk = paths::Walk::new(scene, canaries, &documents);

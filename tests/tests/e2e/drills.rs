@@ -64,11 +64,7 @@ async fn deliver(scene: &Scene, span: Duration) -> Outcome<Vec<String>> {
     let (started, mut bodies) = (Instant::now(), Vec::new());
     while started.elapsed() < span {
         let n = bodies.len();
-        let (entity, statement) = (scene.id(&format!("entity{n}")), scene.id(&format!("statement{n}")));
-        scene.local.sandbox.statement(&entity, None, &statement, "completed").await?;
-        let body = json!({ "entity_id": entity, "statement_id": statement, "link_id": null, "progress": "completed",
-                           "reason": "" });
-        bodies.push(body.to_string());
+        bodies.push(scene.local.sandbox.event("finbox", &scene.id(&format!("refused{n}"))).await?);
         scene.local.sandbox.send_expecting("finbox", bodies.last().unwrap(), json!({}), 200).await?;
         sleep(Duration::from_secs(2)).await;
     }

@@ -1,5 +1,5 @@
-//! A flood at one provider's URL, with its token and without: thirty posts a second, while its API is slow. The other
-//! three's events settle while the flood's own work still waits, and the genuine ones of the flooded provider are kept.
+//! A flood at one provider's URL, with its token and without: thirty posts a second, while its API is slow. The
+//! others' events settle while the flood's own work still waits, and the genuine ones of the flooded provider are kept.
 //!
 //! How long the others took, in quiet and in the flood, is printed and not judged: it says as much about the machine. A
 //! drill of a whole minute is `HOOKLEDGER_FLOOD_SECS=60`.
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ItemKey;
+use hookledger_kit as kit;
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::samples::event_of;
 use hookledger_tests::story::Scene;
@@ -131,20 +132,14 @@ impl std::fmt::Display for Spread {
     }
 }
 
-/// One genuine event of each of the other three, sent at once: how long each took from its sending to its settlement.
+/// One genuine event of each of the others, sent at once: how long each took from its sending to its settlement.
 async fn settle_one_of_each(scene: &Scene, name: &str) -> Outcome<Vec<Duration>> {
     let id = scene.id(name);
-    scene.local.sandbox.batch(&id, "complete", json!([{ "authorizer_unique_id": "a", "balance": 1.5 }])).await?;
-    let bodies = [
-        ("rightfoot", json!({ "event_uuid": id, "type": "BALANCE_BATCH_COMPLETED", "batch_id": id })),
-        ("fynapse", json!({ "event_id": id, "type": "balance.extracted", "data": { "n": 1 } })),
-        (
-            "runpayments",
-            json!({ "event_type": "statement.entered", "source_id": id, "timestamp": "2026-11-20T08:00:00Z",
-                    "payload": {}, "metadata": { "idempotency_key": id } }),
-        ),
-    ];
-    let each = bodies.iter().map(async |(provider, body)| settled(&scene.local, provider, &body.to_string()).await);
+    let mut bodies = Vec::new();
+    for provider in kit::names().filter(|name| *name != "finbox") {
+        bodies.push((provider, scene.local.sandbox.event(provider, &id).await?));
+    }
+    let each = bodies.iter().map(async |(provider, body)| settled(&scene.local, provider, body).await);
     futures_util::future::join_all(each).await.into_iter().collect()
 }
 
@@ -157,11 +152,7 @@ async fn settled(local: &Local, provider: &str, body: &str) -> Outcome<Duration>
 
 /// A genuine statement of the flooded provider, delivered in the middle of it.
 async fn statement(scene: &Scene, n: usize) -> Outcome<ItemKey> {
-    let (entity, statement) = (scene.id(&format!("genuine{n}")), scene.id(&format!("statement{n}")));
-    scene.local.sandbox.statement(&entity, None, &statement, "completed").await?;
-    let body = json!({ "entity_id": entity, "statement_id": statement, "link_id": null, "progress": "completed",
-                       "reason": "" });
-    let body = body.to_string();
+    let body = scene.local.sandbox.event("finbox", &scene.id(&format!("genuine{n}"))).await?;
     scene.local.sandbox.send_expecting("finbox", &body, json!({}), 200).await?;
     Ok(event_of("finbox", &body).key())
 }

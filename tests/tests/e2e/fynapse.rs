@@ -2,6 +2,7 @@
 
 use hookledger_core::flows::losses::{ARRIVED, LOST};
 use hookledger_core::model::entry::{Origin, State};
+use hookledger_kit as kit;
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::samples::event_of;
 use serde_json::{Value, json};
@@ -9,16 +10,12 @@ use serde_json::{Value, json};
 use super::operator::hookledger;
 use super::scene;
 
-fn extract(event_id: &str) -> String {
-    json!({ "event_id": event_id, "type": "balance.extracted", "data": 1 }).to_string()
-}
-
 /// What Fynapse gave up, because our table was out of reach, is reported; what is delivered again closes the report.
 #[tokio::test]
 async fn a_dead_letter_is_reported_as_a_loss_until_its_event_is_here() {
     let (_guard, scene) = scene("lost").await;
     let local = &scene.local;
-    let body = extract(&scene.id("lost"));
+    let body = kit::event("fynapse", &scene.id("lost"));
     let key = event_of("fynapse", &body).key();
     local.deny("fynapse", "dynamodb:PutItem").await.unwrap();
     let sent = local.sandbox.send_expecting("fynapse", &body, json!({}), 503).await;
@@ -75,7 +72,7 @@ async fn the_operators_command_sets_fynapse_up() {
 
 async fn set_up(local: &Local, event_id: &str) -> Outcome<()> {
     let delivered = async |n: u32| {
-        let body = extract(&format!("{event_id}-{n}"));
+        let body = kit::event("fynapse", &format!("{event_id}-{n}"));
         until("the event to be let in", async || {
             let sent = local.sandbox.send_expecting("fynapse", &body, json!({}), 200).await;
             Ok(sent)

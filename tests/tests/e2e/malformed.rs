@@ -7,6 +7,7 @@ use hookledger_core::model::refused::MAX_QUARANTINED_PER_SOURCE;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Entries, Quarantine};
 use hookledger_core::providers::ALL;
+use hookledger_kit as kit;
 use hookledger_tests::local::{Answered, Local};
 use hookledger_tests::malformed::rows::rows;
 use hookledger_tests::malformed::{Kept, Keys, Row, Way};
@@ -19,11 +20,8 @@ use super::scene;
 async fn every_row_of_the_table() {
     let (_guard, scene) = scene("malformed").await;
     let local = &scene.local;
-    let mut secrets = local.stack.signing_secrets.clone();
-    secrets.extend(local.stack.url_tokens.clone());
     let keys = Keys {
-        secret: |keys, provider| keys.secrets[provider].clone(),
-        secrets,
+        secrets: kit::names().map(|name| (name, local.stack.proof(name).unwrap().to_string())).collect(),
         run: scene.run.clone(),
         now_secs: SystemClock::new().now().secs(),
     };
@@ -47,7 +45,7 @@ async fn send(local: &Local, row: &Row) -> Result<(u16, Value), String> {
     let json = |body: &[u8]| serde_json::from_slice(body).map_err(|_| "the answer is no JSON".to_string());
     match &row.way {
         Way::Http { method, path, headers, body } => {
-            let url = format!("{}{path}", local.stack.api_url.trim_end_matches('/'));
+            let url = format!("{}{path}", local.stack.base());
             let headers: Vec<(&str, &str)> =
                 headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let answered: Answered = local.http.send(method, &url, &headers, body.clone()).await?;

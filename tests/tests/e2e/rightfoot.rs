@@ -3,6 +3,7 @@
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::entry::{Entry, Origin, State};
 use hookledger_core::model::identity::{Identity, ProviderId, Subject};
+use hookledger_kit as kit;
 use hookledger_tests::local::{Answered, Local, until};
 use hookledger_tests::samples::event_of;
 use serde_json::{Value, json};
@@ -61,32 +62,26 @@ async fn whole_table(local: &Local) -> String {
 async fn forgeries_crowd_out_nothing_that_is_proved() {
     let (_guard, scene) = scene("crowded").await;
     let local = &scene.local;
-    let url = local.stack.webhook("rightfoot").unwrap();
-    let (base, _) = url.rsplit_once('/').unwrap();
-    let (before, forged) = (local.refusals("rightfoot").await.unwrap(), format!("{base}/no-token-of-ours"));
-    let post = async |url: &str, body: &Value| {
-        let headers = [("content-type", "application/json")];
-        local.http.send("POST", url, &headers, body.to_string().into_bytes()).await.unwrap().status
-    };
+    let before = local.refusals("rightfoot").await.unwrap();
     for n in 0..30 {
-        let body =
-            json!({ "event_uuid": scene.id(&n.to_string()), "type": "BALANCE_BATCH_COMPLETED", "batch_id": "b" });
-        assert_eq!(post(&forged, &body).await, 403);
+        let body = kit::event("rightfoot", &scene.id(&n.to_string()));
+        let forged = local.post("rightfoot", &body, "no-token-of-ours", 0).unwrap();
+        assert_eq!(local.send(forged).await.unwrap().status, 403);
     }
     let kept = local.refusals("rightfoot").await.unwrap();
     assert!(kept < before + 30, "the room has an end: {before}, {kept}");
     let batches = ["first", "second", "third"].map(|name| scene.id(name));
     for batch in &batches {
-        let balances = json!([{ "authorizer_unique_id": "a1", "balance": 12.5, "balance_status_code": 0 }]);
-        local.sandbox.batch(batch, "complete", balances).await.unwrap();
+        local.sandbox.event("rightfoot", batch).await.unwrap();
         let nameless = json!({ "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch });
-        assert_eq!(post(url, &nameless).await, 400, "as its page shows it");
+        let answered = local.deliver("rightfoot", &nameless.to_string()).await.unwrap();
+        assert_eq!(answered.status, 400, "as its page shows it");
     }
     assert_eq!(local.refusals("rightfoot").await.unwrap(), kept + batches.len(), "each is kept");
     for batch in &batches {
         expectation_is(local, batch, ExpectationState::Met).await;
-        let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch }).to_string();
-        let found = local.until_state(&event_of("rightfoot", &body).key(), State::Done).await.unwrap();
+        let key = event_of("rightfoot", kit::event("rightfoot", batch)).key();
+        let found = local.until_state(&key, State::Done).await.unwrap();
         assert_eq!(found.origin, Origin::Poll, "{batch}");
     }
 }
@@ -121,7 +116,7 @@ async fn a_balance_request_through_us_is_heard_to_its_end() {
     // Rightfoot calls back where the submission told it to.
     let balances = json!([{ "authorizer_unique_id": authorizer, "balance": -1.5, "balance_status_code": 0 }]);
     local.sandbox.batch(&batch, "complete", balances).await.unwrap();
-    let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch }).to_string();
+    let body = kit::event("rightfoot", &batch);
     local.sandbox.send_expecting("rightfoot", &body, json!({}), 200).await.unwrap();
     let key = event_of("rightfoot", &body).key();
     local.until_state(&key, State::Done).await.unwrap();
@@ -191,7 +186,7 @@ async fn what_runs_by_schedule_is_found_by_watching() {
     }
     assert_eq!(local.rows(&completed.subject(), "balance#").await.unwrap(), [format!("balance#{authorizer}")]);
     // The webhook comes after all.
-    let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch }).to_string();
+    let body = kit::event("rightfoot", &batch);
     local.sandbox.send_expecting("rightfoot", &body, json!({}), 200).await.unwrap();
     assert_eq!(local.rows(&completed.subject(), "event#").await.unwrap().len(), 1);
     for watch in &watches {

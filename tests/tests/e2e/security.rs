@@ -3,17 +3,16 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use hmac::{Hmac, KeyInit, Mac};
 use hookledger_aws::start::clients::Clients;
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::job::Job;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
+use hookledger_kit as kit;
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::samples::event_of;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use super::operator::hookledger;
 use super::scene;
@@ -21,22 +20,9 @@ use super::scene;
 /// How long the old secret goes on: longer than the functions' cache here, so that both are seen to be live.
 const OVERLAP_SECS: u64 = 25;
 
-fn statement(key: &str) -> String {
-    json!({
-        "event_type": "statement.entered", "source_id": key, "timestamp": "2026-11-20T08:00:00Z", "payload": {},
-        "metadata": { "webhook_id": "wh", "attempt": 1, "idempotency_key": key },
-    })
-    .to_string()
-}
-
 /// Delivers to Run Payments' URL, signed with this secret.
 async fn signed_with(local: &Local, secret: &str, body: &str) -> Outcome<u16> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
-    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-    let headers = [("x-webhook-signature-256", signature.as_str()), ("content-type", "application/json")];
-    let url = local.stack.webhook("runpayments")?;
-    Ok(local.http.send("POST", url, &headers, body.as_bytes().to_vec()).await?.status)
+    Ok(local.send(local.post("runpayments", body, secret, 0)?).await?.status)
 }
 
 async fn until_answered(local: &Local, secret: &str, body: &str, wanted: u16) -> Outcome<()> {
@@ -71,9 +57,9 @@ async fn rotate(local: &Local, before: &str, name: &str) -> Outcome<()> {
     ]);
     local.put_secret("runpayments", &document.to_string()).await?;
     // The first delivery with the new secret makes the function read the document again: nothing is deployed.
-    let by_new = statement(&format!("{name}-new"));
+    let by_new = local.sandbox.event("runpayments", &format!("{name}-new")).await?;
     until_answered(local, &new, &by_new, 200).await?;
-    let by_old = statement(&format!("{name}-old"));
+    let by_old = local.sandbox.event("runpayments", &format!("{name}-old")).await?;
     assert_eq!(signed_with(local, old, &by_old).await?, 200, "both are live");
     let last_uses = || {
         let told = hookledger(local, "runpayments", &["recent", "--limit", "1000"])?;
@@ -88,7 +74,7 @@ async fn rotate(local: &Local, before: &str, name: &str) -> Outcome<()> {
     while now() < end {
         tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
-    let late = statement(&format!("{name}-late"));
+    let late = local.sandbox.event("runpayments", &format!("{name}-late")).await?;
     assert_eq!(signed_with(local, old, &late).await?, 403, "the old one has ended");
     assert!(local.entry(&event_of("runpayments", &late).key()).await?.is_none());
     assert_eq!(signed_with(local, &new, &late).await?, 200, "the new one goes on");
@@ -104,7 +90,7 @@ async fn what_was_refused_for_a_wrong_secret_is_let_in_afterwards() {
     let local = &scene.local;
     let before = local.secret("runpayments").await.unwrap();
     let secret = scene.id("the-right-secret");
-    let body = statement(&scene.id("reverify"));
+    let body = local.sandbox.event("runpayments", &scene.id("reverify")).await.unwrap();
     assert_eq!(signed_with(local, &secret, &body).await.unwrap(), 403);
     let mut document: Value = serde_json::from_str(&before).unwrap();
     document["signing_secrets"].as_array_mut().unwrap().push(json!({ "id": "mended", "value": secret }));
@@ -141,7 +127,6 @@ enum Try {
     WriteSecret(&'static str),
 }
 
-const SECRETS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
 const NOBODY_MAY: [Try; 5] = [Try::Delete, Try::BatchWrite, Try::Scan, Try::DropTable, Try::Purge];
 const MIGHT: [Try; 4] = [Try::Get, Try::Put, Try::Query, Try::Publish];
 
@@ -229,26 +214,28 @@ async fn no_function_may_do_what_it_does_not_need() {
     let local = &scene.local;
     let receiver: &[Try] = &[Try::Get, Try::Put];
     // What it may do to the table and the bus, whose secrets it reads, whose queues it sends to.
-    let rows: [(&str, &[Try], &[&str], &[&str]); 7] = [
-        ("rightfoot", receiver, &["rightfoot"], &["rightfoot"]),
-        ("fynapse", receiver, &["fynapse"], &["fynapse"]),
-        ("finbox", receiver, &["finbox"], &["finbox", RESCUE]),
-        ("runpayments", receiver, &["runpayments"], &["runpayments"]),
-        ("worker", &[Try::Get, Try::Put, Try::Query, Try::Publish], &SECRETS, &SECRETS),
-        ("reconciler", &[Try::Get, Try::Put, Try::Query], &SECRETS, &SECRETS),
-        ("expectations", receiver, &["rightfoot"], &SECRETS),
+    let all: Vec<&'static str> = kit::names().collect();
+    type Row<'a> = (&'a str, &'a [Try], Vec<&'a str>, Vec<&'a str>);
+    let mut rows: Vec<Row<'_>> = vec![
+        ("worker", &[Try::Get, Try::Put, Try::Query, Try::Publish], all.clone(), all.clone()),
+        ("reconciler", &[Try::Get, Try::Put, Try::Query], all.clone(), all.clone()),
+        ("expectations", receiver, vec!["rightfoot"], all.clone()),
     ];
+    for kit in kit::ALL {
+        let queues = [kit.name].into_iter().chain(kit.sends_once().then_some(RESCUE)).collect();
+        rows.push((kit.name, receiver, vec![kit.name], queues));
+    }
     assert_eq!(rows.len(), local.stack.functions.len(), "each function has its row");
     let mut wrong = Vec::new();
     for (function, may, secrets, queues) in rows {
         let clients = local.clients_as(function).await.unwrap();
         // Rows that the template lets it touch, on AWS too: a batch of nobody's, or below its own provider.
-        let provider = if SECRETS.contains(&function) { function } else { "rightfoot" };
+        let provider = if all.contains(&function) { function } else { "rightfoot" };
         let partition = format!("{provider}#batch#nobodys");
-        let reads = SECRETS.into_iter().map(Try::Secret);
-        let writes = SECRETS.into_iter().map(Try::WriteSecret);
-        let sends = SECRETS.into_iter().chain([RESCUE]).map(Try::Send);
-        let receives = SECRETS.into_iter().chain([RESCUE]).map(Try::Receive);
+        let reads = all.iter().copied().map(Try::Secret);
+        let writes = all.iter().copied().map(Try::WriteSecret);
+        let sends = all.iter().copied().chain([RESCUE]).map(Try::Send);
+        let receives = all.iter().copied().chain([RESCUE]).map(Try::Receive);
         let attempts = MIGHT.into_iter().chain(NOBODY_MAY).chain(reads).chain(writes).chain(sends).chain(receives);
         for attempt in attempts {
             let expected = match attempt {

@@ -7,9 +7,7 @@ use hookledger_core::model::entry::{Entry, State};
 use hookledger_tests::memory::answer;
 use hookledger_tests::town::Town;
 
-fn details(town: &Town) -> Vec<serde_json::Value> {
-    town.inbox.publisher.published().iter().map(|told| serde_json::from_str(&told.detail).unwrap()).collect()
-}
+use super::{BATCH, details};
 
 fn column(town: &Town, entry: &Entry, sk: &str, name: &str) -> Option<String> {
     let rows = town.inbox.ledger.rows(&entry.key.subject());
@@ -17,7 +15,6 @@ fn column(town: &Town, entry: &Entry, sk: &str, name: &str) -> Option<String> {
     row.columns.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
-const COMPLETED: &str = r#"{"event_uuid":"u1","type":"BALANCE_BATCH_COMPLETED","batch_id":"b1"}"#;
 const BALANCES: &str =
     r#"{"batch_id":"b1","balances":[{"authorizer_unique_id":"a1","balance":90.10}],"has_more":false}"#;
 
@@ -28,12 +25,12 @@ fn what_was_posted_before_it_was_true_has_its_whole_time_when_it_comes() {
     let readable = Rc::new(Cell::new(false));
     let shown = readable.clone();
     town.inbox.api.answer_with(move |_| if shown.get() { answer(200, BALANCES) } else { answer(404, "{}") });
-    town.deliver("rightfoot", COMPLETED);
+    town.deliver("rightfoot", BATCH);
     town.pass_minutes(61);
     let early = town.only_entry();
     assert_eq!(early.state, State::Open, "nearly at its end: {:?}", early.reason);
     assert!(early.waits > 10);
-    assert_eq!(town.deliver("rightfoot", COMPLETED).status, 200);
+    assert_eq!(town.deliver("rightfoot", BATCH).status, 200);
     assert_eq!(
         (town.only_entry().waits, town.only_entry().due_at),
         (0, early.due_at),
@@ -52,7 +49,7 @@ fn a_completion_has_no_time_that_only_a_delivery_names() {
         r#"{"event_uuid":"u0","type":"BALANCE_BATCH_COMPLETED","batch_id":"b1","timestamp":"2001-01-01T00:00:00Z"}"#;
     let town = Town::new();
     town.inbox.api.answer_with(|_| answer(200, BALANCES));
-    for body in [posted, COMPLETED] {
+    for body in [posted, BATCH] {
         assert_eq!(town.deliver("rightfoot", body).status, 200);
         town.work();
     }

@@ -13,16 +13,7 @@ use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
 use serde_json::{Value, json};
 
-use super::{BATCH, STATEMENT};
-
-fn details(town: &Town) -> Vec<Value> {
-    let published = town.inbox.publisher.published();
-    published.iter().map(|announcement| serde_json::from_str(&announcement.detail).unwrap()).collect()
-}
-
-fn types_published(town: &Town) -> Vec<String> {
-    town.inbox.publisher.published().into_iter().map(|announcement| announcement.detail_type).collect()
-}
+use super::{BATCH, STATEMENT, details, types_published};
 
 /// The sort keys of the entry's subject that start so, in their order.
 fn rows_under(town: &Town, entry: &Entry, prefix: &str) -> Vec<String> {

@@ -11,11 +11,9 @@ use hookledger_core::providers::ALL;
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
 
-use super::{BATCH, STATEMENT};
+use super::{BATCH, STATEMENT, WRONG_LOGIN};
 
 const ALERT: &str = r#"{"event_uuid":"u1","type":"BALANCE_THRESHOLD_ALERT","schedule_id":"p1","batch_id":"b1","alerts":[{"authorizer_unique_id":"a1","balance":1}]}"#;
-const WRONG_LOGIN: &str =
-    r#"{"entity_id":"e1","statement_id":"","link_id":"l1","progress":"failed","reason":"wrong login"}"#;
 const ENRICHED: &str = r#"{"event_name":"ENRICHMENT_NOTIFICATION","session_id":"x1","accounts":[]}"#;
 const UPLOADED: &str =
     r#"{"event_name":"SESSION_REQUIREMENT_COMPLETION_NOTIFICATION","session_id":"x1","accounts":[]}"#;
@@ -66,8 +64,7 @@ const WAYS: [(&str, Way); 16] = [
 
 /// A town with everything turned on, whose APIs answer so, and in which this way has begun.
 fn begun(provider: &str, way: Way, script: impl FnMut(&str) -> Result<ApiResponse, ApiError> + 'static) -> Town {
-    let settings = [("FYNAPSE_API_BASE_URL", "https://fynapse.example"), ("RUNPAYMENTS_REPORTING", "on")];
-    let town = Town::with(&settings);
+    let town = Town::full();
     town.inbox.api.answer_with(script);
     match way {
         Work(body) => assert_eq!(town.deliver(provider, body).status, 200),
@@ -138,9 +135,11 @@ fn arrived(town: &Town, provider: &str, way: Way) -> bool {
     let is_here = |state, origin| {
         entries.iter().any(|entry| entry.provider == provider && (entry.state, entry.origin) == (state, origin))
     };
+    let lists = town.provider(provider).lists();
+    let is_audit = lists.offered().is_some_and(|lists| lists.audit().offered().is_some());
     match way {
         Work(_) => is_here(State::Done, Origin::Push),
-        List if provider == "fynapse" => is_here(State::Parked, Origin::Poll),
+        List if is_audit => is_here(State::Parked, Origin::Poll),
         Poll(_) | List => is_here(State::Done, Origin::Poll),
     }
 }

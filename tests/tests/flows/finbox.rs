@@ -12,6 +12,8 @@ use hookledger_core::ports::{Metric, WorkQueue};
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
 
+use super::{asked, details};
+
 fn attempt(entity: &str, statement: &str, link: &str, progress: &str, reason: &str) -> String {
     format!(
         r#"{{"entity_id":"{entity}","statement_id":{statement},"link_id":{link},"progress":"{progress}","reason":{reason}}}"#
@@ -100,14 +102,6 @@ fn identities(town: &Town) -> Vec<String> {
 fn rows(town: &Town, entry: &Entry) -> Vec<String> {
     let rows = town.inbox.ledger.rows(&entry.key.subject());
     rows.into_iter().map(|row| row.sk).collect()
-}
-
-fn details(town: &Town) -> Vec<serde_json::Value> {
-    town.inbox.publisher.published().iter().map(|told| serde_json::from_str(&told.detail).unwrap()).collect()
-}
-
-fn asked(town: &Town, part: &str) -> usize {
-    town.inbox.api.urls().iter().filter(|url| url.contains(part)).count()
 }
 
 #[test]

@@ -3,12 +3,14 @@
 use hookledger_core::desk::replay::Replayed;
 use hookledger_core::flows::expectations;
 use hookledger_core::flows::receive::receive;
+use hookledger_core::model::circuit::Gate;
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::job::Job;
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::secret::Secret;
 use hookledger_core::ports::{Clock, Expectations, Metric, Results};
+use hookledger_kit as kit;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 
@@ -49,6 +51,30 @@ fn transaction(key: &str) -> String {
     format!(
         r#"{{"event_type":"transaction.entered","source_id":9,"timestamp":"2039-12-31T10:00:00Z","payload":{{}},"metadata":{{"idempotency_key":"{key}"}}}}"#
     )
+}
+
+/// What is published, in its order.
+fn details(town: &Town) -> Vec<serde_json::Value> {
+    town.inbox.publisher.published().iter().map(|told| serde_json::from_str(&told.detail).unwrap()).collect()
+}
+
+fn types_published(town: &Town) -> Vec<String> {
+    town.inbox.publisher.published().into_iter().map(|told| told.detail_type).collect()
+}
+
+/// How many URLs with this part were asked for.
+fn asked(town: &Town, part: &str) -> usize {
+    town.inbox.api.urls().iter().filter(|url| url.contains(part)).count()
+}
+
+fn gate(town: &Town, provider: &'static str) -> Gate {
+    town.inbox.ledger.circuit_of(id(provider)).gate(town.inbox.clock.now())
+}
+
+/// The providers that have lists, where each does all it can.
+fn with_lists() -> Vec<&'static str> {
+    let town = Town::full();
+    kit::names().filter(|name| town.provider(name).lists().offered().is_some()).collect()
 }
 
 /// A town where the batch is complete.
@@ -188,37 +214,37 @@ fn a_rotation_needs_no_deploy() {
 #[test]
 fn without_secrets_nothing_is_accepted_and_nobody_gives_up() {
     let town = Town::new();
-    for provider in ["rightfoot", "fynapse", "finbox", "runpayments"] {
-        town.inbox.secrets.set(town.provider(provider).id(), "{}");
+    for provider in kit::names() {
+        town.inbox.secrets.set(id(provider), "{}");
         let answered = town.deliver(provider, BATCH);
         assert_eq!((answered.status, answered.retry_after_secs), (503, Some(30)), "{provider}");
     }
     assert!(town.inbox.ledger.entries().is_empty());
-    assert_eq!(town.inbox.meter.total(Metric::Unconfigured), 4);
+    assert_eq!(town.inbox.meter.total(Metric::Unconfigured), kit::ALL.len() as u64);
 }
 
 #[test]
 fn no_answer_makes_a_provider_give_up() {
-    // Fynapse dead-letters an event on any of these at once.
-    const PERMANENT: [u16; 7] = [400, 401, 402, 405, 406, 410, 413];
-    let body = r#"{"event_id":"e","type":"balance.extracted","data":1}"#;
-    type Breakage = (&'static str, fn(&Town));
+    type Breakage = (&'static str, fn(&Town, &'static str));
     let breakages: [Breakage; 5] = [
-        ("ledger down", |town| town.inbox.ledger.faults.down(true)),
-        ("queue down", |town| town.inbox.queue.faults.down(true)),
-        ("secrets down", |town| town.inbox.secrets.faults.down(true)),
-        ("no secret", |town| town.inbox.secrets.set(id("fynapse"), "{}")),
-        ("another secret", |town| {
-            town.inbox.secrets.set(id("fynapse"), r#"{"signing_secrets":[{"id":"x","value":"another-secret-yet"}]}"#);
+        ("ledger down", |town, _| town.inbox.ledger.faults.down(true)),
+        ("queue down", |town, _| town.inbox.queue.faults.down(true)),
+        ("secrets down", |town, _| town.inbox.secrets.faults.down(true)),
+        ("no secret", |town, provider| town.inbox.secrets.set(id(provider), "{}")),
+        ("another secret", |town, provider| {
+            town.inbox.secrets.set(id(provider), r#"{"signing_secrets":[{"id":"x","value":"another-secret-yet"}]}"#);
         }),
     ];
-    for (name, break_it) in breakages {
-        for body in [body, "nonsense", r#"{"type":"other"}"#, ""] {
-            let town = Town::new();
-            let delivery = town.delivery("fynapse", body);
-            break_it(&town);
-            let answered = town.deliver_this(delivery);
-            assert!(!PERMANENT.contains(&answered.status), "{name}: {body} was answered {}", answered.status);
+    for kit in kit::ALL {
+        for (name, break_it) in breakages {
+            for body in [&*(kit.event)("e"), "nonsense", r#"{"type":"other"}"#, ""] {
+                let town = Town::new();
+                let delivery = town.delivery(kit.name, body);
+                break_it(&town, kit.name);
+                let answered = town.deliver_this(delivery);
+                let given_up = kit.retries.gives_up_at.contains(&answered.status);
+                assert!(!given_up, "{}, {name}: {body} was answered {}", kit.name, answered.status);
+            }
         }
     }
     // FinBox never sends again: with the secrets out of reach, nobody can tell whether it is genuine. The worker will.

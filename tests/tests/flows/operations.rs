@@ -16,45 +16,18 @@ use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ProviderId;
 use hookledger_core::model::provider_call::{ApiError, ApiRequest, ApiResponse};
 use hookledger_core::ports::{Clock, Metric, ProviderApi};
-use hookledger_tests::memory::{Fate, FixedClock, Side, answer, run};
-use hookledger_tests::town::{Town, id};
-
-const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
+use hookledger_kit::{self as kit, Kit};
+use hookledger_tests::memory::{Fate, FixedClock, Side, run};
+use hookledger_tests::town::{Town, confirmed, id};
 
 /// The `n`th event of a provider.
 fn event(provider: &str, n: usize) -> String {
-    match provider {
-        "rightfoot" => format!(r#"{{"event_uuid":"u{n}","type":"BALANCE_BATCH_COMPLETED","batch_id":"b{n}"}}"#),
-        "fynapse" => format!(r#"{{"event_id":"f{n}","type":"balance.extracted","data":{n}}}"#),
-        "finbox" => format!(
-            r#"{{"entity_id":"e{n}","statement_id":"s{n}","link_id":null,"progress":"failed","reason":"no page"}}"#
-        ),
-        _ => format!(
-            r#"{{"event_type":"statement.entered","source_id":"m{n}","timestamp":"2039-12-31T08:00:00.000Z","payload":{{}},"metadata":{{"attempt":1,"idempotency_key":"k{n}"}}}}"#
-        ),
-    }
-}
-
-/// What every provider's API says when asked about those events.
-fn api(url: &str) -> Result<ApiResponse, ApiError> {
-    let between = |start: &str, end: char| url.split(start).nth(1).and_then(|rest| rest.split(end).next());
-    if let Some(batch) = between("batchId=", '&') {
-        return answer(
-            200,
-            format!(r#"{{"batch_id":"{batch}","balances":[{{"authorizer_unique_id":"a1"}}],"has_more":false}}"#),
-        );
-    }
-    if url.contains("/merchants?") {
-        return answer(200, r#"{"items":[],"hasMore":false}"#);
-    }
-    let entity = url.split('/').find_map(|part| part.strip_prefix('e').filter(|n| n.parse::<usize>().is_ok()));
-    let statement = entity.unwrap_or("?");
-    answer(200, format!(r#"{{"progress":[{{"status":"failed","statement_id":"s{statement}","message":"no page"}}]}}"#))
+    kit::event(provider, &format!("{n}"))
 }
 
 fn town() -> Town {
     let town = Town::new();
-    town.inbox.api.answer_with(api);
+    town.confirm();
     town
 }
 
@@ -81,7 +54,7 @@ impl Fate for Throttle {
 /// By provider and status, how many deliveries.
 type Answers = BTreeMap<(&'static str, u16), usize>;
 
-/// Four providers that deliver, and come again a minute after an answer that is no 2xx; FinBox never comes again.
+/// Providers that deliver, and come again a minute after an answer that is no 2xx, unless they send once.
 struct Load {
     town: Town,
     sent: usize,
@@ -101,7 +74,7 @@ impl Load {
         self.town.inbox.clock.advance_secs(60);
         let mut due = std::mem::take(&mut self.again);
         for _ in 0..new {
-            due.extend(PROVIDERS.map(|provider| (provider, self.sent)));
+            due.extend(kit::names().map(|provider| (provider, self.sent)));
             self.sent += 1;
         }
         for (provider, n) in due {
@@ -111,9 +84,9 @@ impl Load {
                 200 => self.taken.push((provider, n)),
                 status => {
                     assert_eq!((status, answered.retry_after_secs), (503, Some(RETRY_AFTER_SECS)), "{provider}");
-                    match provider {
-                        "finbox" => self.unheard += 1,
-                        _ => self.again.push((provider, n)),
+                    match kit::of(provider).sends_once() {
+                        true => self.unheard += 1,
+                        false => self.again.push((provider, n)),
                     }
                 }
             }
@@ -136,7 +109,7 @@ impl Load {
     }
 
     fn assert_all_is_well(&self) {
-        let events = self.sent * PROVIDERS.len() - self.unheard;
+        let events = self.sent * kit::ALL.len() - self.unheard;
         assert_eq!(self.taken.len(), events, "each was answered 2xx once");
         assert_eq!(self.town.inbox.ledger.entries_in(State::Parked), []);
         assert_eq!(self.town.inbox.ledger.entries_in(State::Done).len(), events);
@@ -167,11 +140,11 @@ fn a_throttled_table_is_answered_503_and_drains_within_minutes() {
         load.answers
     );
     load.assert_all_is_well();
-    // FinBox sends once, so a delivery of it is taken by the queue while the table refuses it.
-    assert_eq!(load.answered("finbox", 503), 0);
+    // What is sent once is taken by the queue while the table refuses it.
     assert!(load.town.inbox.meter.total(Metric::Rescued) > 0);
-    for provider in ["rightfoot", "fynapse", "runpayments"] {
-        assert!((20..200).contains(&load.answered(provider, 503)), "{:?}", load.answers);
+    for kit in kit::ALL {
+        let expected = if kit.sends_once() { 0..1 } else { 20..200 };
+        assert!(expected.contains(&load.answered(kit.name, 503)), "{:?}", load.answers);
     }
     assert!(drained <= 30, "{drained} minutes");
 }
@@ -184,8 +157,8 @@ fn hours_without_a_queue_cost_no_provider_anything_and_park_nothing() {
         load.minute(usize::from(minute % 10 == 0));
     }
     let open = load.town.inbox.ledger.entries_in(State::Open).len();
-    assert_eq!(open, load.sent * PROVIDERS.len(), "nothing is lost, nothing parked, nothing worked on");
-    assert!(PROVIDERS.iter().all(|provider| load.answered(provider, 200) == load.sent), "{:?}", load.answers);
+    assert_eq!(open, load.sent * kit::ALL.len(), "nothing is lost, nothing parked, nothing worked on");
+    assert!(kit::names().all(|provider| load.answered(provider, 200) == load.sent), "{:?}", load.answers);
     load.town.inbox.queue.faults.down(false);
     let drained = load.drain(60);
     println!("4 hours without a queue: answered {:?}; {open} owed; drained after {drained} minutes", load.answers);
@@ -198,7 +171,7 @@ fn hours_without_a_queue_cost_no_provider_anything_and_park_nothing() {
 fn an_outage_of_the_queue_is_counted_in_each_quarter_of_an_hour() {
     let town = town();
     town.inbox.queue.faults.down(true);
-    for provider in PROVIDERS {
+    for provider in kit::names() {
         assert_eq!(town.deliver(provider, &event(provider, 1)).status, 200);
     }
     for quarter in 0..8 {
@@ -207,7 +180,7 @@ fn an_outage_of_the_queue_is_counted_in_each_quarter_of_an_hour() {
             town.inbox.clock.advance_secs(60);
             town.reconcile();
         }
-        for provider in PROVIDERS {
+        for provider in kit::names() {
             assert!(town.inbox.meter.of(Metric::WorkFailed, id(provider)) > 0, "{provider}, quarter {quarter}");
         }
     }
@@ -219,14 +192,15 @@ fn hours_without_a_worker_park_nothing() {
     for minute in 0..4 * 60 {
         town.inbox.clock.advance_secs(60);
         if minute % 10 == 0 {
-            for provider in PROVIDERS {
+            for provider in kit::names() {
                 assert_eq!(town.deliver(provider, &event(provider, minute)).status, 200);
             }
         }
         town.reconcile();
     }
     let (open, waiting) = (town.inbox.ledger.entries_in(State::Open).len(), town.inbox.queue.messages().len());
-    assert_eq!((open, town.inbox.ledger.entries_in(State::Parked).len()), (96, 0));
+    let all = 24 * kit::ALL.len();
+    assert_eq!((open, town.inbox.ledger.entries_in(State::Parked).len()), (all, 0));
     // A batch a minute: slow enough for the reconciler to look on while the queue runs empty.
     let mut minutes = 0;
     while !town.inbox.ledger.entries_in(State::Open).is_empty() {
@@ -241,7 +215,7 @@ fn hours_without_a_worker_park_nothing() {
     }
     println!("4 hours without a worker: {open} open, {waiting} messages; worked off after {minutes} minutes");
     assert_eq!(town.inbox.ledger.entries_in(State::Parked), []);
-    assert_eq!((town.inbox.ledger.entries_in(State::Done).len(), town.effects().len()), (96, 96));
+    assert_eq!((town.inbox.ledger.entries_in(State::Done).len(), town.effects().len()), (all, all));
 }
 
 #[test]
@@ -277,7 +251,9 @@ fn with_neither_table_nor_queue_nobody_is_told_that_it_was_taken() {
     println!("10 minutes with neither: answered {:?}; drained after {drained} minutes", load.answers);
     load.assert_all_is_well();
     // Nothing but its API brings these: no 2xx was given for them.
-    assert_eq!((load.unheard, load.answered("finbox", 503)), (30, 30));
+    let once = kit::ALL.iter().filter(|kit| kit.sends_once());
+    assert!(once.clone().all(|kit| load.answered(kit.name, 503) == 30), "{:?}", load.answers);
+    assert_eq!(load.unheard, 30 * once.count());
     assert!(drained <= 10, "{drained} minutes");
 }
 
@@ -315,20 +291,25 @@ impl ProviderApi for Slow {
             if turns == 0 { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        // Two providers have all their calls in flight at once here, and those take their second together.
-        self.clock.advance_ms(CALL_MS / u64::try_from(2 * IN_FLIGHT).unwrap());
+        // Those that are polled have all their calls in flight at once here, and these take their second together.
+        self.clock.advance_ms(CALL_MS / u64::try_from(polled().len() * IN_FLIGHT).unwrap());
         *self.in_flight.borrow_mut().get_mut(provider.0).unwrap() -= 1;
         let mut most = self.most.borrow_mut();
         let most = most.entry(provider.0).or_default();
         *most = (*most).max(now);
-        api(&request.url)
+        confirmed(&request.url)
     }
+}
+
+/// The providers that can be asked about one event.
+fn polled() -> Vec<&'static Kit> {
+    kit::ALL.iter().copied().filter(|kit| !kit.references.is_empty()).collect()
 }
 
 #[test]
 fn a_day_without_the_reconciler_is_caught_up_with_evenly() {
     let town = town();
-    let expected = ["rightfoot", "finbox"];
+    let expected = polled();
     // A day in which nothing polls, and the queue brings nothing to anybody.
     town.inbox.queue.faults.down(true);
     const DEBTS_AN_HOUR: usize = 80;
@@ -336,15 +317,17 @@ fn a_day_without_the_reconciler_is_caught_up_with_evenly() {
         for n in 0..DEBTS_AN_HOUR {
             let n = hour * DEBTS_AN_HOUR + n;
             town.deliver("fynapse", &event("fynapse", n));
-            run(announce(&town.inbox, town.provider("rightfoot"), &format!("b{n}"))).unwrap();
-            run(announce(&town.inbox, town.provider("finbox"), &format!("entity:e{n}"))).unwrap();
+            for kit in &expected {
+                let reference = kit.reference(&format!("{n}")).unwrap();
+                run(announce(&town.inbox, town.provider(kit.name), &reference)).unwrap();
+            }
         }
         town.inbox.clock.advance_secs(3600);
     }
     town.inbox.queue.faults.down(false);
     let all = 24 * DEBTS_AN_HOUR;
     let owed = town.inbox.ledger.owed_by(town.inbox.clock.now()).len();
-    assert_eq!(owed, all * 3, "all of them, since the first run makes the lists' debts");
+    assert_eq!(owed, all * (1 + expected.len()), "all of them, since the first run makes the lists' debts");
 
     let clock = town.inbox.clock.clone();
     let api =
@@ -372,18 +355,16 @@ fn a_day_without_the_reconciler_is_caught_up_with_evenly() {
          most in flight {most:?}",
         calls_by_run.len()
     );
-    assert!(
-        expected.iter().all(|provider| most[provider] == IN_FLIGHT),
-        "as many as are allowed, and no more: {most:?}"
-    );
+    assert!(expected.iter().all(|kit| most[kit.name] == IN_FLIGHT), "as many as are allowed, and no more: {most:?}");
     assert!(most.values().all(|most| *most <= IN_FLIGHT), "{most:?}");
     // What fits into a run's 33 seconds, what was in flight at their end, and a little for rounded milliseconds.
-    let fits = 2 * IN_FLIGHT * 36;
+    let fits = expected.len() * IN_FLIGHT * 36;
     assert!(calls_by_run.len() > 1 && calls_by_run.iter().all(|calls| *calls <= fits), "{calls_by_run:?}");
     let calls: usize = calls_by_run.iter().sum();
-    assert!((2 * all..2 * all + 10).contains(&calls), "each was asked about once, and the lists walked: {calls}");
+    let polls = expected.len() * all;
+    assert!((polls..polls + 10).contains(&calls), "each was asked about once, and the lists walked: {calls}");
     let met = town.inbox.ledger.expectations().iter().filter(|e| e.state == ExpectationState::Met).count();
-    assert_eq!(met, 2 * all, "not one expired, although all were past their deadline");
+    assert_eq!(met, polls, "not one expired, although all were past their deadline");
     town.pass_minutes(20);
     assert_eq!(town.inbox.ledger.entries_in(State::Open), []);
     assert_eq!(town.inbox.ledger.entries_in(State::Parked), []);

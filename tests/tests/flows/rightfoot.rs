@@ -15,11 +15,11 @@ use hookledger_core::ports::{Clock, Metric, Secrets};
 use hookledger_tests::memory::{MemoryInbox, MemorySecrets, ScriptedApi, Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 
+use super::{BALANCES, BATCH};
+
 const DOCUMENT: &str =
     r#"{"authorizers":[{"authorizer_unique_id":"a1","ssn":"000-12-3456","account_number":"000123456789"}]}"#;
 const TAKEN: &str = r#"{"batch_id":"b1","submitted_at":"2040-01-01T00:00:00Z","message":"pending"}"#;
-const BALANCES: &str = r#"{"batch_id":"b1","balances":[{"authorizer_unique_id":"a1","balance":10.50,"balance_status_code":0}],"has_more":false}"#;
-const COMPLETED: &str = r#"{"event_uuid":"u1","type":"BALANCE_BATCH_COMPLETED","batch_id":"b1"}"#;
 
 type Answer = Result<ApiResponse, ApiError>;
 
@@ -106,7 +106,7 @@ fn a_thousand_authorizers_over_ten_pages() {
     let authorizers: Vec<String> = (0..1000).map(|n| format!(r#"{{"authorizer_unique_id":"a{n}"}}"#)).collect();
     let document = format!(r#"{{"authorizers":[{}]}}"#, authorizers.join(","));
     assert_eq!(submit(&town, &document).unwrap().items, 1000);
-    town.deliver("rightfoot", COMPLETED);
+    town.deliver("rightfoot", BATCH);
     town.work();
     assert_eq!(town.only_entry().state, State::Done);
     let rows = town.inbox.ledger.rows(&town.only_entry().key.subject());
@@ -251,7 +251,7 @@ fn nothing_is_sent_that_could_not_be_accounted_for() {
     let nowhere = Submitter { webhook_base_url: "", ..submitter(&town) };
     let error = run(nowhere.submit(town.provider("rightfoot"), DOCUMENT.as_bytes())).unwrap_err();
     assert_eq!(error, SubmitError::NoAddress);
-    for provider in ["fynapse", "finbox", "runpayments"] {
+    for provider in hookledger_kit::names().filter(|name| *name != "rightfoot") {
         let error = run(submitter(&town).submit(town.provider(provider), DOCUMENT.as_bytes())).unwrap_err();
         assert!(matches!(error, SubmitError::NotOffered(_)), "{provider}: {error}");
     }
@@ -327,7 +327,7 @@ fn a_watched_authorizer_brings_every_run_once() {
     town.inbox.timing.watch_deadline_secs = 24 * 3600;
     town.inbox.api.answer_with(history);
     // The webhook of one of the runs came, the others were lost.
-    town.deliver("rightfoot", COMPLETED);
+    town.deliver("rightfoot", BATCH);
     town.work();
     let watch = announce(&town, "authorizer:a1");
     assert!(watch.repeats);
@@ -400,7 +400,7 @@ fn a_watched_schedule_tells_of_each_run() {
 fn a_page_that_names_itself_is_given_to_a_person() {
     let town = Town::new();
     town.inbox.api.answer_with(|_| answer(200, r#"{"batch_id":"b1","balances":[{"authorizer_unique_id":"a1","balance":-1}],"has_more":true,"next_page_token":"again"}"#));
-    town.deliver("rightfoot", COMPLETED);
+    town.deliver("rightfoot", BATCH);
     town.work();
     let entry = town.only_entry();
     assert_eq!(entry.reason.as_deref(), Some("a page of balances named itself as the next one"));
@@ -442,7 +442,7 @@ fn tokens_are_read_where_the_receiver_reads_them() {
     let live = run(town.inbox.secrets.get(id("rightfoot"))).unwrap();
     assert_eq!(live.url_tokens[0].value.reveal(), token);
     complete.set(true);
-    town.deliver("rightfoot", COMPLETED);
+    town.deliver("rightfoot", BATCH);
     town.work();
     town.pass_minutes(10);
     assert_eq!((town.only_entry().origin, town.effects().len()), (Origin::Push, 1), "webhook and poll are one");

@@ -12,6 +12,8 @@ use hookledger_tests::memory::{Side, answer, killed_after, run};
 use hookledger_tests::town::{Town, id};
 use serde_json::Value;
 
+use super::details;
+
 fn merchant(status: &str, at: &str) -> String {
     format!(
         r#"{{"event_type":"merchant.{status}","source_id":7,"timestamp":"2039-12-31T{at}:00.000Z","payload":{{"merchant_id":7}},"metadata":{{"attempt":1,"idempotency_key":"{status}-{at}"}}}}"#
@@ -49,10 +51,6 @@ fn status_of(town: &Town, merchant: u64) -> String {
     let entry = town.inbox.ledger.entries().into_iter().find(|entry| entry.key.pk == key);
     let subject = entry.unwrap_or_else(|| panic!("nothing is known of {key}")).key.subject();
     run(town.inbox.ledger.status(&subject)).unwrap().unwrap().status
-}
-
-fn details(town: &Town) -> Vec<Value> {
-    town.inbox.publisher.published().iter().map(|told| serde_json::from_str(&told.detail).unwrap()).collect()
 }
 
 #[test]

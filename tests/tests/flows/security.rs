@@ -8,13 +8,14 @@ use hookledger_core::model::refused::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_
 use hookledger_core::model::secret::Secret;
 use hookledger_core::model::signature::Refusal;
 use hookledger_core::ports::{Clock, Entries, Metric};
-use hookledger_tests::memory::{Side, answer, killed_after, run};
+use hookledger_kit as kit;
+use hookledger_tests::memory::{Side, killed_after, run};
 use hookledger_tests::samples::event_of;
 use hookledger_tests::town::{Town, id, right_secrets};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{BALANCES, BATCH, STATEMENT, transaction};
+use super::{BATCH, STATEMENT, transaction};
 
 const FYNAPSE: &str = r#"{"event_id":"e1","type":"balance.extracted","data":1}"#;
 const TYPO: &str = r#"{"signing_secrets":[{"id":"typo","value":"typo-and-of-the-right-length"}],
@@ -22,13 +23,8 @@ const TYPO: &str = r#"{"signing_secrets":[{"id":"typo","value":"typo-and-of-the-
 const DAY: &str = "2040-01-01";
 
 /// A body of each provider, and the id of what proves it.
-fn bodies() -> [(&'static str, String, &'static str); 4] {
-    [
-        ("rightfoot", BATCH.into(), "t1"),
-        ("finbox", STATEMENT.into(), "t1"),
-        ("fynapse", FYNAPSE.into(), "s1"),
-        ("runpayments", transaction("k1"), "s1"),
-    ]
+fn bodies() -> impl Iterator<Item = (&'static str, String, &'static str)> {
+    kit::ALL.iter().map(|kit| (kit.name, (kit.event)("e1"), if kit.is_signed() { "s1" } else { "t1" }))
 }
 
 fn look_again(town: &Town, provider: &'static str) -> Vec<Verdict> {
@@ -70,8 +66,7 @@ fn what_proves_genuine_later_is_let_in_once() {
 fn what_is_still_forged_stays() {
     for (provider, body, _) in bodies() {
         let town = mended(provider, |town| {
-            let mut forged = town.delivery(provider, &body);
-            forged.path_token = forged.path_token.map(|_| Secret::new("guessed"));
+            let mut forged = town.forged(provider, &body);
             forged.headers = town.delivery(provider, "another body").headers;
             forged
         });
@@ -223,13 +218,7 @@ fn frozen_for(key: &ItemKey, provider: &str, event_type: &str) -> Value {
 fn worked_with(provider: &'static str, body: &str, detail: &Value) -> Town {
     let town = Town::new();
     let key = event_of(provider, body).key();
-    // Rightfoot's and FinBox's APIs confirm what they are asked about.
-    town.inbox.api.answer_with(|url| match url.contains("/balances") {
-        true => answer(200, BALANCES),
-        false => {
-            answer(200, r#"{"progress":[{"status":"completed","statement_id":"s1"}],"accounts":[],"transactions":[]}"#)
-        }
-    });
+    town.confirm();
     assert_eq!(town.deliver(provider, body).status, 200);
     run(town.inbox.ledger.freeze(&key, &detail.to_string())).unwrap();
     town.work();
@@ -245,7 +234,7 @@ fn a_frozen_detail_that_is_not_its_entrys_own_is_not_published() {
         let town = worked_with(provider, &body, &own);
         assert_eq!(town.inbox.publisher.published().len(), 1, "{provider}: its own is published");
         let forged = [
-            ("/provider", json!(if provider == "fynapse" { "finbox" } else { "fynapse" })),
+            ("/provider", json!(kit::names().find(|other| *other != provider))),
             ("/type", json!("balance.extracted.twice")),
             ("/subject", json!("fynapse#event#other")),
             ("/entry/pk", json!("fynapse#event#other")),
@@ -273,7 +262,7 @@ fn a_frozen_detail_that_is_not_its_entrys_own_is_not_published() {
 #[test]
 fn an_entry_that_names_another_provider_than_its_partition_is_parked() {
     for (owner, body, _) in bodies() {
-        for (claimed, _, _) in bodies().into_iter().filter(|(claimed, ..)| *claimed != owner) {
+        for (claimed, _, _) in bodies().filter(|(claimed, ..)| *claimed != owner) {
             let town = Town::new();
             let event = event_of(owner, &body);
             let due_at = town.inbox.clock.now();
@@ -303,18 +292,18 @@ proptest! {
     /// Whatever is frozen, what is published under a provider's name names that provider, the entry and its key.
     #[test]
     fn what_is_published_is_always_the_entrys_own(
-        which in 0usize..4,
+        which in 0..kit::ALL.len(),
         fields in proptest::collection::btree_map(
             prop_oneof![Just("provider"), Just("type"), Just("subject"), Just("entry"), Just("id"), Just("summary")],
             prop_oneof![
-                Just(json!("rightfoot")), Just(json!("fynapse")), Just(json!("finbox")), Just(json!("runpayments")),
+                proptest::sample::select(kit::names().map(Value::from).collect::<Vec<_>>()),
                 Just(json!(null)), Just(json!({"pk": "fynapse#event#e1", "sk": "event#e1"})), Just(json!({"balances": 9})),
                 "[a-z#.]{0,12}".prop_map(Value::from),
             ],
             0..4,
         ),
     ) {
-        let (provider, body, _) = bodies()[which].clone();
+        let (provider, body, _) = bodies().nth(which).unwrap();
         let event = event_of(provider, &body);
         let own = frozen_for(&event.key(), provider, &event.event_type);
         let mut detail = own.clone();

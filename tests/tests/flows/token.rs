@@ -9,35 +9,18 @@ use hookledger_core::model::circuit::{Gate, MAX_DOWN_IN_A_ROW};
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::entry::State;
 use hookledger_core::model::job::Job;
-use hookledger_core::model::provider_call::{ApiError, ApiResponse};
+use hookledger_core::model::provider_call::ApiError;
 use hookledger_core::model::refused::{MAX_QUARANTINED_PER_SOURCE, MAX_UNREADABLE_BYTES};
 use hookledger_core::ports::{Metric, WorkQueue};
+use hookledger_kit as kit;
 use hookledger_tests::memory::{answer, run};
-use hookledger_tests::town::{Town, id};
+use hookledger_tests::town::{Town, confirmed, id};
 use serde_json::json;
 
-use super::{BATCH, WRONG_LOGIN};
-
-fn asked(town: &Town, part: &str) -> usize {
-    town.inbox.api.urls().iter().filter(|url| url.contains(part)).count()
-}
+use super::{BATCH, WRONG_LOGIN, asked, gate};
 
 fn batch(id: &str) -> String {
-    json!({ "event_uuid": "u1", "type": "BALANCE_BATCH_COMPLETED", "batch_id": id }).to_string()
-}
-
-/// Balances of whichever batch the URL asks for.
-fn balances(url: &str) -> Result<ApiResponse, ApiError> {
-    let id = url.split("batchId=").nth(1).and_then(|rest| rest.split('&').next()).unwrap_or("");
-    answer(
-        200,
-        json!({ "batch_id": id, "balances": [{ "authorizer_unique_id": "a1" }], "has_more": false }).to_string(),
-    )
-}
-
-fn gate(town: &Town, provider: &'static str) -> Gate {
-    use hookledger_core::ports::Clock;
-    town.inbox.ledger.circuit_of(id(provider)).gate(town.inbox.clock.now())
+    kit::event("rightfoot", id)
 }
 
 #[test]
@@ -73,11 +56,7 @@ fn an_id_that_no_provider_gives_out_is_unreadable_and_asked_for_by_nobody() {
 /// Ids on which the provider's API breaks, while it answers for all others.
 fn breaking() -> Town {
     let town = Town::new();
-    town.inbox.api.answer_with(|url| match url {
-        url if url.contains("batchId=bad") => answer(500, ""),
-        url if url.contains("/v1/balances") => balances(url),
-        _ => answer(200, r#"{"items":[],"hasMore":false}"#),
-    });
+    town.inbox.api.answer_with(|url| if url.contains("batchId=bad") { answer(500, "") } else { confirmed(url) });
     town
 }
 
@@ -149,7 +128,9 @@ fn a_new_function_measures_by_what_others_were_answered() {
 #[test]
 fn one_request_that_fails_again_and_again_counts_once() {
     let town = Town::new();
-    town.inbox.api.answer_with(|url| if url.contains("batchId=bad") { Err(ApiError::TimedOut) } else { balances(url) });
+    town.inbox
+        .api
+        .answer_with(|url| if url.contains("batchId=bad") { Err(ApiError::TimedOut) } else { confirmed(url) });
     town.deliver("rightfoot", &batch("bad"));
     for _ in 0..20 {
         town.work();
@@ -247,20 +228,14 @@ fn when_the_store_is_down_an_unreadable_finbox_delivery_is_not_lost() {
 #[test]
 fn one_providers_deep_queue_holds_back_its_own_entries_alone() {
     let town = Town::new();
-    town.inbox.api.answer_with(|url| match url {
-        url if url.contains("/v1/balances") => balances(url),
-        url if url.contains("/merchants?") => answer(200, r#"{"items":[],"hasMore":false}"#),
-        _ => answer(200, r#"{"progress":[{"status":"completed","statement_id":"s1"}]}"#),
-    });
+    town.confirm();
     for n in 0..11_000 {
-        let body = json!({ "entity_id": format!("e{n}"), "statement_id": "s", "progress": "completed" }).to_string();
-        town.deliver("finbox", &body);
+        town.deliver("finbox", &kit::event("finbox", &format!("e{n}")));
     }
     assert_eq!(run(town.inbox.queue.depth(id("rightfoot"))), Ok(0));
     town.deliver("rightfoot", BATCH);
-    for name in ["rightfoot", "finbox"] {
-        let reference = if name == "finbox" { "entity:watched" } else { "b2" };
-        run(expectations::announce(&town.inbox, town.provider(name), reference)).unwrap();
+    for (kit, reference) in kit::ALL.iter().filter_map(|kit| Some((kit, kit.reference("watched")?))) {
+        run(expectations::announce(&town.inbox, town.provider(kit.name), &reference)).unwrap();
     }
     // Nobody works; every entry falls due, and is older than the polls.
     town.inbox.clock.advance_secs(600);

@@ -20,42 +20,26 @@ use hookledger_core::model::job::Job;
 use hookledger_core::model::provider_call::{ApiError, ApiRequest, ApiResponse};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{CircuitStore, Clock, Metric, ProviderApi};
+use hookledger_kit as kit;
 use hookledger_tests::memory::{Side, answer, killed_after, run};
-use hookledger_tests::town::{Town, id};
+use hookledger_tests::town::{Town, confirmed, id};
 
-const STATEMENT: &str =
-    r#"{"entity_id":"e1","statement_id":"s1","link_id":"l1","progress":"failed","reason":"no page"}"#;
+use super::{asked, gate};
 
 /// The body that announces a complete batch.
 fn batch(n: usize) -> String {
-    format!(r#"{{"event_uuid":"u{n}","type":"BALANCE_BATCH_COMPLETED","batch_id":"b{n}"}}"#)
-}
-
-/// Balances of whichever batch the URL asks for.
-fn balances(url: &str) -> Result<ApiResponse, ApiError> {
-    let id = url.split("batchId=").nth(1).and_then(|rest| rest.split('&').next()).unwrap_or("");
-    answer(200, format!(r#"{{"batch_id":"{id}","balances":[{{"authorizer_unique_id":"a1"}}],"has_more":false}}"#))
+    kit::event("rightfoot", &format!("b{n}"))
 }
 
 /// A town whose Rightfoot is down while the switch is set, and whose other providers answer.
 fn with_an_outage() -> (Town, Rc<Cell<bool>>) {
     let (town, down) = (Town::new(), Rc::new(Cell::new(true)));
     let switch = down.clone();
-    town.inbox.api.answer_with(move |url| match url {
-        url if url.contains("/v1/balances") && switch.get() => Err(ApiError::TimedOut),
-        url if url.contains("/v1/balances") => balances(url),
-        url if url.contains("/merchants?") => answer(200, r#"{"items":[],"hasMore":false}"#),
-        _ => answer(200, r#"{"progress":[{"status":"failed","statement_id":"s1","message":"no page"}]}"#),
+    town.inbox.api.answer_with(move |url| match url.contains("/v1/balances") && switch.get() {
+        true => Err(ApiError::TimedOut),
+        false => confirmed(url),
     });
     (town, down)
-}
-
-fn asked(town: &Town, part: &str) -> usize {
-    town.inbox.api.urls().iter().filter(|url| url.contains(part)).count()
-}
-
-fn gate(town: &Town, provider: &'static str) -> Gate {
-    town.inbox.ledger.circuit_of(id(provider)).gate(town.inbox.clock.now())
 }
 
 fn expect_batches(town: &Town, count: usize) {
@@ -74,7 +58,7 @@ fn an_outage_costs_few_calls_nobodys_attempts_and_no_neighbour() {
     for n in 0..10 {
         town.deliver("rightfoot", &batch(n));
     }
-    town.deliver("finbox", STATEMENT);
+    town.deliver("finbox", &kit::event("finbox", "e1"));
     town.work();
     assert_eq!(asked(&town, "/v1/balances"), MAX_DOWN_IN_A_ROW as usize, "then the circuit was open");
     assert!(matches!(gate(&town, "rightfoot"), Gate::Open(_)));
@@ -267,7 +251,7 @@ fn obeyed(answer: fn(&str) -> Result<ApiResponse, ApiError>) {
     town.pass_minutes(55);
     assert_eq!(town.inbox.ledger.expectations()[0].state, ExpectationState::Waiting);
     assert_eq!(asked(&town, "/v1/balances"), 1);
-    town.inbox.api.answer_with(balances);
+    town.confirm();
     town.pass_minutes(15);
     assert_eq!(met(&town), 1);
 }
@@ -319,7 +303,7 @@ fn a_provider_that_hangs_holds_up_no_other() {
 #[test]
 fn runs_may_overlap_and_share_the_shards_out() {
     let town = Town::new();
-    town.inbox.api.answer_with(balances);
+    town.confirm();
     expect_batches(&town, 60);
     town.inbox.clock.advance_secs(60);
     let deadline = town.inbox.clock.now().plus_secs(3600);
@@ -342,7 +326,7 @@ fn a_run_ends_in_time_and_the_next_one_goes_on() {
     // Every answer takes a second, and the list has 40 pages.
     town.inbox.api.answer_with(move |url| {
         clock.advance_secs(1);
-        let Some((_, offset)) = url.split_once("offset=") else { return balances(url) };
+        let Some((_, offset)) = url.split_once("offset=") else { return confirmed(url) };
         let more = offset != "39";
         answer(200, format!(r#"{{"items":[{{"merchant_id":{offset},"merchant_status":"live"}}],"hasMore":{more}}}"#))
     });
@@ -396,10 +380,7 @@ fn runs_that_share_the_shards_take_more_from_each() {
     let batches: Vec<String> = batches.collect();
     let paid = |shards: RangeInclusive<u8>| {
         let town = Town::new();
-        town.inbox.api.answer_with(|url| match url {
-            url if url.contains("/v1/balances") => balances(url),
-            _ => answer(200, r#"{"items":[],"hasMore":false}"#),
-        });
+        town.confirm();
         for batch in &batches {
             run(announce(&town.inbox, town.provider("rightfoot"), batch)).unwrap();
         }

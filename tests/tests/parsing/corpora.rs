@@ -30,7 +30,8 @@ macro_rules! targets {
             let here = [$(stringify!($name)),+];
             let all: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
             assert_eq!(here.as_slice(), all);
-            for target in TARGETS {
+            assert!(hookledger_kit::names().all(|name| all.contains(&name)), "the deliveries of each provider");
+            for target in TARGETS.iter() {
                 assert!(Corpus::of(target).committed > 0, "{}: nothing is committed under tests/corpora", target.name);
             }
         }

@@ -1,8 +1,6 @@
 //! The table of malformed requests, played in memory: each row's answer, what is kept of it, and every count. And the
 //! page that is made of it.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hookledger_aws::enter::gateway::{Request, Response};
@@ -11,6 +9,7 @@ use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::digest_hex;
 use hookledger_core::model::signature::Scheme;
 use hookledger_core::ports::{Clock, Metric};
+use hookledger_kit as kit;
 use hookledger_tests::malformed::rows::rows;
 use hookledger_tests::malformed::{Kept, Keys, Row, Way, page, routed_event};
 use hookledger_tests::town::{SECRET, Town};
@@ -18,10 +17,8 @@ use serde_json::value::RawValue;
 
 /// Every provider has its own secret here, as everywhere.
 fn keys(town: &Town) -> Keys {
-    let secrets: BTreeMap<String, String> = BTreeMap::new();
     let keys = Keys {
-        secret: |_, provider| format!("{SECRET}-{provider}"),
-        secrets,
+        secrets: kit::names().map(|name| (name, format!("{SECRET}-{name}"))).collect(),
         run: "in-memory".into(),
         now_secs: town.inbox.clock.now().secs(),
     };

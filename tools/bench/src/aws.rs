@@ -308,8 +308,7 @@ fn provider(path: &str) -> (u16, Bytes) {
         ["v1", "balances"] => json!({ "total_processed": 1, "has_more": false, "next_page_token": null, "balances": [
             { "authorizer_unique_id": "a-1", "balance": 1250.5, "balance_status_code": 0, "timestamp": "2026-11-22T09:30:00Z" }] }),
         ["v1", "entity", entity, "transactions"] => {
-            let statement = entity.replace("entity", "statement");
-            json!({ "progress": [{ "status": "completed", "statement_id": statement, "source": "pdf", "message": null }],
+            json!({ "progress": [{ "status": "completed", "statement_id": entity, "source": "pdf", "message": null }],
                     "accounts": [], "transactions": [] })
         }
         ["v1", "entity", _, "accounts"] => json!({ "progress": [], "accounts": [{ "account_id": "1" }] }),

@@ -3,9 +3,8 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use hmac::{Hmac, KeyInit, Mac};
-use serde_json::{Value, json};
-use sha2::Sha256;
+use hookledger_kit::Kit;
+use serde_json::{Map, Value, json};
 
 /// The signing key and URL token of every provider here.
 pub(crate) const SECRET: &str = "bench-secret-0123456789abcdefghijklmnopqrstuvwxyz";
@@ -14,90 +13,36 @@ const REFERENCE: &str = include_str!("../../floor-sdk/src/reference-body.json");
 /// What stands for the event's own number in it.
 const NUMBER: &str = "00000000-0000-4000-8000-000000000000";
 
-/// A provider's own way to say that something happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Provider {
-    /// Balance checks: a hint of 0.1 KB, and a token in the URL.
-    Rightfoot,
-    /// Balance extracts, signed.
-    Fynapse,
-    /// Bank statements, a token in the URL.
-    FinBox,
-    /// Transactions, signed.
-    RunPayments,
+/// The provider of the reference event.
+pub(crate) fn reference() -> &'static Kit {
+    hookledger_kit::of("runpayments")
 }
 
-impl Provider {
-    /// All four.
-    pub(crate) const ALL: [Self; 4] = [Self::Rightfoot, Self::Fynapse, Self::FinBox, Self::RunPayments];
-
-    /// The function's name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Rightfoot => "rightfoot",
-            Self::Fynapse => "fynapse",
-            Self::FinBox => "finbox",
-            Self::RunPayments => "runpayments",
-        }
-    }
-
-    /// The body of its `n`th event.
-    pub(crate) fn body(self, n: u64) -> String {
-        match self {
-            Self::Rightfoot => {
-                format!(r#"{{"event_uuid":"u-{n}","type":"BALANCE_BATCH_COMPLETED","batch_id":"bench-{n}"}}"#)
-            }
-            Self::Fynapse => format!(
-                r#"{{"event_id":"00000000-0000-4000-8000-{n:012}","type":"balance.extracted","data":{{"balance":"1250.00","currency":"EUR"}}}}"#
-            ),
-            Self::FinBox => format!(
-                r#"{{"entity_id":"entity-{n}","statement_id":"statement-{n}","link_id":"link-{n}","progress":"completed","reason":""}}"#
-            ),
-            Self::RunPayments => REFERENCE.replace(NUMBER, &format!("00000000-0000-4000-8000-{n:012}")),
-        }
-    }
-
-    /// A delivery of this body as the gateway hands it over, signed as the provider does it.
-    pub(crate) fn event(self, body: &[u8], forged: bool) -> Bytes {
-        let key = if forged { "not-the-key" } else { SECRET };
-        let (mut headers, mut path) = (json!({}), format!("/webhooks/{}", self.name()));
-        let mut parameters = json!({});
-        match self {
-            Self::Rightfoot | Self::FinBox => {
-                path = format!("{path}/{{token}}");
-                parameters = json!({ "token": key });
-            }
-            Self::Fynapse => {
-                let now =
-                    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
-                let tag = tag(key, &[format!("{now}.").as_bytes(), body].concat());
-                headers = json!({ "webhook-signature": format!("t={now},v1={tag}") });
-            }
-            Self::RunPayments => {
-                headers = json!({ "x-webhook-signature-256": format!("sha256={}", tag(key, body)) });
-            }
-        }
-        envelope(&path, &headers, &parameters, body)
-    }
+/// The body of a provider's `n`th event.
+pub(crate) fn body(kit: &Kit, n: u64) -> String {
+    let id = format!("00000000-0000-4000-8000-{n:012}");
+    if kit == reference() { REFERENCE.replace(NUMBER, &id) } else { (kit.event)(&id) }
 }
 
-/// The HMAC-SHA256 tag in hex.
-fn tag(key: &str, message: &[u8]) -> String {
-    // A key of any length will do.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return String::new() };
-    mac.update(message);
-    hex::encode(mac.finalize().into_bytes())
+/// A delivery of this body as the gateway hands it over, proved as the provider does it.
+pub(crate) fn delivery(kit: &Kit, body: &[u8], forged: bool) -> Bytes {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let secret = if forged { "not-the-key" } else { SECRET };
+    let proof = (kit.prove)(body, secret, i64::try_from(now).unwrap_or_default());
+    let headers = proof.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let parameters = proof.path_token.as_ref().map_or_else(|| json!({}), |token| json!({ "token": token }));
+    envelope(&kit.path(proof.path_token.map(|_| "{token}")), headers, &parameters, body)
 }
 
-fn envelope(path: &str, own: &Value, parameters: &Value, body: &[u8]) -> Bytes {
+fn envelope(path: &str, own: Map<String, Value>, parameters: &Value, body: &[u8]) -> Bytes {
     let mut headers = json!({
         "accept": "*/*", "content-type": "application/json", "content-length": body.len().to_string(),
         "host": "b3nch.execute-api.us-east-1.amazonaws.com", "user-agent": "provider-webhooks/1",
         "x-amzn-trace-id": "Root=1-00000000-000000000000000000000000", "x-forwarded-for": "192.0.2.10",
         "x-forwarded-port": "443", "x-forwarded-proto": "https",
     });
-    if let (Some(headers), Some(own)) = (headers.as_object_mut(), own.as_object()) {
-        headers.extend(own.clone());
+    if let Some(headers) = headers.as_object_mut() {
+        headers.extend(own);
     }
     let (text, encoded) = match std::str::from_utf8(body) {
         Ok(text) => (text.to_string(), false),
@@ -119,8 +64,8 @@ fn envelope(path: &str, own: &Value, parameters: &Value, body: &[u8]) -> Bytes {
 }
 
 /// An envelope whose base64 is broken: no receiver may fall over it.
-pub(crate) fn broken_envelope(provider: Provider) -> Bytes {
-    let event = provider.event(b"{}", false);
+pub(crate) fn broken_envelope(kit: &Kit) -> Bytes {
+    let event = delivery(kit, b"{}", false);
     let text = String::from_utf8_lossy(&event);
     Bytes::from(text.replace(r#""isBase64Encoded":false"#, r#""isBase64Encoded":true"#))
 }

@@ -38,7 +38,7 @@ use clap::{Parser, Subcommand};
 use serde_json::json;
 
 use crate::aws::Aws;
-use crate::events::{Provider, SECRET};
+use crate::events::SECRET;
 use crate::measure::{Bench, Sample};
 use crate::report::Report;
 use crate::subjects::{Places, Subject, Work, secret_arn};
@@ -160,7 +160,7 @@ async fn measure_all(
 }
 
 fn set_secrets(aws: &Aws) {
-    for provider in Provider::ALL {
+    for provider in hookledger_kit::ALL {
         let secret = json!([{ "id": "bench", "value": SECRET }]);
         let api = json!({ "api_key": "bench", "server_hash": "bench", "client_id": "bench", "client_secret": "bench" });
         let document = json!({ "signing_secrets": &secret, "url_tokens": &secret, "api": api });

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
+use hookledger_kit::Kit;
 use serde_json::Value;
 
 use crate::aws::{Aws, Counts};
-use crate::events::{self, Provider};
+use crate::events;
 use crate::process::Process;
 use crate::subjects::{Places, Subject, Work};
 use crate::tls::Tls;
@@ -56,7 +57,7 @@ pub(crate) struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     pub(crate) async fn new(places: &'a Places, aws: &'a Aws, tls: &'a Tls) -> Result<Self> {
-        let feeder = subject(places, "runpayments")?;
+        let feeder = subject(places, events::reference().name)?;
         let feeder = Process::start(&places.start(&feeder, aws, tls, false)).await?;
         Ok(Self { places, aws, tls, numbers: Numbers::default(), feeder })
     }
@@ -107,7 +108,7 @@ impl<'a> Bench<'a> {
     /// A new event of this kind.
     pub(crate) async fn event(&mut self, work: Work) -> Result<Bytes> {
         Ok(match work {
-            Work::Deliveries(provider) => provider.event(provider.body(self.numbers.next()).as_bytes(), false),
+            Work::Deliveries(provider) => self.event_of(provider),
             Work::Batches => {
                 let messages = self.messages(BATCH).await?;
                 events::batch(&messages)
@@ -126,7 +127,7 @@ impl<'a> Bench<'a> {
     async fn messages(&mut self, count: usize) -> Result<Vec<String>> {
         self.aws.take_messages();
         for _ in 0..count {
-            let event = self.event_of(Provider::RunPayments);
+            let event = self.event_of(events::reference());
             self.feeder.runtime.invoke(event).await?;
         }
         let messages = self.aws.take_messages();
@@ -134,8 +135,9 @@ impl<'a> Bench<'a> {
         Ok(messages)
     }
 
-    fn event_of(&mut self, provider: Provider) -> Bytes {
-        provider.event(provider.body(self.numbers.next()).as_bytes(), false)
+    /// A new event of a provider.
+    pub(crate) fn event_of(&mut self, provider: &Kit) -> Bytes {
+        events::delivery(provider, events::body(provider, self.numbers.next()).as_bytes(), false)
     }
 }
 

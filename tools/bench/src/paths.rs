@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
+use hookledger_kit::{self as kit, Kit};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::aws::Counts;
-use crate::events::{self, Provider};
+use crate::events;
 use crate::measure::{BATCH, Bench, status, subject};
 use crate::process::Process;
 
@@ -44,6 +45,9 @@ pub(crate) struct Path {
 /// The path of an event that the list of what came in leaves out.
 pub(crate) const UNLISTED: &str = "new, unlisted";
 
+/// The path of an event whose webhook never came.
+const RECOVERED: &str = "recovered by poll";
+
 /// The path on which nothing happens: a run of the reconciler that finds nothing due.
 pub(crate) const TICK: &str = "nothing due";
 
@@ -61,9 +65,9 @@ struct Town {
 /// Counts every path.
 pub(crate) async fn count(bench: &mut Bench<'_>) -> Result<Vec<Path>> {
     let mut receivers = BTreeMap::new();
-    for provider in Provider::ALL {
-        let process = bench.start(&subject(bench.places, provider.name())?, false).await?;
-        receivers.insert(provider.name(), process);
+    for provider in kit::ALL {
+        let process = bench.start(&subject(bench.places, provider.name)?, false).await?;
+        receivers.insert(provider.name, process);
     }
     let worker = bench.start(&subject(bench.places, "worker")?, false).await?;
     let expectations = bench.start(&subject(bench.places, "expectations")?, false).await?;
@@ -71,9 +75,10 @@ pub(crate) async fn count(bench: &mut Bench<'_>) -> Result<Vec<Path>> {
     let mut town = Town { receivers, worker, expectations, reconciler };
     bench.aws.count_units(true);
     let mut paths = Vec::new();
-    for provider in Provider::ALL {
+    for provider in kit::ALL {
         paths.extend(town.provider(bench, provider).await?);
     }
+    paths.push(town.listed(bench).await?);
     paths.push(town.unlisted(bench).await?);
     // Last, because the first run of all walks the providers' lists.
     paths.push(town.idle(bench).await?);
@@ -85,31 +90,28 @@ pub(crate) async fn count(bench: &mut Bench<'_>) -> Result<Vec<Path>> {
 }
 
 impl Town {
-    async fn provider(&mut self, bench: &mut Bench<'_>, provider: Provider) -> Result<Vec<Path>> {
-        let bodies: Vec<String> = (0..EVENTS).map(|_| provider.body(bench.numbers.next())).collect();
-        let deliveries: Vec<Bytes> = bodies.iter().map(|body| provider.event(body.as_bytes(), false)).collect();
-        let forged: Vec<Bytes> = bodies.iter().map(|body| provider.event(body.as_bytes(), true)).collect();
+    async fn provider(&mut self, bench: &mut Bench<'_>, provider: &Kit) -> Result<Vec<Path>> {
+        let bodies: Vec<String> = (0..EVENTS).map(|_| events::body(provider, bench.numbers.next())).collect();
+        let deliveries: Vec<Bytes> =
+            bodies.iter().map(|body| events::delivery(provider, body.as_bytes(), false)).collect();
+        let forged: Vec<Bytes> = bodies.iter().map(|body| events::delivery(provider, body.as_bytes(), true)).collect();
         let (received, messages) = self.take_in(bench, provider, &deliveries).await?;
         let open = self.receive(bench, provider, &deliveries, 200).await?;
         bench.aws.take_messages();
         let worked = self.work(bench, &messages).await?;
         let settled = self.receive(bench, provider, &deliveries, 200).await?;
-        ensure!(bench.aws.take_messages().is_empty(), "a settled duplicate of {} was enqueued", provider.name());
+        ensure!(bench.aws.take_messages().is_empty(), "a settled duplicate of {} was enqueued", provider.name);
         let refused = self.receive(bench, provider, &forged, 403).await?;
-        let path = |path: &str, steps| Path { provider: provider.name().into(), path: path.into(), steps };
+        let path = |path: &str, steps| Path { provider: provider.name.into(), path: path.into(), steps };
         let mut paths = vec![
             path("new", vec![received, worked]),
             path("duplicate, open", vec![open]),
             path("duplicate, settled", vec![settled]),
             path("refused", vec![refused]),
         ];
-        let found = match provider {
-            Provider::Rightfoot | Provider::FinBox => Some(self.polled(bench, provider).await?),
-            Provider::RunPayments => Some(self.listed(bench).await?),
-            // An extract that never came can't be had again.
-            Provider::Fynapse => None,
-        };
-        paths.extend(found.map(|steps| path("recovered by poll", steps)));
+        if !provider.references.is_empty() {
+            paths.push(path(RECOVERED, self.polled(bench, provider).await?));
+        }
         Ok(paths)
     }
 
@@ -117,7 +119,7 @@ impl Town {
     async fn take_in(
         &mut self,
         bench: &Bench<'_>,
-        provider: Provider,
+        provider: &Kit,
         deliveries: &[Bytes],
     ) -> Result<(Step, Vec<String>)> {
         bench.aws.take_messages();
@@ -127,14 +129,8 @@ impl Town {
         Ok((received, messages))
     }
 
-    async fn receive(
-        &mut self,
-        bench: &Bench<'_>,
-        provider: Provider,
-        events: &[Bytes],
-        expected: u64,
-    ) -> Result<Step> {
-        let name = provider.name();
+    async fn receive(&mut self, bench: &Bench<'_>, provider: &Kit, events: &[Bytes], expected: u64) -> Result<Step> {
+        let name = provider.name;
         let process = self.receivers.get_mut(name).context("no such receiver")?;
         run(bench, name, process, events, events.len(), |answer| status(answer) == Some(expected)).await
     }
@@ -146,15 +142,11 @@ impl Town {
     }
 
     /// Completions that were announced and whose webhooks never came.
-    async fn polled(&mut self, bench: &mut Bench<'_>, provider: Provider) -> Result<Vec<Step>> {
+    async fn polled(&mut self, bench: &mut Bench<'_>, provider: &Kit) -> Result<Vec<Step>> {
         let orders: Vec<Bytes> = (0..EVENTS)
             .map(|_| {
-                let n = bench.numbers.next();
-                let reference = match provider {
-                    Provider::FinBox => format!("entity:entity-{n}"),
-                    _ => format!("bench-{n}"),
-                };
-                json!({ "action": "put", "provider": provider.name(), "reference": reference }).to_string().into()
+                let reference = provider.reference(&format!("bench-{}", bench.numbers.next()));
+                json!({ "action": "put", "provider": provider.name, "reference": reference }).to_string().into()
             })
             .collect();
         bench.aws.take_messages();
@@ -163,17 +155,16 @@ impl Town {
         let polls = bench.aws.take_messages();
         let polled = self.work(bench, &polls).await?;
         let found = bench.aws.take_messages();
-        ensure!(found.len() == EVENTS, "{} of {EVENTS} polls of {} found something", found.len(), provider.name());
+        ensure!(found.len() == EVENTS, "{} of {EVENTS} polls of {} found something", found.len(), provider.name);
         let worked = self.work(bench, &found).await?;
         Ok(vec![announced, polled, worked])
     }
 
     /// The reference event again, where `RecentEntries` is `unworked`.
     async fn unlisted(&mut self, bench: &mut Bench<'_>) -> Result<Path> {
-        let provider = Provider::RunPayments;
-        let name = provider.name();
-        let deliveries: Vec<Bytes> =
-            (0..EVENTS).map(|_| provider.event(provider.body(bench.numbers.next()).as_bytes(), false)).collect();
+        let provider = events::reference();
+        let name = provider.name;
+        let deliveries: Vec<Bytes> = (0..EVENTS).map(|_| bench.event_of(provider)).collect();
         let unlisting = subject(bench.places, name)?.told("RECENT_ENTRIES", "unworked");
         let usual = self.receivers.insert(name, bench.start(&unlisting, false).await?);
         let (received, messages) = self.take_in(bench, provider, &deliveries).await?;
@@ -192,7 +183,7 @@ impl Town {
     }
 
     /// Merchants that only the list tells of.
-    async fn listed(&mut self, bench: &mut Bench<'_>) -> Result<Vec<Step>> {
+    async fn listed(&mut self, bench: &mut Bench<'_>) -> Result<Path> {
         bench.aws.take_messages();
         let fine = |answer: &[u8]| told(answer, "failed", 0);
         let walked =
@@ -200,7 +191,7 @@ impl Town {
         let found = bench.aws.take_messages();
         ensure!(found.len() == crate::aws::MERCHANTS, "the walk found {} merchants", found.len());
         let worked = self.work(bench, &found).await?;
-        Ok(vec![walked, worked])
+        Ok(Path { provider: "runpayments".into(), path: RECOVERED.into(), steps: vec![walked, worked] })
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use hookledger_kit::{self as kit, Kit};
+
 use crate::aws::{Aws, IDEMPOTENCY_TABLE, TABLE};
-use crate::events::Provider;
+use crate::events;
 use crate::process::Start;
 use crate::tls::Tls;
 
@@ -11,7 +13,7 @@ use crate::tls::Tls;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Deliveries of this provider, one by one.
-    Deliveries(Provider),
+    Deliveries(&'static Kit),
     /// Messages of Run Payments' events, ten at a time.
     Batches,
     /// The schedule's tick, with nothing due.
@@ -70,10 +72,10 @@ impl Places {
                 env: Vec::new(),
             }
         };
-        let deliveries = Work::Deliveries(Provider::RunPayments);
-        let mut subjects: Vec<Subject> = Provider::ALL
+        let deliveries = Work::Deliveries(events::reference());
+        let mut subjects: Vec<Subject> = kit::ALL
             .iter()
-            .map(|provider| native(provider.name(), Work::Deliveries(*provider), true))
+            .map(|provider| native(provider.name, Work::Deliveries(provider), true))
             .chain([
                 native("worker", Work::Batches, false),
                 native("reconciler", Work::Ticks, false),
@@ -93,7 +95,7 @@ impl Places {
         let sources = venv.join("app");
         Subject {
             name,
-            work: Work::Deliveries(Provider::RunPayments),
+            work: Work::Deliveries(events::reference()),
             whole: true,
             parcel: vec![venv.join("lib"), sources.clone()],
             brings_roots: false,
@@ -107,7 +109,7 @@ impl Places {
         let bundle = self.bench.join("node/bundle.mjs");
         Subject {
             name: "node",
-            work: Work::Deliveries(Provider::RunPayments),
+            work: Work::Deliveries(events::reference()),
             whole: true,
             parcel: vec![bundle.clone()],
             brings_roots: true,
@@ -144,12 +146,12 @@ impl Places {
             Work::Batches | Work::Ticks | Work::Orders => None,
         };
         let endpoint = if secure { &aws.tls_url } else { &aws.plain_url };
-        for provider in Provider::ALL {
-            if receiver.is_none_or(|receiver| receiver == provider) {
-                let name = provider.name().to_uppercase();
+        for provider in kit::ALL {
+            if receiver.is_none_or(|receiver| receiver == *provider) {
+                let name = provider.name.to_uppercase();
                 env.push((format!("HOOKLEDGER_SECRET_{name}"), secret_arn(provider)));
                 // Node.js takes the queue's URL for the endpoint.
-                env.push((format!("HOOKLEDGER_QUEUE_{name}"), format!("{endpoint}/000000000000/{}", provider.name())));
+                env.push((format!("HOOKLEDGER_QUEUE_{name}"), format!("{endpoint}/000000000000/{}", provider.name)));
             }
         }
         if subject.work == Work::Batches {
@@ -176,8 +178,8 @@ impl Places {
 }
 
 /// The ARN of a provider's secret.
-pub(crate) fn secret_arn(provider: Provider) -> String {
-    format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:bench/{}", provider.name())
+pub(crate) fn secret_arn(provider: &Kit) -> String {
+    format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:bench/{}", provider.name)
 }
 
 fn text(path: &Path) -> String {

@@ -3,8 +3,6 @@
 use crate::paths::Path;
 use crate::report::{Row, Target};
 
-/// The receivers.
-const RECEIVERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
 /// What a team would otherwise write.
 const PEERS: [&str; 3] = ["python", "python-powertools", "node"];
 
@@ -20,7 +18,7 @@ pub(crate) fn judge(results: &[Row], paths: &[Path]) -> Vec<Target> {
     let cpu = |row: &Row| row.cpu_ms.median;
     let mut targets = Vec::new();
     let mut each = |what: String, limit: f64, unit: &str, figure: &dyn Fn(&str) -> Option<f64>| {
-        let figures = RECEIVERS.map(|name| (name.to_string(), figure(name)));
+        let figures: Vec<_> = hookledger_kit::names().map(|name| (name.to_string(), figure(name))).collect();
         targets.push(verdict(what, limit, unit, &figures));
     };
     for (tls, mode) in [(false, "plain"), (true, "over TLS")] {

@@ -252,7 +252,7 @@ mod tests {
             (json!({ "odd_spellings": true }), &["runpayments"]),
         ];
         for (api, of) in quirks {
-            for provider in ["rightfoot", "fynapse", "finbox", "runpayments"] {
+            for provider in hookledger_kit::names() {
                 let body = json!({ "provider": provider, "api": api }).to_string();
                 let reply = running.call(http::Method::PUT, "/control/faults", &[], &body).await;
                 assert_eq!(reply.status, if of.contains(&provider) { 200 } else { 400 }, "{provider} {api}");

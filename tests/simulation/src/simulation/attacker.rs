@@ -41,6 +41,13 @@ pub(super) struct Attack {
     pub(super) invented: Vec<(String, u64)>,
 }
 
+/// What makes up a body, perhaps about what this event is about.
+type Forger = fn(&mut Attacker<'_>, Option<&TrueEvent>) -> String;
+
+/// The providers that sign nothing.
+const FORGERS: &[(&str, Forger)] =
+    &[("rightfoot", |attacker, event| attacker.rightfoot(event)), ("finbox", |attacker, event| attacker.finbox(event))];
+
 /// What an attacker knows, and draws from.
 struct Attacker<'a> {
     dice: &'a Dice,
@@ -61,7 +68,7 @@ impl Attack {
     ) -> Self {
         let dice = Dice::new(seed, 7);
         let wanted = |event: &&TrueEvent| matches!(event.effect, Effect::Own | Effect::Alike(_));
-        let unsigned = plot.events.iter().filter(|event| ["rightfoot", "finbox"].contains(&event.provider));
+        let unsigned = plot.events.iter().filter(|event| FORGERS.iter().any(|(name, _)| *name == event.provider));
         let genuine = unsigned.filter(wanted).collect();
         let mut attacker = Attacker { dice: &dice, rightfoot, finbox, genuine, invented: Vec::new() };
         let mut attack = Self::default();
@@ -92,13 +99,15 @@ impl Attack {
 impl Attacker<'_> {
     /// A post, perhaps about what this event is about.
     fn post(&mut self, event: Option<&TrueEvent>) -> (&'static str, String) {
-        let provider = event.map_or_else(|| self.dice.pick(&["rightfoot", "finbox"]), |event| event.provider);
+        let provider = event.map_or_else(|| self.dice.pick(FORGERS).0, |event| event.provider);
         let body = match (event, self.dice.below(100)) {
             // The genuine bytes.
             (Some(event), 0..15) => event.body.clone(),
             (Some(event), 15..30) => self.bent(&event.body),
-            _ if provider == "rightfoot" => self.rightfoot(event),
-            _ => self.finbox(event),
+            _ => {
+                let (_, forge) = FORGERS.iter().find(|(name, _)| *name == provider).expect("it signs nothing");
+                forge(self, event)
+            }
         };
         (provider, body)
     }

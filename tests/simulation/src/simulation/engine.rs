@@ -22,7 +22,6 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
 
 use super::dice::Dice;
-use super::send::PROVIDERS;
 use super::stopped::Stopped;
 use super::world::{Glass, World};
 use invocation::{Act, Invocation, Past, told};
@@ -119,7 +118,7 @@ impl<'w, L: Glass> Engine<'w, L> {
             calls: 0,
             seen: Seen::default(),
         };
-        for provider in PROVIDERS {
+        for provider in hookledger_kit::names() {
             world.keys.store(provider, world.start, &world.secrets);
         }
         world.secrets.expire();
@@ -273,7 +272,7 @@ impl<'w, L: Glass> Engine<'w, L> {
         self.world.chaos.tell(|| format!("{days} days later"));
         let told = self.world.publisher.count();
         for event in self.seen.acknowledged.keys().copied().collect::<Vec<_>>() {
-            if ["runpayments", "fynapse"].contains(&self.world.truth.plot.events[event].provider) {
+            if hookledger_kit::of(self.world.truth.plot.events[event].provider).is_signed() {
                 self.plan(self.now().plus_ms(self.dice.below(60_000)), Act::Replay(event));
             }
         }

@@ -1,20 +1,17 @@
-//! How the providers send: their keys, signatures and retry schedules.
+//! How the providers send: their keys, and when they come again.
 
-use hmac::{Hmac, KeyInit, Mac};
 use hookledger_core::model::delivery::Delivery;
 use hookledger_core::model::identity::ProviderId;
 use hookledger_core::model::secret::Secret;
 use hookledger_core::model::time::UnixMs;
-use sha2::Sha256;
+use hookledger_kit as kit;
 
 use super::dice::Dice;
 use super::plot::{ATTEMPT, Forging};
-use crate::memory::MemorySecrets;
+use crate::memory::{MemorySecrets, delivery};
 
 /// The one whose deliveries stand in an audit.
 pub(super) const FYNAPSE: &str = "fynapse";
-/// The providers, in the order of the streams they draw from.
-pub(super) const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
 
 /// Older than any signature may be: Fynapse's 72 hours, an hour, and some.
 const STALE_SECS: u64 = 80 * 3600;
@@ -48,7 +45,7 @@ pub(super) struct Sent {
     pub(super) received_at: UnixMs,
 }
 
-/// Which secret each provider uses when, and since when we know one.
+/// Which secret each provider uses when, and since when we know one: in the order of the kit.
 pub(super) struct Keys {
     rotations: Vec<Option<Rotation>>,
     set_up_at: Vec<UnixMs>,
@@ -67,16 +64,16 @@ impl Keys {
             let old_ends_at = used_at.plus_secs(dice.between(30, 1_800));
             dice.percent(40).then_some(Rotation { stored_at, used_at, old_ends_at })
         };
-        let rotations = PROVIDERS.map(rotation).into_iter().collect();
+        let rotations = kit::names().map(rotation).collect();
         // A stack that was just deployed holds no secrets yet.
         let set_up = |_| start.plus_secs(if dice.percent(12) { dice.between(60, 1_500) } else { 0 });
-        let set_up_at = PROVIDERS.map(set_up).into_iter().collect();
+        let set_up_at = kit::names().map(set_up).collect();
         let ahead_ms = i64::try_from(dice.below(2 * MAX_AHEAD_MS)).unwrap() - i64::try_from(MAX_AHEAD_MS).unwrap();
         Self { rotations, set_up_at, restamps: dice.percent(50), ahead_ms }
     }
 
     fn of(&self, provider: &str) -> Option<&Rotation> {
-        let index = PROVIDERS.iter().position(|name| *name == provider)?;
+        let index = kit::names().position(|name| name == provider)?;
         self.rotations.get(index)?.as_ref()
     }
 
@@ -87,14 +84,14 @@ impl Keys {
 
     /// Whether somebody has given us this provider's secret by now.
     pub(super) fn set_up(&self, provider: &str, now: UnixMs) -> bool {
-        let index = PROVIDERS.iter().position(|name| *name == provider);
+        let index = kit::names().position(|name| name == provider);
         index.and_then(|index| self.set_up_at.get(index)).is_some_and(|at| *at <= now)
     }
 
     /// When a provider's secrets are stored: the first ones, and those of a rotation.
     pub(super) fn changes(&self) -> impl Iterator<Item = (&'static str, UnixMs)> {
-        let first = PROVIDERS.into_iter().zip(self.set_up_at.iter().copied());
-        first.chain(PROVIDERS.into_iter().filter_map(|provider| Some((provider, self.of(provider)?.stored_at))))
+        let first = kit::names().zip(self.set_up_at.iter().copied());
+        first.chain(kit::names().filter_map(|provider| Some((provider, self.of(provider)?.stored_at))))
     }
 
     /// Stores what is to be stored by now.
@@ -189,35 +186,15 @@ fn cut(mut delivery: Delivery) -> Delivery {
 }
 
 fn seal(provider: &'static str, body: &str, secret: &str, now: UnixMs, received_at: UnixMs) -> Delivery {
-    let mut delivery = Delivery::new(ProviderId(provider), received_at, body.as_bytes().to_vec());
-    match provider {
-        "fynapse" => {
-            let t = now.secs();
-            let tag = sign(secret, &format!("{t}.{body}"));
-            delivery.headers.push(("webhook-signature".into(), format!("t={t},v1={tag}")));
-            // The event's own id, where it has one. Nobody signs it.
-            if let Some((id, _)) = body.split_once(r#"{"event_id":""#).and_then(|(_, rest)| rest.split_once('"')) {
-                delivery.headers.push(("idempotency-key".into(), id.into()));
-            }
-        }
-        "runpayments" => {
-            let tag = sign(secret, body);
-            delivery.headers.push(("x-webhook-signature-256".into(), format!("sha256={tag}")));
-        }
-        "rightfoot" | "finbox" => {
-            delivery.path_token = Some(Secret::new(secret));
-            delivery.headers.push((STATIC_HEADER.into(), secret.into()));
-        }
-        other => panic!("{other} is no provider"),
+    let kit = kit::of(provider);
+    let proof = (kit.prove)(body.as_bytes(), secret, now.secs());
+    let mut delivery = delivery(kit, body.as_bytes(), proof, received_at);
+    delivery.headers.extend((kit.beside)(body).into_iter().map(|(name, value)| (name.into(), value)));
+    if !kit.is_signed() {
+        delivery.headers.push((STATIC_HEADER.into(), secret.into()));
     }
     delivery.source_ip = Some("192.0.2.7".into());
     delivery
-}
-
-fn sign(secret: &str, text: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(text.as_bytes());
-    hex::encode(mac.finalize().into_bytes())
 }
 
 /// What a provider does after an attempt.
@@ -241,28 +218,12 @@ pub(super) fn next(provider: &str, made: u32, status: Option<u16>, retry_after_s
     if status.is_some_and(|status| (200..300).contains(&status)) {
         return Next::Content;
     }
-    let after = |seconds: &[u64]| {
-        let wait = usize::try_from(made - 1).ok().and_then(|made| seconds.get(made));
-        wait.map_or(Next::Exhausted, |secs| Next::Again { after_ms: secs * 1000 })
-    };
-    match provider {
-        "rightfoot" => after(&[60, 120, 240, 480]),
-        "runpayments" => after(&[5, 300, 1800, 7200, 18_000, 36_000, 36_000]),
-        "fynapse" => {
-            if status.is_some_and(|status| [400, 401, 402, 405, 406, 410, 413].contains(&status)) {
-                return Next::GivesUp;
-            }
-            if made > 22 {
-                return Next::Exhausted;
-            }
-            let after_ms = match made {
-                1 | 2 => dice.between(200, 2_000),
-                _ => (30_000 * 3_u64.pow((made - 3).min(7))).min(14_400_000) * dice.between(80, 120) / 100,
-            };
-            Next::Again { after_ms: after_ms.max(retry_after_secs.map_or(0, |secs| u64::from(secs) * 1000)) }
-        }
-        // Nothing is ever sent twice.
-        "finbox" => Next::Exhausted,
-        other => panic!("{other} is no provider"),
+    let retries = &kit::of(provider).retries;
+    if status.is_some_and(|status| retries.gives_up_at.contains(&status)) {
+        return Next::GivesUp;
     }
+    let Some(wait) = (retries.wait)(made) else { return Next::Exhausted };
+    let units = if wait.first == wait.last { wait.first } else { dice.between(wait.first, wait.last) };
+    let asked_ms = retry_after_secs.filter(|_| retries.heeds_retry_after).map_or(0, |secs| u64::from(secs) * 1000);
+    Next::Again { after_ms: (units * wait.unit_ms).max(asked_ms) }
 }

@@ -3,7 +3,8 @@
 use hookledger_core::model::entry::{Event, State};
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Clock;
-use hookledger_core::providers::{Ask, OnUnreadable, Provider, Unreadable};
+use hookledger_core::providers::{Ask, Provider, Unreadable};
+use hookledger_kit as kit;
 
 use super::super::keys;
 use super::super::target::Seen;
@@ -19,7 +20,7 @@ pub(super) fn samples(provider: &str) -> Vec<Vec<u8>> {
 
 pub(super) fn body(name: &str, body: &[u8]) -> Seen {
     let town = Town::new();
-    let provider = town.provider(name);
+    let (provider, unreadable) = (town.provider(name), kit::of(name).unreadable);
     let read = parse(&town, provider, body);
     assert!(read == parse(&town, provider, body), "one body was read in two ways");
     let first = town.deliver_this(town.delivery_of(name, body));
@@ -35,16 +36,12 @@ pub(super) fn body(name: &str, body: &[u8]) -> Seen {
             assert!(first.status == 200 || event.event_type.len() > 200, "a readable body was not taken");
         }
         Err(_) => {
-            let expected = match provider.answers().unreadable {
-                OnUnreadable::Park => 200,
-                OnUnreadable::Quarantine(status) => status,
-            };
-            assert!(first.status == expected, "an unreadable body was answered {}", first.status);
+            assert!(first.status == unreadable.status(), "an unreadable body was answered {}", first.status);
         }
     }
     // An event type that is too long to be one is found out after the reading.
     let is_readable = read.as_ref().is_ok_and(|event| event.event_type.len() <= 200);
-    let is_entry = is_readable || provider.answers().unreadable == OnUnreadable::Park;
+    let is_entry = is_readable || unreadable == kit::Unreadable::Parked;
     assert!(entries.len() == usize::from(is_entry), "{} entries", entries.len());
     if let Some(entry) = entries.first() {
         keys::assert_event(&entry.key, provider.id());

@@ -1,21 +1,18 @@
 //! Every path on which personal data and secrets come in, or are used.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use hmac::{Hmac, KeyInit, Mac};
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ItemKey;
+use hookledger_kit as kit;
 use hookledger_tests::canary::Canary;
 use hookledger_tests::local::{Outcome, until};
 use hookledger_tests::samples::event_of;
 use hookledger_tests::story::Scene;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
 use super::super::operator::output;
 
-pub(super) const PROVIDERS: [&str; 4] = ["rightfoot", "fynapse", "finbox", "runpayments"];
-
+/// The provider whose API refuses for good in the end, and repeats the request.
+const ECHOING: &str = "rightfoot";
 /// Larger than what fits into an item, even packed: it is kept in chunks.
 const LARGE_BYTES: usize = 700_000;
 
@@ -49,14 +46,14 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) async fn all(&mut self) -> Outcome<()> {
-        for provider in PROVIDERS {
+        for provider in kit::names() {
             self.bodies(provider).await?;
         }
         self.rescued().await?;
         self.submitted().await?;
         self.no_events_at_all().await?;
         self.broken_secret().await?;
-        for provider in PROVIDERS {
+        for provider in kit::names() {
             self.rotated(provider).await?;
         }
         self.echoed_and_parked().await
@@ -88,7 +85,7 @@ impl<'a> Walk<'a> {
         }
         let unreadable = format!("{} is no JSON", self.extra());
         let status = self.deliver(provider, With::Live, &unreadable).await?;
-        if !matches!(status, 200 | 400) {
+        if status != kit::of(provider).unreadable.status() {
             return Err(format!("{provider}: unreadable, and answered {status}"));
         }
         Ok(())
@@ -108,12 +105,8 @@ impl<'a> Walk<'a> {
         let person = self.person("submitted");
         let taken = self.submit("rightfoot", &json!({ "authorizers": [person] })).await?;
         let batch = taken["reference"].as_str().ok_or_else(|| format!("not submitted: {taken}"))?;
-        let sandbox = &self.scene.local.sandbox;
-        sandbox
-            .batch(batch, "complete", json!([{ "authorizer_unique_id": "a1", "balance": 1, "balance_status_code": 0 }]))
-            .await?;
-        let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": batch });
-        self.admit("rightfoot", With::Live, &body.to_string()).await?;
+        let body = self.scene.local.sandbox.event("rightfoot", batch).await?;
+        self.admit("rightfoot", With::Live, &body).await?;
         for (provider, document) in [
             ("rightfoot", person.clone()),
             ("rightfoot", json!([person])),
@@ -209,15 +202,13 @@ impl<'a> Walk<'a> {
             }
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         }
-        if provider == "rightfoot" {
-            // Sent with a credential that is refused, and the refusal repeats the request.
-            let person = self.person("refused");
-            self.submit(provider, &json!({ "authorizers": [person] })).await?;
-        }
+        // Sent with a credential that is refused, and the refusal repeats the request.
+        let person = self.person("refused");
+        self.submit(provider, &json!({ "authorizers": [person] })).await?;
         self.operated(provider)?;
         let key = event_of(provider, &body).key();
-        // Rightfoot's API is next made to refuse for good. Whether this entry's retry meets that is chance.
-        if provider != "rightfoot" {
+        // That API is next made to refuse for good. Whether this entry's retry meets that is chance.
+        if provider != ECHOING {
             self.admitted.push(key.clone());
         }
         until("the provider to be asked in vain", async || {
@@ -234,19 +225,16 @@ impl<'a> Walk<'a> {
         let url = format!("https://hooks.example/{}", self.canary("URL token"));
         let id = self.canary("account number");
         let authorizers = json!({ "authorizers": [self.person("typed")] }).to_string();
-        let commands: &[&[&str]] = match provider {
-            "rightfoot" => &[&["rightfoot", "submit", "-"]],
-            "fynapse" => &[
-                &["fynapse", "create-secret", "--name", id],
-                &["fynapse", "rotate-secret", "--secret-id", id],
-                &["fynapse", "subscribe", "--name", id, "--endpoint-url", &url, "--secret-id", id],
-                &["fynapse", "deactivate", "--subscription-id", id],
-            ],
-            "finbox" => &[&["finbox", "set-webhook", "--flow", "entity", "--webhook-url", &url, "--webhook-mode", "1"]],
-            _ => &[],
-        };
+        let commands: [&[&str]; 6] = [
+            &["rightfoot", "submit", "-"],
+            &["fynapse", "create-secret", "--name", id],
+            &["fynapse", "rotate-secret", "--secret-id", id],
+            &["fynapse", "subscribe", "--name", id, "--endpoint-url", &url, "--secret-id", id],
+            &["fynapse", "deactivate", "--subscription-id", id],
+            &["finbox", "set-webhook", "--flow", "entity", "--webhook-url", &url, "--webhook-mode", "1"],
+        ];
         let local = &self.scene.local;
-        for arguments in commands {
+        for arguments in commands.into_iter().filter(|command| command[0] == provider) {
             let output = output(local, provider, arguments, &authorizers)?;
             if output.status.success() {
                 return Err(format!("{arguments:?}: the provider refuses everything, and this says that it worked"));
@@ -264,10 +252,10 @@ impl<'a> Walk<'a> {
     async fn echoed_and_parked(&mut self) -> Outcome<()> {
         let local = &self.scene.local;
         let faults = json!({ "outage": true, "status": 422, "echo": true });
-        local.sandbox.faults("rightfoot", faults).await?;
-        let body = self.event("rightfoot", "parked").await?;
-        let key = event_of("rightfoot", &body).key();
-        self.deliver("rightfoot", With::Live, &body).await?;
+        local.sandbox.faults(ECHOING, faults).await?;
+        let body = self.event(ECHOING, "parked").await?;
+        let key = event_of(ECHOING, &body).key();
+        self.deliver(ECHOING, With::Live, &body).await?;
         local.until_state(&key, State::Parked).await.map(drop)
     }
 
@@ -283,38 +271,16 @@ impl<'a> Walk<'a> {
     /// Delivers a body, with canaries in the query and in headers that nobody asked for.
     async fn deliver(&mut self, provider: &str, with: With, body: &str) -> Outcome<u16> {
         let local = &self.scene.local;
-        let mut url = local.stack.webhook(provider)?.to_string();
-        let mut headers = vec![("content-type".to_string(), "application/json".to_string())];
-        match local.stack.signing_secrets.get(provider) {
-            Some(live) => headers.push(self.signature(provider, with, live, body)),
-            None if matches!(with, With::Canary) => {
-                let live = local.stack.url_tokens.get(provider).ok_or("a provider without any proof")?;
-                url = url.replace(live, self.canary("URL token"));
-            }
-            None => {}
-        }
-        headers.push(("authorization".into(), format!("Bearer {}", self.canary("API key"))));
-        headers.push(("x-account".into(), self.canary("account number").into()));
-        url.push_str(&format!("?ssn={}&token={}", self.canary("SSN"), self.canary("URL token")));
-        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let answered = local.http.send("POST", &url, &headers, body.as_bytes().to_vec()).await?;
+        let canary = if kit::of(provider).is_signed() { "signing secret" } else { "URL token" };
+        let secret = if matches!(with, With::Live) { local.stack.proof(provider)? } else { self.canary(canary) };
+        let mut post = local.post(provider, body, secret, 0)?;
+        post.headers.push(("authorization", format!("Bearer {}", self.canary("API key"))));
+        post.headers.push(("x-account", self.canary("account number").into()));
+        post.url.push_str(&format!("?ssn={}&token={}", self.canary("SSN"), self.canary("URL token")));
+        let answered = local.send(post).await?;
         self.answers
             .push((format!("answer of {provider}'s webhook"), format!("{:?}{}", answered.headers, answered.text())));
         Ok(answered.status)
-    }
-
-    fn signature(&self, provider: &str, with: With, live: &str, body: &str) -> (String, String) {
-        let secret = if matches!(with, With::Live) { live } else { self.canary("signing secret") };
-        let sign = |signed: &str| {
-            let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-            mac.update(signed.as_bytes());
-            hex::encode(mac.finalize().into_bytes())
-        };
-        if provider == "runpayments" {
-            return ("x-webhook-signature-256".into(), format!("sha256={}", sign(body)));
-        }
-        let t = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        ("webhook-signature".into(), format!("t={t},v1={}", sign(&format!("{t}.{body}"))))
     }
 
     /// All canaries, as fields that no provider documents.
@@ -326,33 +292,8 @@ impl<'a> Walk<'a> {
     /// A genuine event of this name, known to the provider's API, with the canaries beside what is documented.
     async fn event(&self, provider: &str, name: &str) -> Outcome<String> {
         let (sandbox, id) = (&self.scene.local.sandbox, self.scene.id(name));
-        let mut body = match provider {
-            "rightfoot" => {
-                sandbox
-                    .batch(
-                        &id,
-                        "complete",
-                        json!([{ "authorizer_unique_id": "a1", "balance": 1, "balance_status_code": 0 }]),
-                    )
-                    .await?;
-                json!({ "event_uuid": id, "type": "BALANCE_BATCH_COMPLETED", "batch_id": id })
-            }
-            "fynapse" => json!({ "event_id": id, "type": "balance.extracted", "data": { "amount": 1 } }),
-            "finbox" => {
-                sandbox.statement(&id, None, &id, "completed").await?;
-                json!({ "entity_id": id, "statement_id": id, "link_id": null, "progress": "completed", "reason": "" })
-            }
-            _ => {
-                let event = json!({
-                    "event_type": "funding.entered", "source_id": id, "timestamp": "2026-11-20T08:00:00Z",
-                    "payload": {}, "metadata": { "idempotency_key": id },
-                });
-                // It happened, and so the reports show it; that its webhook arrives is up to this test.
-                let lost = json!({ "faults": { "drop": true } });
-                sandbox.send_with("runpayments", &event.to_string(), lost).await?;
-                event
-            }
-        };
+        let body = sandbox.event(provider, &id).await?;
+        let mut body: Value = serde_json::from_str(&body).map_err(|error| error.to_string())?;
         body["undocumented"] = self.extra();
         Ok(body.to_string())
     }

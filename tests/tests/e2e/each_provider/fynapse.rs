@@ -3,6 +3,7 @@
 use hookledger_core::flows::losses::ARRIVED;
 use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::identity::ItemKey;
+use hookledger_kit as kit;
 use hookledger_tests::local::{Local, Outcome, until};
 use hookledger_tests::samples::event_of;
 use hookledger_tests::story::Scene;
@@ -19,10 +20,6 @@ const MORE_THAN_A_PAGE: usize = 101;
 const RETRY_AFTER_SECS: u64 = 9;
 /// A loss is reported no earlier than this: the audit's grace, and a second for the clocks.
 const GRACE_SECS: u64 = 6;
-
-fn extract(event_id: &str) -> String {
-    json!({ "event_id": event_id, "type": "balance.extracted", "data": 1 }).to_string()
-}
 
 /// Delivers an extract and sees it settled, whatever its provider's API does.
 async fn delivered(local: &Local, body: &str) -> ItemKey {
@@ -41,7 +38,7 @@ async fn delivered(local: &Local, body: &str) -> ItemKey {
 
 /// An event whose every delivery was lost, and that Fynapse has given up.
 async fn given_up(scene: &Scene) -> String {
-    let body = extract(&scene.id("lost"));
+    let body = kit::event("fynapse", &scene.id("lost"));
     scene.local.sandbox.send_with(FYNAPSE, &body, json!({ "faults": { "drop": true } })).await.unwrap();
     body
 }
@@ -68,12 +65,12 @@ async fn faults(local: &Local, api: Value) {
 }
 
 pub(super) async fn happy_path(scene: &Scene) {
-    delivered(&scene.local, &extract(&scene.id("extract"))).await;
+    delivered(&scene.local, &kit::event("fynapse", &scene.id("extract"))).await;
 }
 
 pub(super) async fn duplicate(scene: &Scene) {
     let local = &scene.local;
-    let body = extract(&scene.id("twice"));
+    let body = kit::event("fynapse", &scene.id("twice"));
     let key = delivered(local, &body).await;
     let first = local.entry(&key).await.unwrap();
     assert_eq!(delivered(local, &body).await, key);
@@ -88,7 +85,7 @@ async fn walked_in_vain(scene: &Scene, lost: &str) {
     let local = &scene.local;
     let overdue_at = now().plus_secs(GRACE_SECS);
     let before = calls(local, FYNAPSE, "").await.unwrap();
-    delivered(local, &extract(&scene.id("extract"))).await;
+    delivered(local, &kit::event("fynapse", &scene.id("extract"))).await;
     until("the audit to be asked in vain", async || {
         local.reconcile().await?;
         let asked = now() >= overdue_at && calls(local, FYNAPSE, "").await? > before;
@@ -131,7 +128,7 @@ pub(super) async fn token_expired(scene: &Scene) {
     let lost = given_up(scene).await;
     for n in 0..MORE_THAN_A_PAGE {
         let newer = json!({ "faults": { "drop": true }, "audit_status": "PENDING" });
-        local.sandbox.send_with(FYNAPSE, &extract(&scene.id(&format!("newer{n}"))), newer).await.unwrap();
+        local.sandbox.send_with(FYNAPSE, &kit::event("fynapse", &scene.id(&format!("newer{n}"))), newer).await.unwrap();
     }
     let tokens = calls(local, FYNAPSE, "POST /auth/token").await.unwrap();
     faults(local, json!({ "slow_ms": 2_500 })).await;

@@ -25,8 +25,7 @@ async fn completed<'a>(scene: &'a Scene, balances: usize, rows: &'static [(&'sta
     let balance = |n| json!({ "authorizer_unique_id": format!("a{n}"), "balance": n, "balance_status_code": 0 });
     let balances: Value = (0..balances).map(balance).collect();
     scene.local.sandbox.batch(&id, "complete", balances).await.unwrap();
-    let body = json!({ "event_uuid": "u", "type": "BALANCE_BATCH_COMPLETED", "batch_id": id }).to_string();
-    Pulled::new(&scene.local, "rightfoot", body, rows)
+    Pulled::new(&scene.local, "rightfoot", hookledger_kit::event("rightfoot", &id), rows)
 }
 
 pub(super) async fn happy_path(scene: &Scene) {

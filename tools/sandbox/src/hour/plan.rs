@@ -30,9 +30,10 @@ impl Plan {
         let fates = fates(&mut dice, &happenings);
         let events = happenings.into_iter().zip(fates).map(|((at_ms, happening), fate)| {
             let delay_ms = delay(&mut dice);
-            // FinBox sends once, so what is lost at first would be lost for good.
-            let once = happening.provider() == "finbox" && matches!(fate, Fate::LostAtFirst { .. });
-            Planned { at_ms, happening, delay_ms, fate: if once { Fate::Arrives } else { fate } }
+            // Of what is sent once, what is lost at first would be lost for good.
+            let once = hookledger_kit::of(happening.provider()).sends_once();
+            let fate = if once && matches!(fate, Fate::LostAtFirst { .. }) { Fate::Arrives } else { fate };
+            Planned { at_ms, happening, delay_ms, fate }
         });
         let events = events.collect();
         Self { seed, events, weather: forecast(&mut dice) }
@@ -67,7 +68,7 @@ mod tests {
             assert_eq!(count(&|fate| matches!(fate, Fate::Doubled { .. })), 50);
             assert!(count(&|fate| matches!(fate, Fate::LostAtFirst { .. })) > 5);
             let of = |name: &str| plan.events.iter().filter(|event| event.happening.provider() == name).count();
-            assert!(["rightfoot", "fynapse", "finbox", "runpayments"].iter().all(|name| of(name) >= 100));
+            assert!(hookledger_kit::names().all(|name| of(name) >= 100));
             let outages = plan.weather.iter().filter(|change| change.api.get("outage") == Some(&true.into())).count();
             assert_eq!(outages, 2);
         }

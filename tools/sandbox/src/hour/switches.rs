@@ -35,8 +35,7 @@ mod tests {
                 super::change(&sandbox, &change).unwrap();
             }
             let faults = serde_json::to_value(&*locked(&sandbox.faults)).unwrap();
-            for (provider, switch) in ["rightfoot", "fynapse", "finbox", "runpayments"]
-                .into_iter()
+            for (provider, switch) in hookledger_kit::names()
                 .flat_map(|name| ["outage", "html", "byte_order_mark", "rate_limit"].map(|switch| (name, switch)))
             {
                 let at = &faults[provider][switch];

@@ -158,3 +158,24 @@ async fn a_receiver_that_is_not_there_is_a_failure() {
     assert_eq!((&sent["state"], &sent["attempts"][0]["status"]), (&json!("gave_up"), &Value::Null));
     assert!(sent["attempts"][0]["error"].as_str().unwrap().starts_with("not delivered"));
 }
+
+#[tokio::test]
+async fn the_kits_orders_are_taken_and_its_proofs_are_ours() {
+    for kit in hookledger_kit::ALL {
+        let mut receiver = receive(&[]).await;
+        let target = format!("{}{}", receiver.url, kit.path(Some("token")));
+        let config = json!({"targets": {kit.name: target}, "signing_secrets": {kit.name: "the-secret"}});
+        let running = start(config).await;
+        if let Some((method, path, body)) = (kit.at_sandbox)("e1") {
+            running.control(method.parse().unwrap(), &path, body).await;
+        }
+        let body = (kit.event)("e1");
+        running.send(json!({"provider": kit.name, "body": &body})).await;
+        let arrivals = receiver.arrived();
+        assert_eq!(arrivals.len(), 1, "{}: what is lost arrives nowhere", kit.name);
+        let Some(header) = kit.header() else { continue };
+        let sent = arrivals[0].headers[header].to_str().unwrap();
+        let at_secs = sent.split(['=', ',']).nth(1).and_then(|t| t.parse().ok()).unwrap_or_default();
+        assert_eq!((kit.prove)(body.as_bytes(), "the-secret", at_secs).headers, [(header, sent.to_owned())]);
+    }
+}

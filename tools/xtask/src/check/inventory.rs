@@ -23,7 +23,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 /// What a provider lacks, in the order in which a person would add it.
 pub(crate) fn missing(root: &Path, provider: &str) -> Vec<String> {
     let template = read(root, "template.yaml");
-    let parts = [of_core(root, provider), of_template(&template, provider), of_samples_and_sandbox(root, provider)];
+    let parts = [of_core(root, provider), of_template(&template, provider), of_tests_and_sandbox(root, provider)];
     let absent = parts.into_iter().flatten().filter(|(there, _)| !there);
     absent.map(|(_, part)| format!("{provider} lacks {part}")).collect()
 }
@@ -97,7 +97,7 @@ fn of_template(template: &str, provider: &str) -> Vec<Part> {
     parts
 }
 
-fn of_samples_and_sandbox(root: &Path, provider: &str) -> Vec<Part> {
+fn of_tests_and_sandbox(root: &Path, provider: &str) -> Vec<Part> {
     vec![
         (
             !names(&root.join("events").join(provider), ".json").is_empty(),
@@ -105,6 +105,11 @@ fn of_samples_and_sandbox(root: &Path, provider: &str) -> Vec<Part> {
         ),
         file(root, format!("events/{provider}/unknown-type.json")),
         file(root, format!("docs/events/{provider}.v1.json")),
+        file(root, format!("tests/kit/src/providers/{provider}.rs")),
+        (
+            read(root, "tests/kit/src/providers.rs").contains(&format!("&{provider}::")),
+            "its place in the list, in tests/kit/src/providers.rs".to_owned(),
+        ),
         file(root, format!("tools/sandbox/src/{provider}.rs")),
         (
             read(root, "tools/sandbox/src/serve.rs").contains(&format!("{provider}::")),
@@ -165,12 +170,15 @@ mod tests {
     fn workspace(name: &str, providers: &[&str]) -> std::path::PathBuf {
         let root = std::env::temp_dir().join(format!("xtask-{}-{name}", std::process::id()));
         let (mut list, mut template, mut rows, mut routes): (String, String, String, String) = Default::default();
+        let mut kits = String::new();
         for provider in providers {
             write(&root, &format!("shared/core/src/providers/{provider}/mod.rs"), "");
             write(&root, &format!("functions/{provider}/Cargo.toml"), "");
             write(&root, &format!("functions/{provider}/src/main.rs"), "");
             write(&root, &format!("events/{provider}/unknown-type.json"), "{}");
             write(&root, &format!("docs/events/{provider}.v1.json"), "{}");
+            write(&root, &format!("tests/kit/src/providers/{provider}.rs"), "");
+            kits += &format!("mod {provider};\nstatic ALL: &[&Kit] = &[&{provider}::KIT];\n");
             write(&root, &format!("tools/sandbox/src/{provider}.rs"), "");
             list += &format!("mod {provider};\nstatic ALL: &[&dyn Provider] = &[&{provider}::It];\n");
             template += &block(provider);
@@ -182,6 +190,7 @@ mod tests {
         write(&root, "events/lambda/sqs.json", "{}");
         write(&root, "shared/core/src/providers/mod.rs", &list);
         write(&root, "template.yaml", &template);
+        write(&root, "tests/kit/src/providers.rs", &kits);
         write(&root, "tools/sandbox/src/serve.rs", &routes);
         write(&root, "tools/xtask/src/providers.rs", &rows);
         root

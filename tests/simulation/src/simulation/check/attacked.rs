@@ -145,7 +145,7 @@ impl<L: Glass> Check<'_, L> {
         for (event, taken_at) in &self.seen.taken_at {
             let happens = &self.world.truth.plot.events[*event];
             let Some(entry) = self.world.kept(happens).map(|stored| stored.entry) else { continue };
-            let signed = ["fynapse", "runpayments"].contains(&happens.provider);
+            let signed = hookledger_kit::of(happens.provider).is_signed();
             let wanted = matches!(happens.effect, Effect::Own | Effect::Status(_) | Effect::Alike(_));
             let wanted = wanted && !is_other(&happens.key, &entry.key);
             let is_deadly = happens.key.pk.ends_with("#deadly");

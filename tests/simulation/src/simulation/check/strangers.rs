@@ -90,7 +90,7 @@ impl<L: Glass> Check<'_, L> {
     /// Somebody with a live token may have an entry that is no true event's: one that is ignored, waits for a person, or
     /// has an effect that the provider's API says. Which these are, `told` says.
     fn is_harmless(&self, entry: &Entry) -> bool {
-        let unsigned = ["rightfoot", "finbox"].contains(&entry.provider.as_str());
+        let unsigned = !hookledger_kit::of(&entry.provider).is_signed();
         self.world.mood.attacked && unsigned && entry.state != State::Open && entry.origin == Origin::Push
     }
 }

@@ -13,7 +13,7 @@ struct Rule {
     reason: &'static str,
 }
 
-const RULES: [Rule; 3] = [
+const RULES: [Rule; 4] = [
     Rule {
         package: "hookledger-core",
         never: &[
@@ -34,6 +34,11 @@ const RULES: [Rule; 3] = [
             "getrandom",
         ],
         reason: "core is pure: no network, no runtime, no clock, no randomness of its own",
+    },
+    Rule {
+        package: "hookledger-kit",
+        never: &["hookledger-"],
+        reason: "the kit shares nothing with what it tests: an error of core's must not be made there too",
     },
     Rule { package: "xtask", never: &["aws-"], reason: "a tool must not cost the compilation of the AWS SDK" },
     Rule {
@@ -119,7 +124,7 @@ mod tests {
 
     #[test]
     fn layers() {
-        let rows: [(&str, &[&str], Option<&str>); 6] = [
+        let rows: [(&str, &[&str], Option<&str>); 7] = [
             ("plain", &["hookledger-core > serde", "hookledger-aws > hookledger-core", "hookledger-aws > tokio"], None),
             ("only in tests", &["hookledger-core ~ tokio"], None),
             ("a name that only looks alike", &["hookledger-core > tokio-free"], None),
@@ -129,6 +134,7 @@ mod tests {
                 &["hookledger-core > a", "a > b", "b > a", "b > aws-sdk-sqs"],
                 Some("hookledger-core → a → b → aws-sdk-sqs "),
             ),
+            ("the kit", &["hookledger-kit > hookledger-core"], Some("hookledger-kit → hookledger-core ")),
             (
                 "a tool",
                 &["xtask > hookledger-aws", "hookledger-aws > aws-types"],
