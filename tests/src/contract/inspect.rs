@@ -48,7 +48,9 @@ impl Inspect for DynamoLedger {
     }
 
     async fn parked(&self) -> Vec<DueKey> {
-        self.list_parked(ALL).await.expect("the store answers")
+        let mut parked = self.list_parked(ALL).await.expect("the store answers");
+        parked.sort_by(|a, b| (a.due_at, &a.key).cmp(&(b.due_at, &b.key)));
+        parked
     }
 
     async fn refusals(&self, provider: ProviderId, day: &str) -> Vec<Refused> {

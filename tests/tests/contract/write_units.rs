@@ -177,7 +177,7 @@ fn what_is_not_listed_costs_a_unit_less() {
         ignored.event.identity = Identity::new(&["another"]);
         admitted(ledger, &ignored).await;
         step();
-        let listed = ledger.list_recent(&NOW.day(), 10).await.expect("a list");
+        let listed = ledger.list_recent(NOW.minus_secs(60), NOW, 10, |_| true).await.expect("a list");
         assert_eq!(listed.into_iter().map(|listed| listed.key).collect::<Vec<_>>(), [ignored.event.key()]);
     });
     assert_eq!(steps, [(1, 1, 0), (1, 1, 0), (1, 0, 1)]);

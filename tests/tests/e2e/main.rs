@@ -8,6 +8,7 @@ mod each_provider;
 mod finbox;
 mod flood;
 mod fynapse;
+mod night;
 mod operator;
 mod preflight;
 mod runpayments;

@@ -42,6 +42,17 @@ pub(super) fn output(local: &Local, provider: &str, arguments: &[&str], input: &
     run().map_err(|error: std::io::Error| error.to_string())
 }
 
+/// All that a command leaves behind which is told the stack's name, and reads the rest from the stack.
+pub(super) fn by_name(local: &Local, arguments: &[&str]) -> Outcome<Output> {
+    let stack = &local.stack;
+    let name = stack.functions.get("worker").and_then(|worker| worker.strip_suffix("-worker")).ok_or("no worker")?;
+    let mut command = Command::new(binary()?);
+    command.env_clear().args(["--stack", name, "--region", &stack.region]).args(arguments);
+    command.env("AWS_ENDPOINT_URL", &stack.endpoint);
+    command.env("AWS_ACCESS_KEY_ID", &stack.access_key_id).env("AWS_SECRET_ACCESS_KEY", &stack.secret_access_key);
+    command.stdin(Stdio::null()).output().map_err(|error| error.to_string())
+}
+
 /// Has the command open a parked entry again.
 pub(super) fn replay(local: &Local, key: &ItemKey) -> Outcome<String> {
     let provider = key.pk.split('#').next().unwrap_or_default();

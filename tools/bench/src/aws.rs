@@ -109,12 +109,14 @@ impl Aws {
         let text = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
         let number = |name: &str| json!({ "AttributeName": name, "AttributeType": "N" });
         let key = |hash: &str, range: &str| json!([{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }]);
-        let index = |name: &str, hash: &str, range: &str| json!({ "IndexName": name, "KeySchema": key(hash, range), "Projection": { "ProjectionType": "KEYS_ONLY" } });
+        let index = |name: &str, hash: &str, range: &str, projection: Value| json!({ "IndexName": name, "KeySchema": key(hash, range), "Projection": projection });
+        let listed =
+            json!({ "ProjectionType": "INCLUDE", "NonKeyAttributes": ["provider", "event_type", "origin", "proof"] });
         let ledger = json!({
             "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST", "KeySchema": key("pk", "sk"),
             "AttributeDefinitions": [text("pk"), text("sk"), text("due_shard"), number("due_at"),
                                      text("recent_shard"), number("received_at")],
-            "GlobalSecondaryIndexes": [index("due", "due_shard", "due_at"), index("recent", "recent_shard", "received_at")],
+            "GlobalSecondaryIndexes": [index("due", "due_shard", "due_at", json!({ "ProjectionType": "KEYS_ONLY" })), index("recent", "recent_shard", "received_at", listed)],
         });
         let idempotency = json!({
             "TableName": IDEMPOTENCY_TABLE, "BillingMode": "PAY_PER_REQUEST",

@@ -1,17 +1,16 @@
 //! `hookledger doctor secrets`: which secrets prove deliveries today, and which do not and why. It shows ids, never a
-//! value. It takes the ARNs of the providers' secrets, outputs of the stack, and looks at those that it is given.
+//! value. It looks at the secrets whose ARNs it is given.
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use hookledger_aws::ports::clock::SystemClock;
 use hookledger_aws::ports::secrets::SecretsManager;
-use hookledger_aws::start::clients::Clients;
 use hookledger_core::model::secret::ProviderSecrets;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
-use hookledger_core::providers::Providers;
 
-use crate::out;
+use crate::stack::Stack;
+use crate::{Ended, out};
 
 /// What the command is told.
 #[derive(Args)]
@@ -22,20 +21,18 @@ pub(crate) struct Doctor {
 
 #[derive(Subcommand)]
 enum Order {
-    /// Says of every secret whether it is live, and names those that are too short to be used. Needs
-    /// `HOOKLEDGER_SECRET_<PROVIDER>` for each provider that is to be looked at, and fails if anything is wrong.
+    /// Says of every secret whether it is live, and names those that are too short to be used. Ends with 4 if anything is
+    /// wrong.
     Secrets,
 }
 
 /// Looks, and fails if there is something to mend.
-pub(crate) async fn run(providers: &Providers, doctor: &Doctor) -> anyhow::Result<()> {
+pub(crate) async fn run(stack: &Stack, doctor: &Doctor) -> anyhow::Result<Ended> {
     let Order::Secrets = doctor.order;
-    // Neither the table nor the queue is looked at.
-    let env = crate::environment::env_with(&[("HOOKLEDGER_STACK", "operator"), ("HOOKLEDGER_TABLE", "none")])?;
-    let secrets = SecretsManager::from_env(&env, Clients::from_env(&env)?.secrets);
+    let secrets = SecretsManager::from_env(&stack.env, stack.clients.secrets.clone());
     let now = SystemClock::new().now();
     let (mut seen, mut wrong) = (0, 0);
-    for provider in providers.iter().filter(|provider| env.secret_arn(provider.id()).is_ok()) {
+    for provider in stack.providers.iter().filter(|provider| stack.env.secret_arn(provider.id()).is_ok()) {
         let findings = match secrets.document(provider.id()).await {
             Ok(document) => match ProviderSecrets::parse(document.reveal()) {
                 Ok(secrets) => findings(&secrets, now),
@@ -51,8 +48,11 @@ pub(crate) async fn run(providers: &Providers, doctor: &Doctor) -> anyhow::Resul
     }
     match (seen, wrong) {
         (0, _) => bail!("no secret was named: HOOKLEDGER_SECRET_<PROVIDER> is the stack's output <Provider>SecretArn"),
-        (_, 0) => Ok(()),
-        _ => bail!("{wrong} to mend"),
+        (_, 0) => Ok(Ended::Well),
+        _ => {
+            out::note(format!("{wrong} to mend"));
+            Ok(Ended::NeedsAPerson)
+        }
     }
 }
 

@@ -1,54 +1,86 @@
 //! `hookledger`: what a person asks of the ledger, what they may tell it (try again, look again at what was refused), and
 //! the set-up of the providers' side.
 //!
-//! It works on the deployed stack with the credentials in the environment: `AWS_REGION`, `AWS_ACCESS_KEY_ID`,
-//! `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, and `HOOKLEDGER_TABLE`, `HOOKLEDGER_QUEUE_<PROVIDER>` from the stack's
-//! outputs. Set-up commands need `HOOKLEDGER_SECRET_<PROVIDER>` instead, and the provider's settings under the names
-//! that the functions know them by. Bodies and secrets are never printed.
+//! ```text
+//! see      status events find show story owed parked refused     mend   replay, refused reverify
+//! set up   doctor, <provider> …, submit                          stack  which stack, and how it is reached
+//! ```
+//!
+//! What was asked for goes to standard output, as a table or as JSON; everything else to standard error. Bodies are shown
+//! only where they are asked for, secrets never.
 
 mod doctor;
 mod document;
-mod environment;
-mod look;
+mod mend;
 mod out;
 mod refused;
+mod see;
 mod setup;
+mod stack;
 mod submit;
+mod when;
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use hookledger_aws::AwsInbox;
-use hookledger_aws::start::clients::Clients;
-use hookledger_core::desk;
-use hookledger_core::desk::replay::Replayed;
 use hookledger_core::model::identity::ItemKey;
-use hookledger_core::ports::Clock as _;
 use hookledger_core::providers::Providers;
 
-/// Looks into the ledger, and replays what is parked.
+use crate::out::Format;
+use crate::stack::{Stack, Where};
+
+/// Looks into the ledger, and mends what waits for a person.
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 well, 1 failed, 2 typed wrongly, 3 not found, 4 something needs a person, 5 done in part"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    place: Where,
+    /// The form of what is shown.
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    output: Format,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists what waits for a person, and why: parked entries, and expectations that expired.
-    Parked {
-        /// The most rows shown.
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
+    /// Is it well, and what waits for me? Ends with 4 where something needs a person.
+    Status,
+    /// Lists what came in, the latest first.
+    #[command(after_help = "Example: hookledger events --provider finbox --state parked --since 2h")]
+    Events(see::events::Wanted),
+    /// Looks for an id, as the provider writes it, among all kinds of subjects.
+    #[command(after_help = "Example: hookledger find batch-7")]
+    Find {
+        /// The id of a batch, a merchant, an entity, a link, an event.
+        id: String,
     },
-    /// Lists what came in on a UTC day, newest first, each with the id of the secret that proved it; and when each secret
-    /// was last used among those shown. `--limit` bounds that, too.
-    Recent {
-        /// The day, 2026-11-22; today if left out.
+    /// Tells all that is known about a subject.
+    #[command(after_help = "Example: hookledger story rightfoot#batch#b1")]
+    Story {
+        /// The subject: the partition key, as `find` and the lists show it.
+        subject: String,
+    },
+    /// Shows one entry: how it came, how it stands, what was published.
+    Show {
+        /// The subject: the partition key, such as rightfoot#batch#b1.
+        subject: String,
+        /// The entry's sort key, event#….
+        entry: String,
+        /// Its body instead, byte for byte. It may hold personal data.
         #[arg(long)]
-        day: Option<String>,
+        body: bool,
+    },
+    /// Lists what is to be done, and when: entries, expectations, lists.
+    Owed(see::owed::Which),
+    /// Lists what waits for a person, and why: parked entries, and expectations that expired.
+    #[command(after_help = "Example: hookledger parked --provider rightfoot --reason 'answered 422'")]
+    Parked {
+        #[command(flatten)]
+        which: see::parked::Which,
         /// The most rows shown.
         #[arg(long, default_value_t = 100)]
         limit: usize,
@@ -56,74 +88,62 @@ enum Command {
     /// Lists the deliveries of a provider that were refused on a UTC day, and why; or verifies them again. Bodies and
     /// headers stay hidden.
     Refused(refused::Refused),
-    /// Tells all that is known about a subject, such as `rightfoot#batch#b1`.
-    Story {
-        /// The subject: the partition key.
-        subject: String,
-    },
-    /// Opens a parked entry again and sends its work.
-    Replay {
-        /// The subject: the partition key.
-        subject: String,
-        /// The entry's sort key, `event#…`.
-        sort_key: String,
-    },
+    /// Opens parked entries again and sends their work: one, or all that a filter finds.
+    #[command(after_help = "Example: hookledger replay --provider rightfoot --reason 'answered 422' --yes --wait 60")]
+    Replay(mend::replay::Order),
     /// Looks whether what was set up can work.
     Doctor(doctor::Doctor),
     /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
     Submit(submit::Submit),
 }
 
+/// How a command ends that did what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Well = 0,
+    Failed = 1,
+    NotFound = 3,
+    NeedsAPerson = 4,
+    InPart = 5,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(ended) => ExitCode::from(ended as u8),
         Err(error) => {
             out::error(format!("error: {error:#}"));
-            ExitCode::FAILURE
+            ExitCode::from(Ended::Failed as u8)
         }
     }
 }
 
-async fn run() -> anyhow::Result<()> {
-    let providers = Providers::read(&|name| std::env::var(name).ok());
-    if let Some((_, error)) = providers.all_stopped().next() {
-        return Err(error.clone().into());
-    }
+async fn run() -> anyhow::Result<Ended> {
+    // For the names of the providers and of all their set-up commands, whatever the stack is told.
+    let built_in = Providers::read(&|name| name.ends_with("_API_BASE_URL").then(|| "https://unset.invalid".into()));
     let typed = submit::reordered(std::env::args_os().collect());
-    let matches = setup::add_to(Arguments::command(), &providers).get_matches_from(typed);
-    if let Some(order) = setup::order(&providers, &matches) {
-        return setup::run(&order).await;
+    let matches = setup::add_to(Arguments::command(), &built_in).get_matches_from(typed);
+    if let Some((name, matches)) = setup::of_provider(&built_in, &matches) {
+        let stack = Stack::find(&Where::from_arg_matches(matches)?).await?;
+        return setup::run(&stack, name, matches).await.map(|()| Ended::Well);
     }
-    let arguments = Arguments::from_arg_matches(&matches)?;
-    if let Command::Doctor(order) = &arguments.command {
-        return doctor::run(&providers, order).await;
-    }
-    let env = environment::environment()?;
-    let inbox = AwsInbox::new(&env, &Clients::from_env(&env)?)?;
-    let today = || inbox.clock.now().day();
-    match arguments.command {
-        Command::Parked { limit } => look::parked(&inbox, limit).await,
-        Command::Recent { day, limit } => look::recent(&inbox, &day.unwrap_or_else(today), limit).await,
-        Command::Refused(order) => refused::run(&env, &inbox, &providers, &order).await,
-        Command::Story { subject } => look::story(&inbox, &subject).await,
-        Command::Replay { subject, sort_key } => {
-            replay(&inbox, &providers, ItemKey { pk: subject, sk: sort_key }).await
+    let Arguments { command, place, output } = Arguments::from_arg_matches(&matches)?;
+    let stack = Stack::find(&place).await?;
+    match command {
+        Command::Status => see::status::run(&stack, output).await,
+        Command::Events(wanted) => see::events::run(&stack, output, &wanted).await.map(|()| Ended::Well),
+        Command::Find { id } => see::find::run(&stack, output, &id).await,
+        Command::Story { subject } => see::story::run(&stack, output, &subject).await,
+        Command::Show { subject, entry, body } => {
+            see::show::run(&stack, output, &ItemKey { pk: subject, sk: entry }, body).await
         }
-        Command::Submit(order) => submit::submit(&env, &inbox, &providers, &order).await,
-        Command::Doctor(order) => doctor::run(&providers, &order).await,
+        Command::Owed(which) => see::owed::run(&stack, output, &which).await.map(|()| Ended::Well),
+        Command::Parked { which, limit } => see::parked::run(&stack, output, &which, limit).await.map(|()| Ended::Well),
+        Command::Refused(order) => refused::run(&stack, output, &order).await,
+        Command::Replay(order) => mend::replay::run(&stack, output, &order).await,
+        Command::Submit(order) => submit::submit(&stack, &order).await.map(|()| Ended::Well),
+        Command::Doctor(order) => doctor::run(&stack, &order).await,
     }
-}
-
-async fn replay(inbox: &AwsInbox, providers: &Providers, key: ItemKey) -> anyhow::Result<()> {
-    match desk::replay::replay(inbox, providers, &key).await? {
-        Replayed::NotParked => bail!("{key} is not parked: `hookledger story {}` tells how it stands", key.pk),
-        Replayed::OnItsWay => out::line("open again, and on its way"),
-        Replayed::Owed(why) => {
-            out::line(format!("open again; {why}, so the reconciler will take it up within minutes"));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

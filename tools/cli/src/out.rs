@@ -1,30 +1,136 @@
-//! Where the command's lines go out: the one place that writes to a terminal.
+//! Where the command's lines go out: the one place that writes to a terminal. What was asked for goes to standard output,
+//! all that is said about it to standard error.
 //!
 //! Much of what is shown was written by others: a provider's reason, a reference, an answer. A terminal obeys what it
 //! finds in a text; so what it could obey is shown escaped, whoever wrote it, and never sent. A lint keeps every other
 //! way of printing out of this package (`clippy.toml`).
 
 use std::fmt::Display;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal as _, Write};
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
+use serde_json::{Value, json};
+
+/// The form of what goes to standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For eyes: it may change.
+    #[default]
+    Table,
+    /// One document, for programs: `{"version":1,"rows":[…],"more":…}`.
+    Json,
+    /// A row on each line, for programs.
+    Jsonl,
+}
+
+/// The version of the JSON form. A field may be added; one that goes, or means another thing, makes it the next.
+const VERSION: u32 = 1;
+
+impl Format {
+    /// Shows rows, of which the table has these columns. `more`: how to see those that are left out.
+    pub(crate) fn rows(self, columns: &[&str], rows: &[Value], more: Option<&str>) {
+        match self {
+            Self::Table if rows.is_empty() => {}
+            Self::Table => table(columns, rows).lines().for_each(|row| line(row.trim_end())),
+            Self::Json => json_line(&json!({ "version": VERSION, "rows": rows, "more": more })),
+            Self::Jsonl => rows.iter().for_each(json_line),
+        }
+        if let Some(more) = more {
+            note(more);
+        }
+    }
+
+    /// Shows the fields of one thing.
+    pub(crate) fn fields(self, thing: &Value) {
+        if self != Self::Table {
+            return json_line(thing);
+        }
+        for (name, value) in thing.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+            line(format!("{name:<14}  {}", cell(value)));
+        }
+    }
+}
+
+fn table(columns: &[&str], rows: &[Value]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(columns.iter().map(|name| name.to_uppercase()));
+    if let Some(width) = width() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    for row in rows {
+        // Escaped here too: a line break in a cell would make a row of it.
+        table.add_row(columns.iter().map(|name| inert(&cell(row.get(*name).unwrap_or(&Value::Null)))));
+    }
+    table.to_string()
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The columns of the terminal. Into a pipe nothing is cut or broken.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+fn width() -> Option<u16> {
+    let terminal = std::io::stdout();
+    if !terminal.is_terminal() {
+        return None;
+    }
+    rustix::termios::tcgetwinsize(terminal).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+}
+
+/// A document on one line. What a terminal obeys stands in its strings alone, and is escaped as JSON has it.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+fn json_line(document: &Value) {
+    let mut shown = String::new();
+    for c in document.to_string().chars() {
+        let mut units = [0; 2];
+        match is_obeyed(c) {
+            true => c.encode_utf16(&mut units).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}"))),
+            false => shown.push(c),
+        }
+    }
+    write(&mut std::io::stdout().lock(), &shown);
+}
 
 /// Prints one line.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub(crate) fn line(text: impl Display) {
-    // Nobody reads on, as with `| head`: there is no one left to tell.
-    write(&mut std::io::stdout().lock(), &text.to_string());
+    write(&mut std::io::stdout().lock(), &inert(&text.to_string()));
+}
+
+/// Bytes as they are, for a person who asked for them and for nothing else.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn bytes(body: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    ended(out.write_all(body).and_then(|()| out.flush()));
+}
+
+/// Prints one line about what was shown, or done.
+pub(crate) fn note(text: impl Display) {
+    error(text);
 }
 
 /// Prints one line about what went wrong.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub(crate) fn error(text: impl Display) {
-    write(&mut std::io::stderr().lock(), &text.to_string());
+    write(&mut std::io::stderr().lock(), &inert(&text.to_string()));
 }
 
 fn write(to: &mut impl Write, text: &str) {
-    if let Err(error) = writeln!(to, "{}", inert(text)).and_then(|()| to.flush())
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        std::process::exit(1);
+    ended(writeln!(to, "{text}").and_then(|()| to.flush()));
+}
+
+/// Where nobody reads on, as with `| head`, there is no one left to tell, and nothing more to do.
+fn ended(written: std::io::Result<()>) {
+    match written {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(_) => std::process::exit(1),
     }
 }
 
@@ -58,9 +164,7 @@ mod tests {
             ("\u{2028}\u{2029}", r"\u{2028}\u{2029}"),
         ];
         for (text, expected) in rows {
-            let mut out = Vec::new();
-            write(&mut out, text);
-            assert_eq!(String::from_utf8(out).unwrap(), format!("{expected}\n"));
+            assert_eq!(inert(text), expected);
         }
         for c in ('\0'..='\u{10ffff}').filter(|c| c.is_control()) {
             assert!(is_obeyed(c), "{c:?}");

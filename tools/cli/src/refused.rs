@@ -1,16 +1,18 @@
 //! `hookledger refused <provider>` lists what was refused; `hookledger refused reverify <provider>` verifies it again
 //! with today's secrets, and lets in what proves genuine. Neither shows a body, a header or a token.
 //!
-//! The second form also takes the ARN of the provider's secret, an output of the stack, credentials that may read that
-//! secret and delete from the table, and the provider's settings under the names that the functions know them by.
+//! The second form also takes credentials that may read the provider's secret and delete from the table.
 
 use clap::{Args, Subcommand};
 use hookledger_aws::AwsInbox;
-use hookledger_aws::start::env::Env;
 use hookledger_core::desk::reverify::{Verdict, reverify};
 use hookledger_core::model::refused::Kept;
 use hookledger_core::ports::{Clock as _, Quarantine as _};
-use hookledger_core::providers::Providers;
+use serde_json::{Value, json};
+
+use crate::out::{self, Format};
+use crate::stack::Stack;
+use crate::{Ended, when};
 
 /// Rows of a list, unless another number is asked for.
 const LISTED: usize = 100;
@@ -44,36 +46,53 @@ struct Which {
 }
 
 /// Lists, or looks again.
-pub(crate) async fn run(env: &Env, inbox: &AwsInbox, providers: &Providers, refused: &Refused) -> anyhow::Result<()> {
+pub(crate) async fn run(stack: &Stack, format: Format, refused: &Refused) -> anyhow::Result<Ended> {
     match (&refused.order, &refused.which) {
-        (Some(Order::Reverify(which)), _) => look_again(env, inbox, providers, which).await,
-        (None, Some(which)) => list(inbox, providers, which).await,
+        (Some(Order::Reverify(which)), _) => look_again(stack, format, which).await,
+        (None, Some(which)) => list(stack, format, which).await,
         (None, None) => anyhow::bail!("`hookledger refused <provider>` needs the provider's name"),
     }
 }
 
-async fn list(inbox: &AwsInbox, providers: &Providers, which: &Which) -> anyhow::Result<()> {
-    let day = which.day(inbox);
-    let provider = crate::environment::named(providers, &which.provider)?;
-    let refused = inbox.ledger.kept(provider.id(), &day, None, which.limit.unwrap_or(LISTED)).await?;
-    for Kept { refused: row, .. } in &refused {
-        let from = row.source_ip.as_deref().unwrap_or("unknown");
-        crate::out::line(format!("{}  {}  {} bytes from {from}: {}", row.at, row.code, row.body_bytes, row.reason));
-    }
-    crate::out::line(format!("{} of {} on {day}", refused.len(), which.provider));
-    Ok(())
+async fn list(stack: &Stack, format: Format, which: &Which) -> anyhow::Result<Ended> {
+    let inbox = stack.inbox()?;
+    let day = which.day(&inbox)?;
+    let provider = stack.provider(&which.provider)?;
+    let limit = which.limit.unwrap_or(LISTED);
+    let mut refused = inbox.ledger.kept(provider.id(), &day, None, limit.saturating_add(1)).await?;
+    let more = (refused.len() > limit).then(|| format!("{limit} shown, there are more: --limit"));
+    refused.truncate(limit);
+    // Within a minute the rows stand by their slots.
+    refused.sort_by_key(|kept| std::cmp::Reverse(kept.refused.at));
+    let rows: Vec<Value> = refused.iter().map(row).collect();
+    format.rows(&["at", "code", "bytes", "from", "reason"], &rows, more.as_deref());
+    out::note(format!("{} of {} on {day}; a full minute keeps some and counts none", rows.len(), which.provider));
+    Ok(Ended::Well)
 }
 
-async fn look_again(env: &Env, inbox: &AwsInbox, providers: &Providers, which: &Which) -> anyhow::Result<()> {
-    let provider = crate::environment::named(providers, &which.provider)?;
-    let secrets = crate::environment::secrets_of(env, provider)?;
-    let day = which.day(inbox);
-    let verdicts = reverify(inbox, &secrets, provider, &day, which.limit.unwrap_or(usize::MAX)).await?;
-    for (at, verdict) in &verdicts {
-        crate::out::line(format!("{at}  {verdict}"));
-    }
-    crate::out::line(summary(&verdicts.into_iter().map(|(_, verdict)| verdict).collect::<Vec<_>>()));
-    Ok(())
+fn row(Kept { refused, .. }: &Kept) -> Value {
+    json!({
+        "at": refused.at.to_string(),
+        "code": refused.code,
+        "bytes": refused.body_bytes,
+        "from": refused.source_ip.as_deref().unwrap_or("unknown"),
+        "reason": refused.reason,
+    })
+}
+
+async fn look_again(stack: &Stack, format: Format, which: &Which) -> anyhow::Result<Ended> {
+    let inbox = stack.inbox()?;
+    let provider = stack.provider(&which.provider)?;
+    let secrets = stack.secrets_of(provider)?;
+    let day = which.day(&inbox)?;
+    let verdicts = reverify(&inbox, &secrets, provider, &day, which.limit.unwrap_or(usize::MAX)).await?;
+    let rows: Vec<Value> =
+        verdicts.iter().map(|(at, verdict)| json!({ "at": at.to_string(), "verdict": verdict.to_string() })).collect();
+    format.rows(&["at", "verdict"], &rows, None);
+    let verdicts: Vec<Verdict> = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
+    out::note(summary(&verdicts));
+    let let_in = verdicts.iter().any(|verdict| matches!(verdict, Verdict::LetIn { .. }));
+    Ok(if let_in { Ended::Well } else { Ended::NotFound })
 }
 
 fn summary(verdicts: &[Verdict]) -> String {
@@ -82,8 +101,10 @@ fn summary(verdicts: &[Verdict]) -> String {
 }
 
 impl Which {
-    fn day(&self, inbox: &AwsInbox) -> String {
-        self.day.clone().unwrap_or_else(|| inbox.clock.now().day())
+    /// The day, which has to be one.
+    fn day(&self, inbox: &AwsInbox) -> anyhow::Result<String> {
+        let now = inbox.clock.now();
+        Ok(self.day.as_deref().map_or(Ok(now), |text| when::read(text, now))?.day())
     }
 }
 

@@ -3,7 +3,6 @@
 //! The commands and their inputs are the providers' own data; nothing here knows any of them by name. A signing secret
 //! that a provider makes goes straight into its secret document, beside those that are live, and is never printed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -12,7 +11,6 @@ use clap::{Arg, ArgMatches, Command};
 use hookledger_aws::ports::api::HttpProviderApi;
 use hookledger_aws::ports::clock::SystemClock;
 use hookledger_aws::ports::secrets::SecretsManager;
-use hookledger_aws::start::clients::Clients;
 use hookledger_core::model::identity::ProviderId;
 use hookledger_core::model::provider_call::{ApiError, Trouble};
 use hookledger_core::model::secret::Secret;
@@ -21,6 +19,7 @@ use hookledger_core::ports::{Clock as _, ProviderApi, SecretsError};
 use hookledger_core::providers::{Inputs, MadeSecret, Offer, Provider, Providers, SecretUse, Setup, SetupStep};
 
 use crate::document::Document;
+use crate::stack::Stack;
 
 const KEEP_OLD_HOURS: &str = "keep-old-hours";
 const REPLACES: &str = "replaces";
@@ -75,10 +74,14 @@ fn step_command(step: &'static SetupStep) -> Command {
     command.args([keep, replaces])
 }
 
-/// The set-up that the command line asks for, if it asks for one.
-pub(crate) fn order<'a>(providers: &'a Providers, matches: &'a ArgMatches) -> Option<Order<'a>> {
+/// The provider whose set-up the command line asks for, and what else it says.
+pub(crate) fn of_provider<'a>(built_in: &Providers, matches: &'a ArgMatches) -> Option<(&'static str, &'a ArgMatches)> {
     let (name, matches) = matches.subcommand()?;
-    let provider = providers.get(name)?;
+    Some((built_in.get(name)?.id().0, matches))
+}
+
+/// What the command line orders of this provider.
+fn order<'a>(provider: &'a dyn Provider, matches: &'a ArgMatches) -> Order<'a> {
     let step = matches.subcommand().and_then(|(name, matches)| {
         let step = provider.setup().offered()?.steps().iter().find(|step| step.name == name)?;
         let given = |name: &'static str| Some((name, matches.get_one::<String>(name)?.as_str()));
@@ -92,29 +95,30 @@ pub(crate) fn order<'a>(providers: &'a Providers, matches: &'a ArgMatches) -> Op
         };
         Some(Step { step, inputs, keep_old_hours, replaces })
     });
-    Some(Order { provider, step })
+    Order { provider, step }
 }
 
 /// Carries an order out on the deployed stack.
-pub(crate) async fn run(order: &Order<'_>) -> anyhow::Result<()> {
+pub(crate) async fn run(stack: &Stack, name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
+    let order = order(stack.provider_to_call(name)?, matches);
     let id = order.provider.id();
-    let (setup, step) = match (order.provider.setup(), &order.step) {
-        (Offer::Offered(setup), Some(step)) => (setup, step),
-        (Offer::Unavailable(why), _) => bail!("{id} has no set-up commands here: {why}"),
-        (Offer::Offered(_), None) => bail!("`hookledger {id} --help` lists the commands"),
-    };
-    // Set-up touches neither the table nor the queue.
-    let env = crate::environment::env_with(&[("HOOKLEDGER_STACK", "operator"), ("HOOKLEDGER_TABLE", "none")])?;
-    let secret = env.secret_arn(id).context("it is the stack's output <Provider>SecretArn")?;
-    let clients = Clients::from_env(&env)?;
-    let arns = BTreeMap::from([(id.0.to_string(), secret)]);
-    let secrets = Arc::new(SecretsManager::new(clients.secrets, arns, env.secrets_ttl_secs));
-    let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
+    let (setup, step) = offered(&order)?;
+    let secrets = Arc::new(stack.secrets_of(order.provider)?);
+    let api = HttpProviderApi::new(secrets.clone(), &stack.env.tls()?);
     let now = SystemClock::new().now();
     for line in carry_out(&api, &Stored { secrets: &secrets, id }, id, setup, step, now).await? {
         crate::out::line(line);
     }
     Ok(())
+}
+
+fn offered<'a>(order: &'a Order<'_>) -> anyhow::Result<(&'a dyn Setup, &'a Step<'a>)> {
+    let id = order.provider.id();
+    match (order.provider.setup(), &order.step) {
+        (Offer::Offered(setup), Some(step)) => Ok((setup, step)),
+        (Offer::Unavailable(why), _) => bail!("{id} has no set-up commands here: {why}"),
+        (Offer::Offered(_), None) => bail!("`hookledger {id} --help` lists the commands"),
+    }
 }
 
 /// Where a provider's secret document is.
@@ -282,6 +286,11 @@ mod tests {
         add_to(Command::new("hookledger"), providers).try_get_matches_from(line.split(' '))
     }
 
+    fn ordered<'a>(providers: &'a Providers, matches: &'a ArgMatches) -> Order<'a> {
+        let (name, matches) = of_provider(providers, matches).unwrap();
+        order(providers.get(name).unwrap(), matches)
+    }
+
     /// Types a command; returns what was told, the document afterwards, and the requests sent.
     fn typed(
         line: &str,
@@ -291,7 +300,7 @@ mod tests {
     ) -> (anyhow::Result<Vec<String>>, String, usize) {
         let providers = providers();
         let matches = parse(&providers, line).unwrap();
-        let order = order(&providers, &matches).unwrap();
+        let order = ordered(&providers, &matches);
         let documents = Memory { document: RefCell::new(document.to_string()), writes_left: Cell::new(writes) };
         let api = Scripted { answer, asked: RefCell::default() };
         let (setup, step) = (order.provider.setup().offered().unwrap(), order.step.unwrap());
@@ -312,7 +321,7 @@ mod tests {
                 let inputs: String = step.inputs.iter().map(|input| format!(" --{} {}", input.name, "x")).collect();
                 let line = format!("hookledger {} {}{inputs}", provider.id(), step.name);
                 let matches = parse(&providers, &line).unwrap();
-                let order = order(&providers, &matches).unwrap();
+                let order = ordered(&providers, &matches);
                 let typed = order.step.unwrap();
                 assert_eq!((typed.step.name, typed.inputs.len()), (step.name, step.inputs.len()));
                 steps += 1;
@@ -329,9 +338,8 @@ mod tests {
     fn what_is_not_offered_says_why() {
         let providers = Providers::read(&|_| None);
         let matches = parse(&providers, "hookledger fynapse").unwrap();
-        let order = order(&providers, &matches).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let error = runtime.block_on(run(&order)).unwrap_err().to_string();
+        let order = ordered(&providers, &matches);
+        let error = offered(&order).err().unwrap().to_string();
         assert!(error.contains("FYNAPSE_API_BASE_URL"), "{error}");
         assert!(parse(&providers, "hookledger parked").is_err(), "not one of these");
     }

@@ -1,8 +1,7 @@
 //! `hookledger submit <provider> FILE`, also spelt `hookledger <provider> submit FILE`: an application's request, sent
 //! through the same flow as `POST /submissions/<provider>`.
 //!
-//! Beside what every command needs, it takes `WEBHOOK_BASE_URL` and the ARN of the provider's secret, both outputs of
-//! the stack, and credentials that may read that secret.
+//! It takes credentials that may read the provider's secret.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -11,11 +10,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
-use hookledger_aws::AwsInbox;
 use hookledger_aws::ports::api::HttpProviderApi;
-use hookledger_aws::start::env::Env;
 use hookledger_core::desk::submit::{Receipt, Submitter};
-use hookledger_core::providers::{ALL, Providers};
+use hookledger_core::providers::ALL;
+
+use crate::stack::Stack;
 
 /// As the command is typed.
 const COMMAND: &str = "submit";
@@ -41,13 +40,14 @@ pub(crate) fn reordered(mut arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// Submits.
-pub(crate) async fn submit(env: &Env, inbox: &AwsInbox, providers: &Providers, order: &Submit) -> anyhow::Result<()> {
-    let provider = crate::environment::named(providers, &order.provider)?;
-    let secrets = Arc::new(crate::environment::secrets_of(env, provider)?);
+pub(crate) async fn submit(stack: &Stack, order: &Submit) -> anyhow::Result<()> {
+    let provider = stack.provider_to_call(&order.provider)?;
+    let secrets = Arc::new(stack.secrets_of(provider)?);
     let document = read(&order.file)?;
-    let api = HttpProviderApi::new(secrets.clone(), &env.tls()?);
-    let webhook_base_url = env.webhook_base_url()?;
-    let submitter = Submitter { inbox, api: &api, secrets: secrets.as_ref(), webhook_base_url: &webhook_base_url };
+    let api = HttpProviderApi::new(secrets.clone(), &stack.env.tls()?);
+    let (inbox, webhook_base_url) = (stack.inbox()?, stack.env.webhook_base_url()?);
+    let submitter =
+        Submitter { inbox: &inbox, api: &api, secrets: secrets.as_ref(), webhook_base_url: &webhook_base_url };
     let Receipt { reference, submission, items } = submitter.submit(provider, &document).await?;
     crate::out::line(format!("{items} taken as {reference}, which is expected now ({submission})"));
     Ok(())

@@ -49,7 +49,11 @@ impl Clients {
 
     /// Builds the clients.
     pub fn new(aws: &AwsEnv, tls: &Tls) -> Self {
-        let config = sdk_config(aws, tls);
+        Self::of(sdk_config(aws, tls))
+    }
+
+    /// Builds the clients from a configuration that was made elsewhere: the command line has credentials of its own.
+    pub fn of(config: SdkConfig) -> Self {
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),

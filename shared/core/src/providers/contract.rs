@@ -20,6 +20,8 @@ use crate::providers::submission::{Submission, Submitted, Unsubmittable};
 pub struct Definition {
     /// Its name.
     pub id: ProviderId,
+    /// What its events are about: the kinds of its subjects.
+    pub kinds: &'static [&'static str],
     /// Whether its URL ends in a token.
     pub url_has_token: bool,
     /// Which statuses it must be answered with, whatever its settings are.

@@ -91,7 +91,8 @@ async fn read(ledger: &DynamoLedger) -> Seen {
     let story = ledger.story(subject.as_str()).await;
     let refused = ledger.kept(ProviderId("finbox"), "2026-11-22", None, 10).await;
     // Sorts instants out of any range.
-    let recent = ledger.list_recent("2026-11-22", 3).await;
+    let until = UnixMs::parse_rfc3339("2026-11-22T23:59:59.999Z").expect("a time");
+    let recent = ledger.list_recent(UnixMs(i64::MIN), until, 3, |_| true).await;
     let words = [
         word(&entry),
         word(&expectation),

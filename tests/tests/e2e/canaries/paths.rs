@@ -241,7 +241,7 @@ impl<'a> Walk<'a> {
             }
             self.answers.push((format!("answer of the command {}", arguments[..2].join(" ")), format!("{output:?}")));
         }
-        for arguments in [&["recent"][..], &["refused", provider], &["parked"]] {
+        for arguments in [&["events"][..], &["refused", provider], &["parked"], &["status", "-o", "json"], &["owed"]] {
             let output = output(local, provider, arguments, "")?;
             self.answers.push((format!("answer of the command {}", arguments.join(" ")), format!("{output:?}")));
         }

@@ -1,22 +1,27 @@
 //! What a person asks of the ledger: what is parked, what came in lately, what was refused, and a subject's story.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use hookledger_core::model::debt::{DUE_SHARDS, DueKey};
+use hookledger_core::model::debt::{DUE_SHARDS, Debt, DueKey, shard_name};
+use hookledger_core::model::entry::Origin;
 use hookledger_core::model::identity::{ItemKey, Subject};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
 
-use super::item::{Item, RECENT_SHARDS, Reader, key_of, recent_shard_name, row_from, s};
-use super::owed::due_key;
-use super::read::{collection, parked, query, walk};
-use super::schema::RECENT_INDEX;
+use super::item::{Item, RECENT_SHARDS, Reader, key_attributes, key_of, ms, origin, recent_shard_name, row_from, s};
+use super::owed::{debt_from, due_key};
+use super::read::{collection, get_all, parked, query, walk, walk_wanted};
+use super::schema::{DUE_INDEX, RECENT_INDEX};
 use super::table::DynamoLedger;
 
 /// Partitions asked at the same time.
 const CONCURRENT_QUERIES: usize = 8;
 /// The most rows of one subject that are shown.
-const MAX_STORY: usize = 10_000;
+const MAX_STORY: usize = 100_000;
+/// The most rows of one batch of reads, which DynamoDB sets.
+const MAX_BATCH: usize = 100;
 
 /// An entry, as the index of what came in lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +30,12 @@ pub struct Pointer {
     pub key: ItemKey,
     /// When it came in.
     pub received_at: UnixMs,
+    /// The provider's own name for its type.
+    pub event_type: String,
+    /// Push or poll.
+    pub origin: Option<Origin>,
+    /// The id of the secret or token that proved it.
+    pub proof: Option<String>,
 }
 
 /// One row of a subject's story.
@@ -56,32 +67,78 @@ impl std::fmt::Debug for StoredRow {
 }
 
 impl DynamoLedger {
-    /// Entries that wait for a person, the longest waiting first. `due_at` is when they were parked.
+    /// What waits for a person, the latest first: at most `limit` of each shard, so `limit` at least if there are as many.
+    /// `due_at` is since when.
     pub async fn list_parked(&self, limit: usize) -> Result<Vec<DueKey>, StoreError> {
-        let of_shard = |shard| walk(parked(&self.table, shard), limit);
-        let shards = stream::iter(0..DUE_SHARDS).map(of_shard).buffered(CONCURRENT_QUERIES);
-        let items: Vec<Vec<Item>> = shards.try_collect().await?;
-        let mut found = items.iter().flatten().map(due_key).collect::<Result<Vec<_>, _>>()?;
-        found.sort_by(|a, b| (a.due_at, &a.key).cmp(&(b.due_at, &b.key)));
-        found.truncate(limit);
+        let of_shard = |shard| walk(parked(&self.table, shard).scan_index_forward(false), limit);
+        let mut found = self.of_shards(of_shard).await?;
+        found.sort_by(|a, b| (b.due_at, &a.key).cmp(&(a.due_at, &b.key)));
         Ok(found)
     }
 
-    /// Entries that came in on a UTC day (`2026-11-22`), the latest first.
-    pub async fn list_recent(&self, day: &str, limit: usize) -> Result<Vec<Pointer>, StoreError> {
-        let of_shard = |shard| async move {
-            let query = query(&self.table, "#recent_shard = :shard")
+    /// What is owed, the oldest first; of each shard at most `limit`.
+    pub async fn list_owed(&self, limit: usize) -> Result<Vec<DueKey>, StoreError> {
+        let of_shard = |shard| {
+            let query = query(&self.table, "#due_shard = :shard").index_name(DUE_INDEX);
+            walk(query.expression_attribute_values(":shard", s(shard_name(shard))), limit)
+        };
+        let mut found = self.of_shards(of_shard).await?;
+        found.sort_by(|a, b| (a.due_at, &a.key).cmp(&(b.due_at, &b.key)));
+        Ok(found)
+    }
+
+    async fn of_shards<F: Future<Output = Result<Vec<Item>, StoreError>>>(
+        &self,
+        of_shard: impl Fn(u8) -> F,
+    ) -> Result<Vec<DueKey>, StoreError> {
+        let shards = stream::iter(0..DUE_SHARDS).map(of_shard).buffered(CONCURRENT_QUERIES);
+        let items: Vec<Vec<Item>> = shards.try_collect().await?;
+        items.iter().flatten().map(due_key).collect()
+    }
+
+    /// Entries that came in on the UTC day of `until`, from `since` to `until`, the latest first: the first `limit` that
+    /// are `wanted`.
+    pub async fn list_recent(
+        &self,
+        since: UnixMs,
+        until: UnixMs,
+        limit: usize,
+        wanted: impl Fn(&Pointer) -> bool,
+    ) -> Result<Vec<Pointer>, StoreError> {
+        let (day, wanted) = (until.day(), &wanted);
+        let of_shard = |shard| {
+            let query = query(&self.table, "#recent_shard = :shard AND #received_at BETWEEN :since AND :until")
                 .index_name(RECENT_INDEX)
-                .expression_attribute_values(":shard", s(recent_shard_name(day, shard)))
+                .expression_attribute_values(":shard", s(recent_shard_name(&day, shard)))
+                .expression_attribute_values(":since", ms(since))
+                .expression_attribute_values(":until", ms(until))
                 .scan_index_forward(false);
-            walk(query, limit).await
+            walk_wanted(query, limit, move |item| pointer(item).filter(wanted))
         };
         let shards = stream::iter(0..RECENT_SHARDS).map(of_shard).buffered(CONCURRENT_QUERIES);
-        let items: Vec<Vec<Item>> = shards.try_collect().await?;
-        let mut recent = items.iter().flatten().filter_map(pointer).collect::<Vec<_>>();
+        let found: Vec<Vec<Pointer>> = shards.try_collect().await?;
+        let mut recent: Vec<Pointer> = found.into_iter().flatten().collect();
         recent.sort_by(|a, b| (b.received_at, &a.key).cmp(&(a.received_at, &b.key)));
         recent.truncate(limit);
         Ok(recent)
+    }
+
+    /// What is known of these rows, without bodies: a hundred with each call. One that is gone, or no row that owes, is left
+    /// out.
+    pub async fn look_at(&self, keys: &[ItemKey]) -> Result<BTreeMap<ItemKey, Debt>, StoreError> {
+        let of_batch = |batch: &[ItemKey]| {
+            let keys: Vec<Item> = batch.iter().map(key_attributes).collect();
+            async move { get_all(&self.table, keys).await }
+        };
+        let batches: Vec<_> = keys.chunks(MAX_BATCH).map(of_batch).collect();
+        let items: Vec<Vec<Item>> = stream::iter(batches).buffered(CONCURRENT_QUERIES).try_collect().await?;
+        let known = |item: &Item| Some((key_of(item)?, debt_from(item, &key_of(item)?)));
+        items.iter().flatten().filter_map(known).map(|(key, debt)| Ok((key, debt?))).collect()
+    }
+
+    /// Whether anything is known about a subject.
+    pub async fn is_known(&self, pk: &str) -> Result<bool, StoreError> {
+        Ok(!walk(collection(&self.table, pk, "").projection_expression("#pk"), 1).await?.is_empty())
     }
 
     /// Every row of a subject, in the order of their sort keys.
@@ -107,8 +164,11 @@ impl DynamoLedger {
 
 fn pointer(item: &Item) -> Option<Pointer> {
     let key = key_of(item)?;
-    let received_at = Reader::new(item, &key).optional_instant("received_at")?;
-    Some(Pointer { key, received_at })
+    let reader = Reader::new(item, &key);
+    let text = |name: &str| reader.optional_text(name);
+    let (received_at, event_type) = (reader.optional_instant("received_at")?, text("event_type").unwrap_or_default());
+    let (origin, proof) = (text("origin").and_then(|text| origin(&text)), text("proof"));
+    Some(Pointer { key, received_at, event_type, origin, proof })
 }
 
 fn story_line(item: &Item) -> Option<StoryLine> {

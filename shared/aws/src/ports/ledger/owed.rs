@@ -12,8 +12,8 @@ use hookledger_core::ports::{CircuitStore, Debts, Expectations, MAX_PARKED_COUNT
 
 use super::item;
 use super::item::{
-    Item, circuit_from, circuit_item, expectation_from, expectation_item, key_of, listing_from, listing_item, ms, n, s,
-    ttl,
+    Item, circuit_from, circuit_item, entry_from, expectation_from, expectation_item, key_of, listing_from,
+    listing_item, ms, n, s, ttl,
 };
 use super::read::{get, parked, query};
 use super::schema::DUE_INDEX;
@@ -209,6 +209,15 @@ impl CircuitStore for DynamoLedger {
 
 fn still_waiting(key: &ItemKey) -> Update {
     Update::only_if(key, "#state = :waiting").value("waiting", s(ExpectationState::Waiting.as_str()))
+}
+
+/// Reads a row that can owe.
+pub(super) fn debt_from(item: &Item, key: &ItemKey) -> Result<Debt, StoreError> {
+    Ok(match Kind::of(key)? {
+        Kind::Entry => Debt::Entry(entry_from(item, key)?),
+        Kind::Expectation => Debt::Expectation(expectation_from(item, key)?),
+        Kind::Listing => Debt::Listing(listing_from(item, key)?),
+    })
 }
 
 /// What a row of the `due` index says.

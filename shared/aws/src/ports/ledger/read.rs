@@ -1,12 +1,15 @@
 //! Reads: one row, or a query walked to its end. All reads of the table itself are consistent; those of an index can't
 //! be, so nothing is decided by what an index says.
 
+use std::collections::{BTreeSet, HashMap};
+
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::types::KeysAndAttributes;
 use hookledger_core::model::debt::parked_shard_name;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::StoreError;
 
-use super::item::{Item, key_attributes, s};
+use super::item::{ENTRY_ATTRIBUTES, Item, OWED_ATTRIBUTES, key_attributes, s};
 use super::schema::DUE_INDEX;
 use super::table::{Table, store_error};
 use super::write::names;
@@ -55,26 +58,52 @@ pub(crate) fn parked(table: &Table, shard: u8) -> QueryFluentBuilder {
 
 /// Walks a query until `limit` items or its end.
 pub(crate) async fn walk(query: QueryFluentBuilder, limit: usize) -> Result<Vec<Item>, StoreError> {
-    let mut items: Vec<Item> = Vec::new();
+    // The limit of a page is a signed 32-bit number. Above it a page's megabyte ends it long before.
+    let query = query.limit(i32::try_from(limit).unwrap_or(i32::MAX).max(1));
+    walk_wanted(query, limit, |item| Some(item.clone())).await
+}
+
+/// Walks a query until `limit` items that are wanted, or its end.
+pub(crate) async fn walk_wanted<T>(
+    query: QueryFluentBuilder,
+    limit: usize,
+    wanted: impl Fn(&Item) -> Option<T>,
+) -> Result<Vec<T>, StoreError> {
+    let mut found: Vec<T> = Vec::new();
     let mut from = query.get_exclusive_start_key().clone();
     for _ in 0..MAX_PAGES {
-        let wanted = limit.saturating_sub(items.len());
-        if wanted == 0 {
-            return Ok(items);
+        if found.len() >= limit {
+            return Ok(found);
         }
-        // The limit of a page is a signed 32-bit number. Above it a page's megabyte ends it long before.
-        let page = query
-            .clone()
-            .limit(i32::try_from(wanted).unwrap_or(i32::MAX))
-            .set_exclusive_start_key(from)
-            .send()
-            .await
-            .map_err(|error| store_error(&error))?;
-        items.extend(page.items.unwrap_or_default());
+        let page = query.clone().set_exclusive_start_key(from).send().await.map_err(|error| store_error(&error))?;
+        let room = limit.saturating_sub(found.len());
+        found.extend(page.items().iter().filter_map(&wanted).take(room));
         from = page.last_evaluated_key;
         if from.as_ref().is_none_or(Item::is_empty) {
-            return Ok(items);
+            return Ok(found);
         }
     }
     Err(StoreError::Refused("the collection is larger than anything written here"))
+}
+
+/// Reads these rows, without their bodies.
+pub(crate) async fn get_all(table: &Table, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+    let mut wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+    let names = ENTRY_ATTRIBUTES.iter().chain(OWED_ATTRIBUTES);
+    for name in names.clone() {
+        wanted = wanted.expression_attribute_names(format!("#{name}"), *name);
+    }
+    let names: BTreeSet<String> = names.map(|name| format!("#{name}")).collect();
+    let wanted = wanted.projection_expression(names.into_iter().collect::<Vec<_>>().join(", ")).build();
+    let mut left = Some(wanted.map_err(|_| StoreError::Refused("the request could not be built"))?);
+    let mut found = Vec::new();
+    for _ in 0..MAX_PAGES {
+        let Some(wanted) = left.take() else { return Ok(found) };
+        let answer = table.client.batch_get_item().request_items(&table.name, wanted).send().await;
+        let answer = answer.map_err(|error| store_error(&error))?;
+        let of_table = |items: HashMap<String, Vec<Item>>| items.into_values().flatten();
+        found.extend(answer.responses.map(of_table).into_iter().flatten());
+        left = answer.unprocessed_keys.and_then(|left| left.into_values().next()).filter(|left| !left.keys.is_empty());
+    }
+    Err(StoreError::Unavailable("the table does not get round to all of the rows"))
 }

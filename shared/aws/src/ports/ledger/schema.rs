@@ -15,12 +15,22 @@ pub const DUE_INDEX: &str = "due";
 /// The index over what came in: day and shard, time of receipt.
 pub const RECENT_INDEX: &str = "recent";
 
+/// What the index `recent` holds of an entry beside its keys.
+const LISTED: [&str; 4] = ["provider", "event_type", "origin", "proof"];
+
 /// Creates the table.
 pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError> {
     let parts = || -> Result<_, BuildError> {
         let key = [key("pk", KeyType::Hash)?, key("sk", KeyType::Range)?];
-        let due = index(DUE_INDEX, "due_shard", "due_at")?;
-        let recent = index(RECENT_INDEX, "recent_shard", "received_at")?;
+        // Keys only: every attribute more would be written, and paid, again whenever it is put off.
+        let keys = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+        // What a list is filtered by and never changes: it is written once, with the entry.
+        let listed = Projection::builder()
+            .projection_type(ProjectionType::Include)
+            .set_non_key_attributes(Some(LISTED.map(str::to_owned).into()))
+            .build();
+        let due = index(DUE_INDEX, "due_shard", "due_at", keys)?;
+        let recent = index(RECENT_INDEX, "recent_shard", "received_at", listed)?;
         let attributes = [
             attribute("pk", ScalarAttributeType::S)?,
             attribute("sk", ScalarAttributeType::S)?,
@@ -45,13 +55,12 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError>
     Ok(())
 }
 
-fn index(name: &str, hash: &str, range: &str) -> Result<GlobalSecondaryIndex, BuildError> {
+fn index(name: &str, hash: &str, range: &str, projection: Projection) -> Result<GlobalSecondaryIndex, BuildError> {
     GlobalSecondaryIndex::builder()
         .index_name(name)
         .key_schema(key(hash, KeyType::Hash)?)
         .key_schema(key(range, KeyType::Range)?)
-        // Keys only: every attribute more would be written, and paid, again for each event.
-        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .projection(projection)
         .build()
 }
 

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint}
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::timeout::TimeoutConfig;
-use hookledger_core::model::debt::{DUE_SHARDS, Wanted};
+use hookledger_core::model::debt::{DUE_SHARDS, Debt, Wanted};
 use hookledger_core::model::entry::{Event, OnDuplicate, Origin, Start, State};
 use hookledger_core::model::identity::{Identity, ProviderId, digest_hex};
 use hookledger_core::model::refused::MAX_QUARANTINED_PER_SOURCE;
@@ -228,10 +228,30 @@ async fn a_person_sees_what_waits_what_came_and_the_whole_story() {
         ledger.park(&keys[n], "why", NOW.plus_secs(10 - n as u64)).await.unwrap();
     }
     let parked: Vec<ItemKey> = ledger.list_parked(10).await.unwrap().into_iter().map(|due| due.key).collect();
-    assert_eq!(parked, [keys[3].clone(), keys[1].clone()]);
-    assert_eq!(ledger.list_parked(1).await.unwrap().len(), 1);
-    let recent: Vec<ItemKey> = ledger.list_recent(&NOW.day(), 3).await.unwrap().into_iter().map(|p| p.key).collect();
-    assert_eq!(recent, [keys[4].clone(), keys[3].clone(), keys[2].clone()]);
+    assert_eq!(parked, [keys[1].clone(), keys[3].clone()], "the latest first");
+    assert!(!ledger.list_parked(1).await.unwrap().is_empty());
+    let owed: Vec<ItemKey> = ledger.list_owed(10).await.unwrap().into_iter().map(|due| due.key).collect();
+    assert_eq!(owed.len(), 3, "{owed:?}");
+    let until = NOW.plus_secs(60);
+    let recent = ledger.list_recent(NOW, until, 3, |_| true).await.unwrap();
+    let first = recent[0].clone();
+    assert_eq!(
+        recent.into_iter().map(|p| p.key).collect::<Vec<_>>(),
+        [keys[4].clone(), keys[3].clone(), keys[2].clone()]
+    );
+    // What a list is filtered by is in the index, and a filter comes before a limit.
+    assert_eq!((first.event_type.as_str(), first.origin), ("x", Some(Origin::Push)));
+    let one = ledger.list_recent(NOW, until, 1, |pointer| pointer.key == keys[0]).await.unwrap();
+    assert_eq!(one.len(), 1);
+    let bounded = ledger.list_recent(NOW.plus_secs(1), NOW.plus_secs(2), 9, |_| true).await.unwrap();
+    assert_eq!(bounded.len(), 2);
+    let mut all = keys.clone();
+    all.push(ItemKey { pk: keys[0].pk.clone(), sk: "event#none".into() });
+    let known = ledger.look_at(&all).await.unwrap();
+    let states: Vec<_> =
+        known.values().map(|debt| if let Debt::Entry(entry) = debt { entry.state } else { State::Done }).collect();
+    assert_eq!((known.len(), states.iter().filter(|state| **state == State::Parked).count()), (5, 2));
+    assert!(ledger.is_known(&keys[0].pk).await.unwrap() && !ledger.is_known("finbox#entity#none").await.unwrap());
     let story = ledger.story(&keys[0].pk).await.unwrap();
     assert_eq!(story.len(), 5);
     assert_eq!(story[1].state.as_deref(), Some("parked"));

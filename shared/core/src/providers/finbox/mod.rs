@@ -40,7 +40,13 @@ use attempt::Attempt;
 use entity::entity_answer;
 use pushed::{Body, pushed};
 
-pub(super) const DEFINITION: Definition = Definition { id: ID, url_has_token: true, answers: &ANSWERS, build };
+pub(super) const DEFINITION: Definition = Definition {
+    id: ID,
+    kinds: &["entity", "link", "session", "unreadable"],
+    url_has_token: true,
+    answers: &ANSWERS,
+    build,
+};
 
 static ANSWERS: Answers = Answers {
     received: 200,

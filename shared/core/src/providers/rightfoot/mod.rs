@@ -42,7 +42,13 @@ use page::{Balance, Next, Page, balance_rows};
 /// event that is older might be a forgotten one.
 const MAX_HISTORY_LOOKBACK_SECS: u64 = 7 * 24 * 3600;
 
-pub(super) const DEFINITION: Definition = Definition { id: ID, url_has_token: true, answers: &ANSWERS, build };
+pub(super) const DEFINITION: Definition = Definition {
+    id: ID,
+    kinds: &["batch", "authorizer", "schedule", "submission", "unreadable"],
+    url_has_token: true,
+    answers: &ANSWERS,
+    build,
+};
 
 static ANSWERS: Answers = Answers {
     received: 200,

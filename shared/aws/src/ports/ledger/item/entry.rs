@@ -115,7 +115,7 @@ pub(crate) fn progress_text(progress: &Progress) -> AttributeValue {
 }
 
 /// Reads what [`Origin::as_str`] wrote.
-pub(super) fn origin(text: &str) -> Option<Origin> {
+pub(crate) fn origin(text: &str) -> Option<Origin> {
     [Origin::Push, Origin::Poll].into_iter().find(|origin| origin.as_str() == text)
 }
 

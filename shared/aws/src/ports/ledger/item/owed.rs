@@ -8,6 +8,22 @@ use hookledger_core::ports::StoreError;
 
 use super::attribute::{Item, Reader, key_attributes, ms, n, put, s};
 
+/// What is read of an expectation, or of a listing, where it may be either.
+pub(crate) const OWED_ATTRIBUTES: &[&str] = &[
+    "provider",
+    "reference",
+    "repeats",
+    "state",
+    "created_at",
+    "due_at",
+    "deadline",
+    "polls",
+    "found",
+    "list",
+    "position",
+    "pages",
+];
+
 /// An expectation's item.
 pub(crate) fn expectation_item(expectation: &Expectation) -> Item {
     let mut item = key_attributes(&expectation.key);

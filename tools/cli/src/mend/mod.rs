@@ -1,0 +1,3 @@
+//! What a person mends: with a plan first, and the outcome of each row.
+
+pub(crate) mod replay;

@@ -1,0 +1,125 @@
+//! `events`: what came in, the latest first.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use hookledger_aws::AwsInbox;
+use hookledger_aws::ports::ledger::Pointer;
+use hookledger_core::model::debt::Debt;
+use hookledger_core::model::entry::{Entry, State};
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::time::UnixMs;
+use hookledger_core::ports::Clock as _;
+use serde_json::{Value, json};
+
+use crate::out::Format;
+use crate::stack::Stack;
+use crate::when::Span;
+
+/// The most entries that are looked at for their state.
+const MAX_LOOKED_AT: usize = 20_000;
+const COLUMNS: [&str; 8] = ["received_at", "state", "origin", "type", "subject", "entry", "proof", "reason"];
+
+/// Which.
+#[derive(Args)]
+pub(crate) struct Wanted {
+    /// Of this provider alone.
+    #[arg(long)]
+    provider: Option<String>,
+    /// Of this type alone, as the provider names it.
+    #[arg(long = "type", value_name = "TYPE")]
+    event_type: Option<String>,
+    /// In this state alone.
+    #[arg(long, value_parser = ["open", "done", "ignored", "parked"])]
+    state: Option<String>,
+    /// Sent by the provider (push), or found by asking (poll).
+    #[arg(long, value_parser = ["push", "poll"])]
+    origin: Option<String>,
+    /// Of this subject alone, such as rightfoot#batch#b1.
+    #[arg(long)]
+    subject: Option<String>,
+    #[command(flatten)]
+    span: Span,
+    /// The most entries shown.
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+}
+
+/// Lists them.
+pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyhow::Result<()> {
+    let inbox = stack.inbox()?;
+    if let Some(name) = &wanted.provider {
+        stack.provider(name)?;
+    }
+    let (since, mut until) = wanted.span.bounds(inbox.clock.now())?;
+    let mut rows: Vec<Value> = Vec::new();
+    let (mut looked_at, mut more) = (0, None);
+    let mut last_uses = BTreeMap::new();
+    // Day by day, back from the last.
+    'days: while until >= since && wanted.limit > 0 {
+        let begin = UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", until.day())).unwrap_or(since).max(since);
+        let found = inbox.ledger.list_recent(begin, until, MAX_LOOKED_AT, |pointer| wanted.takes(pointer)).await?;
+        for some in found.chunks(wanted.limit.clamp(1, 500)) {
+            let known = look_at(&inbox, some).await?;
+            looked_at += some.len();
+            for pointer in some {
+                if rows.len() >= wanted.limit || looked_at > MAX_LOOKED_AT {
+                    more = Some(format!("{} shown, more: --until {}", rows.len(), pointer.received_at));
+                    break 'days;
+                }
+                // The latest come first, so the first use of a secret that is seen is its last.
+                if let Some(proof) = &pointer.proof {
+                    last_uses.entry((pointer.key.provider().to_string(), proof.clone())).or_insert(pointer.received_at);
+                }
+                let entry = known.get(&pointer.key);
+                let state = entry.map(|entry| entry.state.as_str());
+                if wanted.state.as_deref().is_none_or(|wanted| state == Some(wanted)) {
+                    rows.push(row(pointer, entry));
+                }
+            }
+        }
+        until = UnixMs(begin.0.saturating_sub(1));
+    }
+    format.rows(&COLUMNS, &rows, more.as_deref());
+    for ((provider, id), at) in last_uses {
+        crate::out::note(format!("last use of {provider}'s {id}: {at}"));
+    }
+    if more.is_none() {
+        crate::out::note(format!("{} from {since} on; what came within the last seconds may be missing", rows.len()));
+    }
+    Ok(())
+}
+
+async fn look_at(inbox: &AwsInbox, pointers: &[Pointer]) -> anyhow::Result<BTreeMap<ItemKey, Entry>> {
+    let keys: Vec<ItemKey> = pointers.iter().map(|pointer| pointer.key.clone()).collect();
+    let known = inbox.ledger.look_at(&keys).await?;
+    Ok(known
+        .into_iter()
+        .filter_map(|(key, debt)| if let Debt::Entry(entry) = debt { Some((key, entry)) } else { None })
+        .collect())
+}
+
+fn row(pointer: &Pointer, entry: Option<&Entry>) -> Value {
+    let reason = entry.and_then(|entry| entry.reason.clone()).filter(|_| entry.is_some_and(|e| e.state != State::Done));
+    json!({
+        "received_at": pointer.received_at.to_string(),
+        "provider": pointer.key.provider(),
+        "state": entry.map(|entry| entry.state.as_str()),
+        "origin": pointer.origin.map(|origin| origin.as_str()),
+        "type": pointer.event_type,
+        "subject": pointer.key.pk,
+        "entry": pointer.key.sk,
+        "proof": pointer.proof,
+        "reason": reason,
+    })
+}
+
+impl Wanted {
+    fn takes(&self, pointer: &Pointer) -> bool {
+        let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
+        is(&self.provider, pointer.key.provider())
+            && is(&self.event_type, &pointer.event_type)
+            && is(&self.subject, &pointer.key.pk)
+            && is(&self.origin, pointer.origin.map_or("", |origin| origin.as_str()))
+    }
+}

@@ -1,0 +1,29 @@
+//! `find`: which subjects have this id, at any provider.
+
+use futures_util::future::try_join_all;
+use hookledger_core::model::identity::{ProviderId, Subject};
+use hookledger_core::providers::ALL;
+use serde_json::{Value, json};
+
+use crate::Ended;
+use crate::out::{self, Format};
+use crate::stack::Stack;
+
+/// Looks for it under every kind of subject.
+pub(crate) async fn run(stack: &Stack, format: Format, id: &str) -> anyhow::Result<Ended> {
+    let inbox = stack.inbox()?;
+    let kinds = ALL.iter().flat_map(|definition| definition.kinds.iter().map(|kind| (definition.id, *kind)));
+    let look = async |(provider, kind): (ProviderId, &'static str)| {
+        let subject = Subject::new(provider, kind, id);
+        let known = inbox.ledger.is_known(subject.as_str()).await?;
+        anyhow::Ok(known.then(|| json!({ "provider": provider.0, "kind": kind, "subject": subject.as_str() })))
+    };
+    let found: Vec<Value> = try_join_all(kinds.map(look)).await?.into_iter().flatten().collect();
+    format.rows(&["provider", "kind", "subject"], &found, None);
+    if found.is_empty() {
+        out::note(format!("{} knows nothing of {id:?}: it never came, or it is older than what is kept", stack.title));
+        return Ok(Ended::NotFound);
+    }
+    out::note("`hookledger story <subject>` tells all of it");
+    Ok(Ended::Well)
+}

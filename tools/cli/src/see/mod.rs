@@ -1,0 +1,9 @@
+//! What a person sees of the ledger. No body is shown unless it is asked for.
+
+pub(crate) mod events;
+pub(crate) mod find;
+pub(crate) mod owed;
+pub(crate) mod parked;
+pub(crate) mod show;
+pub(crate) mod status;
+pub(crate) mod story;

@@ -1,0 +1,75 @@
+//! `owed`: what is to be done, and when.
+
+use clap::Args;
+use hookledger_core::ports::Clock as _;
+use serde_json::{Value, json};
+
+use crate::out::{self, Format};
+use crate::stack::Stack;
+
+/// The most keys of one shard that are read: there are 64.
+const MAX_OF_SHARD: usize = 2_000;
+const COLUMNS: [&str; 5] = ["due_at", "late_secs", "kind", "subject", "key"];
+
+/// Which.
+#[derive(Args)]
+pub(crate) struct Which {
+    /// Of this provider alone.
+    #[arg(long)]
+    provider: Option<String>,
+    /// What is late alone.
+    #[arg(long)]
+    late: bool,
+    /// The most rows shown.
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+}
+
+/// Lists them, the oldest first.
+pub(crate) async fn run(stack: &Stack, format: Format, which: &Which) -> anyhow::Result<()> {
+    let inbox = stack.inbox()?;
+    if let Some(name) = &which.provider {
+        stack.provider(name)?;
+    }
+    let now = inbox.clock.now();
+    let owed = inbox.ledger.list_owed(MAX_OF_SHARD).await?;
+    let wanted = owed.iter().filter(|due| {
+        which.provider.as_deref().is_none_or(|name| provider(&due.key.pk, &due.key.sk) == name)
+            && (!which.late || due.due_at < now)
+    });
+    let wanted: Vec<_> = wanted.collect();
+    let rows: Vec<Value> = wanted
+        .iter()
+        .take(which.limit)
+        .map(|due| {
+            json!({
+                "due_at": due.due_at.to_string(),
+                "late_secs": now.since_ms(due.due_at) / 1000,
+                "kind": kind(&due.key.sk),
+                "provider": provider(&due.key.pk, &due.key.sk),
+                "subject": due.key.pk,
+                "key": due.key.sk,
+            })
+        })
+        .collect();
+    let more = (wanted.len() > rows.len()).then(|| format!("{} of {} shown, more: --limit", rows.len(), wanted.len()));
+    format.rows(&COLUMNS, &rows, more.as_deref());
+    let late = owed.iter().filter(|due| due.due_at < now).count();
+    out::note(format!("{} owed, {late} of them late", owed.len()));
+    Ok(())
+}
+
+/// What kind of debt it is: its sort key says so.
+pub(crate) fn kind(sk: &str) -> &'static str {
+    match sk.split('#').next() {
+        Some("event") => "entry",
+        Some("expectation" | "watch") => "expectation",
+        _ => "list",
+    }
+}
+
+/// Whose it is: a list's cursor names its provider second.
+fn provider<'a>(pk: &'a str, sk: &'a str) -> &'a str {
+    let parts = |key: &'a str, n| key.split('#').nth(n).unwrap_or_default();
+    if sk.starts_with("cursor#") { parts(sk, 1) } else { parts(pk, 0) }
+}

@@ -1,0 +1,44 @@
+//! `show`: one entry, with its body where that is asked for.
+
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::ports::Entries as _;
+use serde_json::json;
+
+use crate::Ended;
+use crate::out::{self, Format};
+use crate::stack::Stack;
+
+/// Shows an entry, or its body alone.
+pub(crate) async fn run(stack: &Stack, format: Format, key: &ItemKey, body: bool) -> anyhow::Result<Ended> {
+    let inbox = stack.inbox()?;
+    let Some((entry, bytes)) = inbox.ledger.entry(key).await? else {
+        out::note(format!("{} has no entry {key}: `hookledger find ID` looks for its subject", stack.title));
+        return Ok(Ended::NotFound);
+    };
+    if body {
+        out::bytes(&bytes);
+        return Ok(Ended::Well);
+    }
+    let proof = inbox.ledger.proved_header(key).await?.and_then(|(_, proof)| proof);
+    let time = |at: Option<hookledger_core::model::time::UnixMs>| at.map(|at| at.to_string());
+    let detail = entry.frozen.as_deref().and_then(|detail| serde_json::from_str::<serde_json::Value>(detail).ok());
+    format.fields(&json!({
+        "subject": key.pk,
+        "entry": key.sk,
+        "id": key.stable_id(),
+        "provider": entry.provider,
+        "type": entry.event_type,
+        "state": entry.state.as_str(),
+        "origin": entry.origin.as_str(),
+        "proof": proof,
+        "received_at": entry.received_at.to_string(),
+        "occurred_at": time(entry.occurred_at),
+        "due_at": time(entry.due_at),
+        "attempts": entry.attempts,
+        "waits": entry.waits,
+        "reason": entry.reason,
+        "body_bytes": bytes.len(),
+        "detail": detail,
+    }));
+    Ok(Ended::Well)
+}

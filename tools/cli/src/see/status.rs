@@ -1,0 +1,74 @@
+//! `status`: is it well, and what waits for me?
+
+use std::collections::BTreeMap;
+
+use hookledger_core::model::debt::DueKey;
+use hookledger_core::ports::{CircuitStore as _, Clock as _, WorkQueue as _};
+use serde_json::{Value, json};
+
+use super::owed::kind;
+use super::parked::{Which, find, groups};
+use crate::Ended;
+use crate::out::Format;
+use crate::stack::Stack;
+
+/// The most keys of one shard that are read: there are 64.
+const MAX_OF_SHARD: usize = 2_000;
+/// A debt this late is one that the reconciler, which runs once a minute, has not taken up.
+const LATE_SECS: u64 = 300;
+/// So many reasons are shown.
+const SHOWN_GROUPS: usize = 5;
+const WARN: &str = "warn";
+
+/// Looks, and ends with 4 where something needs a person.
+pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> {
+    let inbox = stack.inbox()?;
+    let now = inbox.clock.now();
+    let owed = inbox.ledger.list_owed(MAX_OF_SHARD).await?;
+    let mut rows = vec![debts(&owed, |due| now.since_ms(due.due_at) / 1000)];
+    for provider in stack.providers.iter() {
+        let id = provider.id();
+        let open = inbox.ledger.circuit(id).await?.and_then(|circuit| Some((circuit.open_until?, circuit.trips)));
+        if let Some((until, trips)) = open {
+            rows.push(line(&format!("circuit {id}"), format!("open until {until}, opened {trips} times"), true));
+        }
+        match inbox.queue.depth(id).await {
+            Ok(0) => {}
+            Ok(depth) => rows.push(line(&format!("queue {id}"), format!("about {depth} messages wait"), false)),
+            Err(error) => rows.push(line(&format!("queue {id}"), error.to_string(), true)),
+        }
+    }
+    for (id, error) in stack.providers.all_stopped() {
+        rows.push(line(&format!("provider {id}"), format!("stopped: {error}"), true));
+    }
+    let parked = find(stack, &inbox, &Which::default()).await?;
+    let oldest = parked.rows.last().map(|row| format!(", since {}", row.parked_at)).unwrap_or_default();
+    rows.push(line("parked", format!("{}{oldest}", parked.all), parked.all > 0));
+    for (group, count) in groups(&parked.rows).into_iter().take(SHOWN_GROUPS) {
+        rows.push(line("", format!("{count:>7}  {group}"), false));
+    }
+    let needs_a_person = rows.iter().any(|row| row.get("verdict").is_some_and(|verdict| verdict == WARN));
+    format.rows(&["what", "is", "verdict"], &rows, None);
+    crate::out::note(&stack.title);
+    Ok(if needs_a_person { Ended::NeedsAPerson } else { Ended::Well })
+}
+
+/// What is owed. One debt that nobody takes up for minutes says that the reconciler does not run, or does not keep up.
+fn debts(owed: &[DueKey], late_secs: impl Fn(&DueKey) -> u64) -> Value {
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for due in owed {
+        *kinds.entry(kind(&due.key.sk)).or_default() += 1;
+    }
+    let of_kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{count} × {kind}")).collect();
+    let oldest = owed.first().map_or(0, &late_secs);
+    let late = owed.iter().filter(|due| late_secs(due) > 0).count();
+    let text = match owed.len() {
+        0 => "nothing".to_string(),
+        all => format!("{all}: {}; {late} late, the oldest by {oldest} s", of_kinds.join(", ")),
+    };
+    line("owed", text, oldest > LATE_SECS)
+}
+
+fn line(what: &str, is: String, warns: bool) -> Value {
+    json!({ "what": what, "is": is, "verdict": if warns { WARN } else { "ok" } })
+}

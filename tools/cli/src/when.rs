@@ -1,0 +1,85 @@
+//! Times as a person types them.
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use hookledger_core::model::time::UnixMs;
+
+const SECS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 24 * 3_600)];
+/// How far back a list looks, unless it is told.
+const DAY_SECS: u64 = 24 * 3_600;
+
+/// A span of time.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Span {
+    /// From when on: 2h, 3d, 2026-11-27 or 2026-11-27T10:00Z.
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Up to when: likewise.
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl Span {
+    /// Whether nobody said when.
+    pub(crate) fn is_open(&self) -> bool {
+        self.since.is_none() && self.until.is_none()
+    }
+
+    /// The bounds: the day before `until`, which is now, where they are not told.
+    pub(crate) fn bounds(&self, now: UnixMs) -> anyhow::Result<(UnixMs, UnixMs)> {
+        let until = self.until.as_deref().map_or(Ok(now), |text| read(text, now))?;
+        let since = self.since.as_deref().map_or(Ok(until.minus_secs(DAY_SECS)), |text| read(text, now))?;
+        if since > until {
+            bail!("--since {since} is later than --until {until}");
+        }
+        Ok((since, until))
+    }
+}
+
+/// Reads a time: so long ago, a day (its first instant, UTC), or an instant.
+pub(crate) fn read(text: &str, now: UnixMs) -> anyhow::Result<UnixMs> {
+    let ago = SECS.iter().find_map(|(letter, secs)| {
+        let count: u64 = text.strip_suffix(*letter)?.parse().ok()?;
+        Some(now.minus_secs(count.saturating_mul(*secs)))
+    });
+    let seconds = || text.strip_suffix('Z').map(|minutes| format!("{minutes}:00Z"));
+    let instant = || UnixMs::parse_rfc3339(text).or_else(|| UnixMs::parse_rfc3339(&seconds()?));
+    let day = || UnixMs::parse_rfc3339(&format!("{text}T00:00:00Z"));
+    ago.or_else(instant).or_else(day).with_context(|| {
+        format!("{text:?} is no time: write 2h or 3d for so long ago, 2026-11-27, or 2026-11-27T10:00Z")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_or_refused_with_a_good_one() {
+        let now = UnixMs::parse_rfc3339("2026-11-27T12:00:00Z").unwrap();
+        let rows = [
+            ("90s", "2026-11-27T11:58:30.000Z"),
+            ("2h", "2026-11-27T10:00:00.000Z"),
+            ("3d", "2026-11-24T12:00:00.000Z"),
+            ("2026-11-26", "2026-11-26T00:00:00.000Z"),
+            ("2026-11-27T10:00Z", "2026-11-27T10:00:00.000Z"),
+            ("2026-11-27T10:00:01.5+01:00", "2026-11-27T09:00:01.500Z"),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(read(text, now).unwrap().to_string(), expected, "{text}");
+        }
+        for text in ["yesterday", "2026-02-30", "2026-13-01", "2h30", "", "-2h", "10:00", "2026-11-27T10:00"] {
+            let error = read(text, now).unwrap_err().to_string();
+            assert!(error.contains("2026-11-27T10:00Z"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_span_is_a_day_unless_it_is_told() {
+        let now = UnixMs::parse_rfc3339("2026-11-27T12:00:00Z").unwrap();
+        let (since, until) = Span::default().bounds(now).unwrap();
+        assert_eq!((since, until), (now.minus_secs(DAY_SECS), now));
+        let turned = Span { since: Some("1h".into()), until: Some("2h".into()) };
+        assert!(turned.bounds(now).unwrap_err().to_string().contains("later than"));
+    }
+}
