@@ -9,8 +9,8 @@ use hookledger_core::model::secret::ProviderSecrets;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
 
+use crate::out::{self, Ended};
 use crate::stack::Stack;
-use crate::{Ended, out};
 
 /// What the command is told.
 #[derive(Args)]

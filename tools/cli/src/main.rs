@@ -26,7 +26,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::providers::Providers;
 
-use crate::out::Format;
+use crate::out::{Ended, Format};
 use crate::stack::{Stack, Where};
 
 /// Looks into the ledger, and mends what waits for a person.
@@ -95,16 +95,6 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
     Submit(submit::Submit),
-}
-
-/// How a command ends that did what it was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Well = 0,
-    Failed = 1,
-    NotFound = 3,
-    NeedsAPerson = 4,
-    InPart = 5,
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -12,6 +12,16 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use serde_json::{Value, json};
 
+/// How a command ends that did what it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Well = 0,
+    Failed = 1,
+    NotFound = 3,
+    NeedsAPerson = 4,
+    InPart = 5,
+}
+
 /// The form of what goes to standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {

@@ -10,9 +10,9 @@ use hookledger_core::model::refused::Kept;
 use hookledger_core::ports::{Clock as _, Quarantine as _};
 use serde_json::{Value, json};
 
-use crate::out::{self, Format};
+use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
-use crate::{Ended, when};
+use crate::when;
 
 /// Rows of a list, unless another number is asked for.
 const LISTED: usize = 100;

@@ -85,7 +85,7 @@ impl Town {
     async fn rows(&self, arguments: &[&str]) -> (Vec<Value>, Option<i32>) {
         let output = self.run(&[arguments, &["-o", "json"]].concat()).await;
         let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        (document["rows"].as_array().cloned().unwrap_or_default(), output.status.code())
+        (document.get("rows").and_then(Value::as_array).cloned().unwrap_or_default(), output.status.code())
     }
 }
 

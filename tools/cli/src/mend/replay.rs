@@ -9,8 +9,7 @@ use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
 use serde_json::{Value, json};
 
-use crate::Ended;
-use crate::out::{self, Format};
+use crate::out::{self, Ended, Format};
 use crate::see::parked::{Found, Parked, Which, find, groups};
 use crate::stack::Stack;
 

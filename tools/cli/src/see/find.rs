@@ -5,8 +5,7 @@ use hookledger_core::model::identity::{ProviderId, Subject};
 use hookledger_core::providers::ALL;
 use serde_json::{Value, json};
 
-use crate::Ended;
-use crate::out::{self, Format};
+use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
 
 /// Looks for it under every kind of subject.

@@ -4,8 +4,7 @@ use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Entries as _;
 use serde_json::json;
 
-use crate::Ended;
-use crate::out::{self, Format};
+use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
 
 /// Shows an entry, or its body alone.

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::owed::kind;
 use super::parked::{Which, find, groups};
-use crate::Ended;
-use crate::out::Format;
+use crate::out::{Ended, Format};
 use crate::stack::Stack;
 
 /// The most keys of one shard that are read: there are 64.

@@ -4,8 +4,7 @@ use hookledger_aws::ports::ledger::StoryLine;
 use hookledger_core::model::time::UnixMs;
 use serde_json::{Map, Value, json};
 
-use crate::Ended;
-use crate::out::{self, Format};
+use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
 
 /// Tells it.
