@@ -69,10 +69,15 @@ fn shards(payload: &RawValue) -> Result<RangeInclusive<u8>, NoSuchShards> {
 async fn tick(asker: &Asker<'_, AwsInbox, HttpProviderApi<SecretsManager>>, run: Run) -> Result<Value, Error> {
     // A panic becomes an error of the function, which the alarm on its errors sees.
     let report = isolated(asker.reconcile(&run)).await.map_err(|_| "the run panicked")?;
-    let Report { due, carried_out, left, failed, oldest_secs } = report.map_err(|error| {
+    let report = report.map_err(|error| {
         tracing::error!(%error, "the run failed");
         in_words(error)
     })?;
+    // For people; the debts are paid all the same.
+    if let Err(error) = asker.inbox.ledger.record_run(&run.shards, asker.inbox.clock.now(), &report).await {
+        tracing::warn!(%error, "the run left no word of itself");
+    }
+    let Report { due, carried_out, left, failed, oldest_secs } = report;
     tracing::info!(due, carried_out, left, failed, oldest_secs, "run over");
     Ok(json!({ "due": due, "carried_out": carried_out, "left": left, "failed": failed, "oldest_secs": oldest_secs }))
 }

@@ -1,6 +1,6 @@
 //! `events`: what came in, the latest first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use hookledger_aws::AwsInbox;
@@ -18,6 +18,8 @@ use crate::when::Span;
 
 /// The most entries that are looked at for their state.
 const MAX_LOOKED_AT: usize = 20_000;
+/// The most entries that are held at a time.
+const MAX_AT_ONCE: usize = 1_000;
 const COLUMNS: [&str; 8] = ["received_at", "state", "origin", "type", "subject", "entry", "proof", "reason"];
 
 /// Which.
@@ -55,30 +57,38 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
     let mut rows: Vec<Value> = Vec::new();
     let (mut looked_at, mut more) = (0, None);
     let mut last_uses = BTreeMap::new();
-    // Day by day, back from the last.
-    'days: while until >= since && wanted.limit > 0 {
+    // Back from the last, so many at a time; never over the end of a day, which is where the index begins anew.
+    let (mut at_once, mut seen) = (wanted.limit.saturating_add(1).clamp(2, MAX_AT_ONCE), BTreeSet::new());
+    'all: while until >= since && wanted.limit > 0 {
         let begin = UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", until.day())).unwrap_or(since).max(since);
-        let found = inbox.ledger.list_recent(begin, until, MAX_LOOKED_AT, |pointer| wanted.takes(pointer)).await?;
-        for some in found.chunks(wanted.limit.clamp(1, 500)) {
-            let known = look_at(&inbox, some).await?;
-            looked_at += some.len();
-            for pointer in some {
-                if rows.len() >= wanted.limit || looked_at > MAX_LOOKED_AT {
-                    more = Some(format!("{} shown, more: --until {}", rows.len(), pointer.received_at));
-                    break 'days;
-                }
-                // The latest come first, so the first use of a secret that is seen is its last.
-                if let Some(proof) = &pointer.proof {
-                    last_uses.entry((pointer.key.provider().to_string(), proof.clone())).or_insert(pointer.received_at);
-                }
-                let entry = known.get(&pointer.key);
-                let state = entry.map(|entry| entry.state.as_str());
-                if wanted.state.as_deref().is_none_or(|wanted| state == Some(wanted)) {
-                    rows.push(row(pointer, entry));
-                }
+        let found = inbox.ledger.list_recent(begin, until, at_once, |pointer| wanted.takes(pointer)).await?;
+        let news: Vec<&Pointer> = found.iter().filter(|pointer| !seen.contains(&pointer.key)).collect();
+        let known = look_at(&inbox, &news).await?;
+        looked_at += news.len();
+        for pointer in &news {
+            if rows.len() >= wanted.limit || looked_at > MAX_LOOKED_AT {
+                more = Some(format!("{} shown, more: --until {}", rows.len(), pointer.received_at));
+                break 'all;
+            }
+            // The latest come first, so the first use of a secret that is seen is its last.
+            if let Some(proof) = &pointer.proof {
+                last_uses.entry((pointer.key.provider().to_string(), proof.clone())).or_insert(pointer.received_at);
+            }
+            let entry = known.get(&pointer.key);
+            let state = entry.map(|entry| entry.state.as_str());
+            if wanted.state.as_deref().is_none_or(|wanted| state == Some(wanted)) {
+                rows.push(row(pointer, entry));
             }
         }
-        until = UnixMs(begin.0.saturating_sub(1));
+        match found.last() {
+            Some(last) if found.len() >= at_once => {
+                // The same instant once more, as others may have it too; if it is all there was, more at once.
+                at_once = if last.received_at == until { at_once.saturating_mul(2) } else { at_once };
+                until = last.received_at;
+                seen = found.iter().filter(|of| of.received_at == until).map(|of| of.key.clone()).collect();
+            }
+            _ => until = UnixMs(begin.0.saturating_sub(1)),
+        }
     }
     format.rows(&COLUMNS, &rows, more.as_deref());
     for ((provider, id), at) in last_uses {
@@ -90,7 +100,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
     Ok(())
 }
 
-async fn look_at(inbox: &AwsInbox, pointers: &[Pointer]) -> anyhow::Result<BTreeMap<ItemKey, Entry>> {
+async fn look_at(inbox: &AwsInbox, pointers: &[&Pointer]) -> anyhow::Result<BTreeMap<ItemKey, Entry>> {
     let keys: Vec<ItemKey> = pointers.iter().map(|pointer| pointer.key.clone()).collect();
     let known = inbox.ledger.look_at(&keys).await?;
     Ok(known

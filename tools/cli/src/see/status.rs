@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use hookledger_aws::ports::ledger::Ran;
 use hookledger_core::model::debt::DueKey;
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{CircuitStore as _, Clock as _, WorkQueue as _};
 use serde_json::{Value, json};
 
@@ -15,6 +17,8 @@ use crate::stack::Stack;
 const MAX_OF_SHARD: usize = 2_000;
 /// A debt this late is one that the reconciler, which runs once a minute, has not taken up.
 const LATE_SECS: u64 = 300;
+/// A last run this old says that the reconciler does not run.
+const STALE_SECS: u64 = 300;
 /// So many reasons are shown.
 const SHOWN_GROUPS: usize = 5;
 const WARN: &str = "warn";
@@ -24,7 +28,8 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
     let inbox = stack.inbox()?;
     let now = inbox.clock.now();
     let owed = inbox.ledger.list_owed(MAX_OF_SHARD).await?;
-    let mut rows = vec![debts(&owed, |due| now.since_ms(due.due_at) / 1000)];
+    let mut rows = vec![runs(&inbox.ledger.list_runs().await?, now)];
+    rows.push(debts(&owed, |due| now.since_ms(due.due_at) / 1000));
     for provider in stack.providers.iter() {
         let id = provider.id();
         let open = inbox.ledger.circuit(id).await?.and_then(|circuit| Some((circuit.open_until?, circuit.trips)));
@@ -50,6 +55,21 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
     format.rows(&["what", "is", "verdict"], &rows, None);
     crate::out::note(&stack.title);
     Ok(if needs_a_person { Ended::NeedsAPerson } else { Ended::Well })
+}
+
+/// The reconciler's last runs. It runs once a minute, and takes one at most.
+fn runs(runs: &[Ran], now: UnixMs) -> Value {
+    let Some(last) = runs.iter().max_by_key(|run| run.at) else {
+        return line("reconciler", "has not run yet, or is older than this command".to_string(), true);
+    };
+    // With another number of runs a minute the old ranges are no one's any more.
+    let of_now = runs.iter().filter(|run| last.at.since_ms(run.at) < STALE_SECS * 1000);
+    let sum = |count: fn(&Ran) -> usize| of_now.clone().map(count).sum::<usize>();
+    let (due, failed) = (sum(|run| run.report.due), sum(|run| run.report.failed));
+    let secs = now.since_ms(last.at) / 1000;
+    let text =
+        format!("ran {secs} s ago: {due} due, {} carried out, {failed} failed", sum(|run| run.report.carried_out));
+    line("reconciler", text, secs > STALE_SECS || failed > 0)
 }
 
 /// What is owed. One debt that nobody takes up for minutes says that the reconciler does not run, or does not keep up.

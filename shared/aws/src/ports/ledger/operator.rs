@@ -1,25 +1,32 @@
 //! What a person asks of the ledger: what is parked, what came in lately, what was refused, and a subject's story.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use hookledger_core::model::debt::{DUE_SHARDS, Debt, DueKey, shard_name};
+use hookledger_core::flows::reconcile::Report;
+use hookledger_core::model::debt::{DUE_SHARDS, Debt, DueKey, RECONCILER_PK, shard_name};
 use hookledger_core::model::entry::Origin;
 use hookledger_core::model::identity::{ItemKey, Subject};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
 
-use super::item::{Item, RECENT_SHARDS, Reader, key_attributes, key_of, ms, origin, recent_shard_name, row_from, s};
+use super::item::{
+    Item, RECENT_SHARDS, Reader, key_attributes, key_of, ms, n, origin, put, recent_shard_name, row_from, s,
+};
 use super::owed::{debt_from, due_key};
 use super::read::{collection, get_all, parked, query, walk, walk_wanted};
 use super::schema::{DUE_INDEX, RECENT_INDEX};
 use super::table::DynamoLedger;
+use super::write::put_if;
 
 /// Partitions asked at the same time.
 const CONCURRENT_QUERIES: usize = 8;
 /// The most rows of one subject that are shown.
 const MAX_STORY: usize = 100_000;
+/// How the sort keys of the reconciler's last runs begin.
+const RUN_PREFIX: &str = "run#";
 /// The most rows of one batch of reads, which DynamoDB sets.
 const MAX_BATCH: usize = 100;
 
@@ -36,6 +43,17 @@ pub struct Pointer {
     pub origin: Option<Origin>,
     /// The id of the secret or token that proved it.
     pub proof: Option<String>,
+}
+
+/// A run of the reconciler, as it left word of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// The shards it was for, `00-63`.
+    pub shards: String,
+    /// When it was over.
+    pub at: UnixMs,
+    /// What it did.
+    pub report: Report,
 }
 
 /// One row of a subject's story.
@@ -134,6 +152,44 @@ impl DynamoLedger {
         let items: Vec<Vec<Item>> = stream::iter(batches).buffered(CONCURRENT_QUERIES).try_collect().await?;
         let known = |item: &Item| Some((key_of(item)?, debt_from(item, &key_of(item)?)));
         items.iter().flatten().filter_map(known).map(|(key, debt)| Ok((key, debt?))).collect()
+    }
+
+    /// Leaves word of a run, for people: one row for each range of shards, the last run's.
+    pub async fn record_run(&self, shards: &RangeInclusive<u8>, at: UnixMs, report: &Report) -> Result<(), StoreError> {
+        let range = format!("{:02}-{:02}", shards.start(), shards.end());
+        let mut item = key_attributes(&ItemKey { pk: RECONCILER_PK.into(), sk: format!("{RUN_PREFIX}{range}") });
+        put(&mut item, "at", ms(at));
+        let counts = [
+            ("due", report.due),
+            ("carried_out", report.carried_out),
+            ("left", report.left),
+            ("failed", report.failed),
+        ];
+        for (name, count) in counts {
+            put(&mut item, name, n(count as u64));
+        }
+        put(&mut item, "oldest_secs", n(report.oldest_secs));
+        // Run against run, where one lasts longer than a minute: the later one's word stands.
+        put_if(&self.table, item, "attribute_not_exists(#pk) OR #at < :at", &[("at", ms(at))]).await.map(drop)
+    }
+
+    /// The last run of each range of shards.
+    pub async fn list_runs(&self) -> Result<Vec<Ran>, StoreError> {
+        let rows = walk(collection(&self.table, RECONCILER_PK, RUN_PREFIX), MAX_BATCH).await?;
+        let ran = |item: &Item| {
+            let key = key_of(item).unwrap_or_else(|| ItemKey { pk: RECONCILER_PK.into(), sk: RUN_PREFIX.into() });
+            let reader = Reader::new(item, &key);
+            let report = Report {
+                due: reader.number("due")?,
+                carried_out: reader.number("carried_out")?,
+                left: reader.number("left")?,
+                failed: reader.number("failed")?,
+                oldest_secs: reader.number("oldest_secs")?,
+            };
+            let shards = key.sk.trim_start_matches(RUN_PREFIX).to_string();
+            Ok(Ran { shards, at: reader.instant("at")?, report })
+        };
+        rows.iter().map(ran).collect()
     }
 
     /// Whether anything is known about a subject.

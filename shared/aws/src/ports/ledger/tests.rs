@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint}
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::timeout::TimeoutConfig;
+use hookledger_core::flows::reconcile::Report;
 use hookledger_core::model::debt::{DUE_SHARDS, Debt, Wanted};
 use hookledger_core::model::entry::{Event, OnDuplicate, Origin, Start, State};
 use hookledger_core::model::identity::{Identity, ProviderId, digest_hex};
@@ -268,6 +269,19 @@ async fn a_person_sees_what_waits_what_came_and_the_whole_story() {
     let parked = ledger.entry_header(&keys[1]).await.unwrap().unwrap();
     assert_eq!((parked.state, parked.due_at), (State::Parked, None));
     assert_eq!(ledger.claim(&keys[1], NOW.plus_secs(9), NOW).await, Ok(false));
+}
+
+#[tokio::test]
+async fn each_run_leaves_word_of_itself_and_the_last_word_stands() {
+    let (ledger, _) = ledger().await;
+    let report = |due| Report { due, carried_out: 2, left: 1, failed: 0, oldest_secs: 7 };
+    for (shards, at, due) in [(0..=31, 10, 3), (32..=63, 11, 4), (0..=31, 70, 5), (0..=31, 40, 6)] {
+        ledger.record_run(&shards, NOW.plus_secs(at), &report(due)).await.unwrap();
+    }
+    let ran = |shards: &str, at, due| Ran { shards: shards.into(), at: NOW.plus_secs(at), report: report(due) };
+    assert_eq!(ledger.list_runs().await.unwrap(), [ran("00-31", 70, 5), ran("32-63", 11, 4)]);
+    // They owe nothing and are no debts.
+    assert!(ledger.list_owed(9).await.unwrap().is_empty());
 }
 
 #[tokio::test]
