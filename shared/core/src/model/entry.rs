@@ -143,7 +143,7 @@ pub enum Start {
     },
 }
 
-/// What [`admit`](crate::ports::Ledger::admit) found.
+/// What [`admit`](crate::ports::Entries::admit) found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admitted {
     /// The first time this event is seen: the entry is written.

@@ -21,7 +21,7 @@ use hookledger_core::ports::{
 use super::faults::Faults;
 use super::table::{Item, StoredEntry, StoredRow, Table, debts, entry_mut, open_mut, waiting_mut};
 
-/// The table in memory. Faults are named by the methods of [`Ledger`].
+/// The table in memory. Faults are named by the methods of [`Ledger`](hookledger_core::ports::Ledger).
 #[derive(Default)]
 pub struct MemoryLedger {
     /// The fault switches.
