@@ -115,10 +115,13 @@ async fn run() -> anyhow::Result<Ended> {
     let matches = setup::add_to(Arguments::command(), &built_in).get_matches_from(typed);
     if let Some((name, matches)) = setup::of_provider(&built_in, &matches) {
         let stack = Stack::find(&Where::from_arg_matches(matches)?).await?;
+        out::note(&stack.title);
         return setup::run(&stack, name, matches).await.map(|()| Ended::Well);
     }
     let Arguments { command, place, output } = Arguments::from_arg_matches(&matches)?;
     let stack = Stack::find(&place).await?;
+    // Whatever is shown, it is of this stack.
+    out::note(&stack.title);
     match command {
         Command::Status => see::status::run(&stack, output).await,
         Command::Events(wanted) => see::events::run(&stack, output, &wanted).await.map(|()| Ended::Well),

@@ -117,6 +117,10 @@ pub(crate) fn line(text: impl Display) {
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub(crate) fn bytes(body: &[u8]) {
     let mut out = std::io::stdout().lock();
+    if out.is_terminal() {
+        // A terminal obeys what it finds there, and a person does not see that it did.
+        return ended(writeln!(out, "{}", inert(&String::from_utf8_lossy(body))));
+    }
     ended(out.write_all(body).and_then(|()| out.flush()));
 }
 
@@ -128,7 +132,8 @@ pub(crate) fn note(text: impl Display) {
 /// Prints one line about what went wrong.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub(crate) fn error(text: impl Display) {
-    write(&mut std::io::stderr().lock(), &inert(&text.to_string()));
+    // That nobody reads this is no reason to stop, or to end in another way.
+    let _ = writeln!(std::io::stderr().lock(), "{}", inert(&text.to_string()));
 }
 
 fn write(to: &mut impl Write, text: &str) {

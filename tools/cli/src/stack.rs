@@ -6,8 +6,8 @@
 //! neither                the local stack of this folder, if one is up
 //! ```
 //!
-//! A setting that is not told is an error: a command never falls back on a provider's production address or on a default
-//! wait, where the stack has others.
+//! By its name a stack tells every setting. In the environment a setting that is not there has its default, as in a function;
+//! but no provider is called at a default address.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use anyhow::{Context as _, bail};
 use aws_config::{BehaviorVersion, Region};
 use clap::Args;
 use hookledger_aws::AwsInbox;
+use hookledger_aws::ports::meter::EmfMeter;
 use hookledger_aws::ports::secrets::SecretsManager;
 use hookledger_aws::start::aws_http::http_client;
 use hookledger_aws::start::clients::Clients;
@@ -59,7 +60,13 @@ impl Stack {
     pub(crate) async fn find(wanted: &Where) -> anyhow::Result<Self> {
         let given: BTreeMap<String, String> =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        if wanted.stack.is_none() && (wanted.region.is_some() || wanted.profile.is_some()) {
+            bail!("--region and --profile are for --stack NAME: which stack?");
+        }
         if let Some(name) = &wanted.stack {
+            if given.contains_key("HOOKLEDGER_TABLE") {
+                bail!("--stack {name} and HOOKLEDGER_TABLE name a table each: unset one of them");
+            }
             let config = of_person(wanted).await?;
             return Self::deployed(name, config).await;
         }
@@ -123,24 +130,29 @@ impl Stack {
         let title = format!("{name} · {region} · {account}");
         let settings = vars.clone();
         let env = Env::from_vars(vars).with_context(|| format!("{name} is no stack that this version knows"))?;
-        let providers = Providers::read(&move |name| settings.get(name).cloned());
+        // What the stack is not told, such as what the set-up commands alone use, a person may say.
+        let providers = Providers::read(&move |name| settings.get(name).cloned().or_else(|| std::env::var(name).ok()));
         Ok(Self { env, clients: Clients::of(config), providers, title, from_environment: false })
     }
 
     /// What the flows need of it.
     pub(crate) fn inbox(&self) -> anyhow::Result<AwsInbox> {
-        Ok(AwsInbox::new(&self.env, &self.clients)?)
+        let inbox = AwsInbox::new(&self.env, &self.clients)?;
+        Ok(AwsInbox { meter: EmfMeter::silent(), ..inbox })
     }
 
     /// The provider of this name.
     pub(crate) fn provider(&self, name: &str) -> anyhow::Result<&dyn Provider> {
+        if let Some((id, error)) = self.providers.stopped(name) {
+            bail!("{id} is stopped by one of its settings: {error}");
+        }
         named(&self.providers, name)
     }
 
     /// The provider of this name, to call its API: at the address that the stack is told, and at no other.
     pub(crate) fn provider_to_call(&self, name: &str) -> anyhow::Result<&dyn Provider> {
         let setting = format!("{}_API_BASE_URL", name.to_ascii_uppercase());
-        if self.from_environment && self.env.lookup(&setting).is_none_or(|url| url.is_empty()) {
+        if self.from_environment && self.env.lookup(&setting).is_none_or(|url| url.trim().is_empty()) {
             bail!("{setting} is not set: with --stack NAME it is read from the stack");
         }
         self.provider(name)

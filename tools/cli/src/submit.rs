@@ -32,9 +32,9 @@ pub(crate) struct Submit {
 /// Puts the provider behind the command, where a person may have typed it in front.
 pub(crate) fn reordered(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let is_provider = |word: &OsString| ALL.iter().any(|provider| word == provider.id.0);
-    let swapped = arguments.get(1).is_some_and(is_provider) && arguments.get(2).is_some_and(|word| word == COMMAND);
-    if swapped {
-        arguments.swap(1, 2);
+    let at = arguments.windows(2).position(|words| matches!(words, [a, b] if is_provider(a) && b == COMMAND));
+    if let Some(at) = at {
+        arguments.swap(at, at.saturating_add(1));
     }
     arguments
 }
@@ -70,6 +70,8 @@ mod tests {
     fn the_provider_may_stand_in_front() {
         let words = |text: &str| -> Vec<OsString> { text.split(' ').map(OsString::from).collect() };
         assert_eq!(reordered(words("hookledger rightfoot submit f")), words("hookledger submit rightfoot f"));
+        let named = reordered(words("hookledger --stack s rightfoot submit f"));
+        assert_eq!(named, words("hookledger --stack s submit rightfoot f"));
         for untouched in
             ["hookledger submit rightfoot f", "hookledger rightfoot set-up", "hookledger refused rightfoot"]
         {

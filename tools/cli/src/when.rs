@@ -28,7 +28,13 @@ impl Span {
     /// The bounds: the day before `until`, which is now, where they are not told.
     pub(crate) fn bounds(&self, now: UnixMs) -> anyhow::Result<(UnixMs, UnixMs)> {
         let until = self.until.as_deref().map_or(Ok(now), |text| read(text, now))?;
-        let since = self.since.as_deref().map_or(Ok(until.minus_secs(DAY_SECS)), |text| read(text, now))?;
+        self.bounds_from(until.minus_secs(DAY_SECS), now)
+    }
+
+    /// The bounds, from this time on where no other is told.
+    pub(crate) fn bounds_from(&self, first: UnixMs, now: UnixMs) -> anyhow::Result<(UnixMs, UnixMs)> {
+        let until = self.until.as_deref().map_or(Ok(now), |text| read(text, now))?;
+        let since = self.since.as_deref().map_or(Ok(first), |text| read(text, now))?;
         if since > until {
             bail!("--since {since} is later than --until {until}");
         }

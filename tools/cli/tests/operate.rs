@@ -184,7 +184,7 @@ async fn each_way_to_end_has_its_code() {
     let key = town.came(RIGHTFOOT, "batch", "it's #1 / ü", "BALANCE_BATCH_COMPLETED", 10).await;
     let long = "x".repeat(300);
     town.came(FYNAPSE, "event", &long, "balance.extracted", 10).await;
-    let rows: [(&[&str], i32, &str); 13] = [
+    let rows: [(&[&str], i32, &str); 17] = [
         // No queue answers here, which is a person's to mend.
         (&["status"], 4, "table ledger"),
         (&["find", "it's #1 / ü"], 0, "story"),
@@ -193,6 +193,10 @@ async fn each_way_to_end_has_its_code() {
         (&["story", "rightfoot#batch#none"], 3, "knows nothing of"),
         (&["show", &key.pk, "event#none"], 3, "has no entry"),
         (&["replay", &key.pk, &key.sk], 1, "1 failed"),
+        (&["replay", &key.pk, "event#none"], 3, "1 failed"),
+        (&["show", &key.pk, "expectation"], 1, "begins with event#"),
+        (&["--region", "eu-west-1", "parked"], 1, "which stack?"),
+        (&["parked", "--until", "1h"], 0, "0 of the 0"),
         (&["events", "--since", "2026-02-30"], 1, "2026-11-27T10:00Z"),
         (&["events", "--since", "1h", "--until", "2h"], 1, "later than"),
         (&["refused", "fynapse", "--day", "2026-13-01"], 1, "is no time"),
@@ -252,7 +256,11 @@ async fn without_a_stack_it_says_how_to_name_one() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--stack NAME"), "{}", text(&output.stderr));
     // One that is not there: what was asked, where, and which right it takes.
-    let output = town.run(&["--stack", "none", "status"]).await;
+    let both = town.run(&["--stack", "none", "status"]).await;
+    assert!(text(&both.stderr).contains("name a table each"), "{}", text(&both.stderr));
+    let mut command = town.command(&["--stack", "none", "status"]);
+    command.env_remove("HOOKLEDGER_TABLE");
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1));
     let named = ["none-worker", "us-east-1", "lambda:GetFunctionConfiguration"];

@@ -146,7 +146,7 @@ async fn what_is_stored_is_shown_and_never_obeyed() {
         ("story of a watch", &["story", &expected], "reference"),
         ("an entry", &["show", &parked.pk, &parked.sk], "statement.x"),
         ("find", &["find", EVIL], "knows nothing of"),
-        ("replay of nothing", &["replay", &expected, EVIL], "there is no such entry"),
+        ("replay of nothing", &["replay", &expected, EVIL], "is no entry"),
     ];
     for (what, arguments, wanted) in rows {
         let output = hookledger(&url, arguments).await;

@@ -21,6 +21,8 @@ const NAMESPACE: &str = "Hookledger";
 #[derive(Debug)]
 pub struct EmfMeter {
     stack: String,
+    /// Whether anything is told at all.
+    tells: bool,
     /// What was settled in the batch that is being worked on; `None` outside of a batch.
     settled: Mutex<Option<BTreeMap<ProviderId, u64>>>,
 }
@@ -28,7 +30,12 @@ pub struct EmfMeter {
 impl EmfMeter {
     /// Counts for the stack of this name.
     pub fn new(stack: impl Into<String>) -> Self {
-        Self { stack: stack.into(), settled: Mutex::new(None) }
+        Self { stack: stack.into(), tells: true, settled: Mutex::new(None) }
+    }
+
+    /// Counts nothing: for the command line, whose standard output is a person's.
+    pub fn silent() -> Self {
+        Self { stack: String::new(), tells: false, settled: Mutex::new(None) }
     }
 
     /// From here on settled entries are added up. Only they: a process that dies loses the sum, and what is parked,
@@ -102,6 +109,9 @@ impl Meter for EmfMeter {
             && let Some(settled) = self.settled().as_mut()
         {
             *settled.entry(provider).or_default() += value;
+            return;
+        }
+        if !self.tells {
             return;
         }
         let line = self.line(metric, provider, value, now());

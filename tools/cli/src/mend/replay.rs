@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use clap::Args;
 use hookledger_core::desk::replay::{Replayed, replay};
+use hookledger_core::model::debt::Debt;
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
 use serde_json::{Value, json};
 
 use crate::out::{self, Ended, Format};
-use crate::see::parked::{Found, Parked, Which, find, groups};
+use crate::see::parked::{Parked, Which, find, groups};
+use crate::see::show::is_entry;
 use crate::stack::Stack;
 
 const COLUMNS: [&str; 4] = ["subject", "entry", "outcome", "state"];
+/// Of an entry that is not there.
+const MISSING: &str = "there is no such entry";
 /// How often it is looked whether the work is done.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -42,7 +46,11 @@ pub(crate) struct Order {
 pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow::Result<Ended> {
     let inbox = stack.inbox()?;
     let keys = match (&order.subject, &order.entry) {
-        (Some(pk), Some(sk)) => vec![ItemKey { pk: pk.clone(), sk: sk.clone() }],
+        (Some(pk), Some(sk)) => {
+            let key = ItemKey { pk: pk.clone(), sk: sk.clone() };
+            is_entry(&key)?;
+            vec![key]
+        }
         _ => {
             let found = find(stack, &inbox, &order.which).await?;
             let entries: Vec<&Parked> = found.rows.iter().filter(|row| row.is_entry).collect();
@@ -50,7 +58,8 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
                 out::note(format!("nothing that waits for a person fits: {} wait at all", found.all));
                 return Ok(Ended::NotFound);
             }
-            plan(stack, &found, entries.len());
+            plan(stack, &entries);
+            found.tell_what_is_missing();
             if !order.yes {
                 out::note("Nothing was done: --yes opens them");
                 return Ok(Ended::Well);
@@ -68,9 +77,10 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
         let outcome = match replay(&inbox, &stack.providers, key).await {
             Ok(Replayed::OnItsWay) => Ok("open again, and on its way".to_string()),
             Ok(Replayed::Owed(why)) => Ok(format!("open again; {why}, so the reconciler takes it up within minutes")),
-            Ok(Replayed::NotParked) => Err(match inbox.ledger.entry_header(key).await? {
-                Some(entry) => format!("is {}, not parked: nothing was done", entry.state.as_str()),
-                None => "there is no such entry".to_string(),
+            Ok(Replayed::NotParked) => Err(match inbox.ledger.entry_header(key).await {
+                Ok(Some(entry)) => format!("is {}, not parked: nothing was done", entry.state.as_str()),
+                Ok(None) => MISSING.to_string(),
+                Err(error) => error.to_string(),
             }),
             Err(error) => Err(error.to_string()),
         };
@@ -88,9 +98,10 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
                 break;
             }
             tokio::time::sleep(LOOK_EVERY).await;
-            let known = inbox.ledger.look_at(&left).await?;
+            // A look that fails is made again: what was opened is open all the same.
+            let Ok(known) = inbox.ledger.look_at(&left).await else { continue };
             for (key, _, state) in &mut rows {
-                if let Some(hookledger_core::model::debt::Debt::Entry(entry)) = known.get(*key) {
+                if let Some(Ok(Debt::Entry(entry))) = known.get(*key) {
                     *state = Some(entry.state);
                 }
             }
@@ -111,9 +122,17 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
         rows.len() - failed,
         if again > 0 { format!(", {again} parked again") } else { String::new() }
     ));
-    Ok(match failed + again {
+    let waiting = rows.iter().filter(|(_, done, state)| order.wait > 0 && done.is_ok() && !settled(*state)).count();
+    if waiting > 0 {
+        out::note(format!("{waiting} are still open after {} s", order.wait));
+    }
+    let is_missing = |(_, outcome, _): &(&ItemKey, Result<String, String>, Option<State>)| {
+        outcome.as_ref().is_err_and(|why| why == MISSING)
+    };
+    Ok(match failed + again + waiting {
         0 => Ended::Well,
-        _ if rows.len() == 1 && failed == 1 => Ended::Failed,
+        _ if rows.iter().all(is_missing) => Ended::NotFound,
+        _ if failed == rows.len() => Ended::Failed,
         _ => Ended::InPart,
     })
 }
@@ -122,11 +141,11 @@ fn settled(state: Option<State>) -> bool {
     state.is_some_and(|state| state != State::Open)
 }
 
-fn plan(stack: &Stack, found: &Found, entries: usize) {
-    let (first, last) = (found.rows.last(), found.rows.first());
+fn plan(stack: &Stack, entries: &[&Parked]) {
+    let (first, last) = (entries.last(), entries.first());
     let span = first.zip(last).map(|(first, last)| format!(", parked {} to {}", first.parked_at, last.parked_at));
-    out::note(format!("{}: {entries} entries{}", stack.title, span.unwrap_or_default()));
-    for (group, count) in groups(&found.rows) {
+    out::note(format!("{}: {} entries{}", stack.title, entries.len(), span.unwrap_or_default()));
+    for (group, count) in groups(entries.iter().copied()) {
         out::note(format!("{count:>7}  {group}"));
     }
 }

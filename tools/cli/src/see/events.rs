@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use hookledger_aws::AwsInbox;
 use hookledger_aws::ports::ledger::Pointer;
+use hookledger_aws::start::env::Recent;
 use hookledger_core::model::debt::Debt;
 use hookledger_core::model::entry::{Entry, State};
 use hookledger_core::model::identity::ItemKey;
@@ -53,12 +54,18 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
     if let Some(name) = &wanted.provider {
         stack.provider(name)?;
     }
-    let (since, mut until) = wanted.span.bounds(inbox.clock.now())?;
+    let now = inbox.clock.now();
+    let (since, mut until) = wanted.span.bounds(now)?;
+    // Beyond what is kept there is nothing to look for.
+    let (kept, until_now) = (now.minus_secs(stack.env.timing.retention_secs()), until.min(now));
+    let since = since.max(kept);
+    until = until_now;
     let mut rows: Vec<Value> = Vec::new();
     let (mut looked_at, mut more) = (0, None);
     let mut last_uses = BTreeMap::new();
     // Back from the last, so many at a time; never over the end of a day, which is where the index begins anew.
-    let (mut at_once, mut seen) = (wanted.limit.saturating_add(1).clamp(2, MAX_AT_ONCE), BTreeSet::new());
+    let few = if wanted.state.is_some() { MAX_AT_ONCE } else { wanted.limit.saturating_add(1) };
+    let (mut at_once, mut seen) = (few.clamp(2, MAX_AT_ONCE), BTreeSet::new());
     'all: while until >= since && wanted.limit > 0 {
         let begin = UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", until.day())).unwrap_or(since).max(since);
         let found = inbox.ledger.list_recent(begin, until, at_once, |pointer| wanted.takes(pointer)).await?;
@@ -94,6 +101,9 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
     for ((provider, id), at) in last_uses {
         crate::out::note(format!("last use of {provider}'s {id}: {at}"));
     }
+    if stack.env.recent == Recent::Unworked {
+        crate::out::note("this stack lists only what nobody works on (RecentEntries=unworked): the rest is not here");
+    }
     if more.is_none() {
         crate::out::note(format!("{} from {since} on; what came within the last seconds may be missing", rows.len()));
     }
@@ -105,7 +115,7 @@ async fn look_at(inbox: &AwsInbox, pointers: &[&Pointer]) -> anyhow::Result<BTre
     let known = inbox.ledger.look_at(&keys).await?;
     Ok(known
         .into_iter()
-        .filter_map(|(key, debt)| if let Debt::Entry(entry) = debt { Some((key, entry)) } else { None })
+        .filter_map(|(key, debt)| if let Ok(Debt::Entry(entry)) = debt { Some((key, entry)) } else { None })
         .collect())
 }
 

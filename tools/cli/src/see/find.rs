@@ -20,7 +20,11 @@ pub(crate) async fn run(stack: &Stack, format: Format, id: &str) -> anyhow::Resu
     let found: Vec<Value> = try_join_all(kinds.map(look)).await?.into_iter().flatten().collect();
     format.rows(&["provider", "kind", "subject"], &found, None);
     if found.is_empty() {
-        out::note(format!("{} knows nothing of {id:?}: it never came, or it is older than what is kept", stack.title));
+        out::note(format!("{} knows nothing of {id:?} as any of these:", stack.title));
+        for definition in ALL {
+            out::note(format!("  {}: {}", definition.id, definition.kinds.join(", ")));
+        }
+        out::note("it may be the id of an event of another subject, or older than what is kept");
         return Ok(Ended::NotFound);
     }
     out::note("`hookledger story <subject>` tells all of it");

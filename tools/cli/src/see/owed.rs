@@ -54,8 +54,8 @@ pub(crate) async fn run(stack: &Stack, format: Format, which: &Which) -> anyhow:
         .collect();
     let more = (wanted.len() > rows.len()).then(|| format!("{} of {} shown, more: --limit", rows.len(), wanted.len()));
     format.rows(&COLUMNS, &rows, more.as_deref());
-    let late = owed.iter().filter(|due| due.due_at < now).count();
-    out::note(format!("{} owed, {late} of them late", owed.len()));
+    let late = wanted.iter().filter(|due| due.due_at < now).count();
+    out::note(format!("{} owed, {late} of them late", wanted.len()));
     Ok(())
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use hookledger_aws::AwsInbox;
-use hookledger_core::model::debt::Debt;
+use hookledger_core::model::debt::{Debt, ExpectationState};
+use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
@@ -55,6 +56,20 @@ pub(crate) struct Found {
     pub(crate) all: usize,
     /// How many were not looked at.
     pub(crate) unseen: usize,
+    /// Since when the longest waiting one waits.
+    pub(crate) oldest: Option<UnixMs>,
+}
+
+impl Found {
+    /// Says what the lists do not hold.
+    pub(crate) fn tell_what_is_missing(&self) {
+        if self.unseen > 0 {
+            out::note(format!("{} older ones were not looked at: --until and --since reach them", self.unseen));
+        }
+        if self.all >= MAX_OF_SHARD {
+            out::note(format!("of each of the 64 shards the latest {MAX_OF_SHARD} are counted: there may be more"));
+        }
+    }
 }
 
 /// Lists them.
@@ -69,9 +84,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, which: &Which, limit: usi
     for (group, count) in groups(&found.rows) {
         out::note(format!("{count:>7}  {group}"));
     }
-    if found.unseen > 0 {
-        out::note(format!("{} older ones were not looked at", found.unseen));
-    }
+    found.tell_what_is_missing();
     Ok(())
 }
 
@@ -80,9 +93,10 @@ pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, which: &Which) -> anyh
     if let Some(name) = &which.provider {
         stack.provider(name)?;
     }
-    let span = if which.span.is_open() { None } else { Some(which.span.bounds(inbox.clock.now())?) };
+    // Whoever says only until when means all before it.
+    let span = if which.span.is_open() { None } else { Some(which.span.bounds_from(UnixMs(0), inbox.clock.now())?) };
     let keys = inbox.ledger.list_parked(MAX_OF_SHARD).await?;
-    let all = keys.len();
+    let (all, oldest) = (keys.len(), keys.last().map(|due| due.due_at));
     let wanted = keys.into_iter().filter(|due| {
         which.provider.as_deref().is_none_or(|name| due.key.provider() == name)
             && span.is_none_or(|(since, until)| since <= due.due_at && due.due_at <= until)
@@ -93,22 +107,26 @@ pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, which: &Which) -> anyh
     let known = inbox.ledger.look_at(&looked_at).await?;
     let rows = wanted.into_iter().take(MAX_LOOKED_AT).filter_map(|due| {
         let (event_type, reason, is_entry) = match known.get(&due.key)? {
-            Debt::Entry(entry) => (entry.event_type.clone(), entry.reason.clone().unwrap_or_default(), true),
-            Debt::Expectation(expectation) => {
+            // The index lags: what was opened just now is not parked any more.
+            Ok(Debt::Entry(entry)) if entry.state != State::Parked => return None,
+            Ok(Debt::Expectation(expectation)) if expectation.state != ExpectationState::Expired => return None,
+            Ok(Debt::Listing(_)) => return None,
+            Err(error) => ("unreadable row".to_string(), error.to_string(), false),
+            Ok(Debt::Entry(entry)) => (entry.event_type.clone(), entry.reason.clone().unwrap_or_default(), true),
+            Ok(Debt::Expectation(expectation)) => {
                 let reason = format!("{}: never completed", expectation.state.as_str());
                 ("expectation".to_string(), reason, false)
             }
-            Debt::Listing(_) => return None,
         };
         let is_wanted = which.reason.as_deref().is_none_or(|words| reason.contains(words))
             && which.event_type.as_deref().is_none_or(|wanted| event_type == wanted);
         is_wanted.then_some(Parked { key: due.key, parked_at: due.due_at, event_type, reason, is_entry })
     });
-    Ok(Found { rows: rows.collect(), all, unseen })
+    Ok(Found { rows: rows.collect(), all, unseen, oldest })
 }
 
 /// How many there are of each provider and reason, the most first.
-pub(crate) fn groups(rows: &[Parked]) -> Vec<(String, usize)> {
+pub(crate) fn groups<'a>(rows: impl IntoIterator<Item = &'a Parked>) -> Vec<(String, usize)> {
     let mut groups: BTreeMap<String, usize> = BTreeMap::new();
     for row in rows {
         *groups.entry(format!("{}  {}", row.key.provider(), row.reason)).or_default() += 1;

@@ -7,8 +7,15 @@ use serde_json::json;
 use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
 
+/// Refuses the key of any other row.
+pub(crate) fn is_entry(key: &ItemKey) -> anyhow::Result<()> {
+    anyhow::ensure!(key.sk.starts_with("event#"), "{} is no entry: an entry's sort key begins with event#", key.sk);
+    Ok(())
+}
+
 /// Shows an entry, or its body alone.
 pub(crate) async fn run(stack: &Stack, format: Format, key: &ItemKey, body: bool) -> anyhow::Result<Ended> {
+    is_entry(key)?;
     let inbox = stack.inbox()?;
     let Some((entry, bytes)) = inbox.ledger.entry(key).await? else {
         out::note(format!("{} has no entry {key}: `hookledger find ID` looks for its subject", stack.title));

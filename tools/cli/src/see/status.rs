@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hookledger_aws::ports::ledger::Ran;
-use hookledger_core::model::debt::DueKey;
+use hookledger_core::model::debt::{DUE_SHARDS, DueKey};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{CircuitStore as _, Clock as _, WorkQueue as _};
 use serde_json::{Value, json};
@@ -33,6 +33,9 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
     for provider in stack.providers.iter() {
         let id = provider.id();
         let open = inbox.ledger.circuit(id).await?.and_then(|circuit| Some((circuit.open_until?, circuit.trips)));
+        // One that nobody has asked for since is no news: nothing is owed to its provider.
+        let is_recent = |until: UnixMs| now < until.plus_secs(stack.env.timing.circuit.cap_secs);
+        let open = open.filter(|(until, _)| is_recent(*until));
         if let Some((until, trips)) = open {
             rows.push(line(&format!("circuit {id}"), format!("open until {until}, opened {trips} times"), true));
         }
@@ -46,14 +49,16 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
         rows.push(line(&format!("provider {id}"), format!("stopped: {error}"), true));
     }
     let parked = find(stack, &inbox, &Which::default()).await?;
-    let oldest = parked.rows.last().map(|row| format!(", since {}", row.parked_at)).unwrap_or_default();
+    let oldest = parked.oldest.map(|at| format!(", the oldest since {at}")).unwrap_or_default();
     rows.push(line("parked", format!("{}{oldest}", parked.all), parked.all > 0));
     for (group, count) in groups(&parked.rows).into_iter().take(SHOWN_GROUPS) {
         rows.push(line("", format!("{count:>7}  {group}"), false));
     }
     let needs_a_person = rows.iter().any(|row| row.get("verdict").is_some_and(|verdict| verdict == WARN));
     format.rows(&["what", "is", "verdict"], &rows, None);
-    crate::out::note(&stack.title);
+    crate::out::note(
+        "not looked at: dead letters, the rescue queue, what was refused, and the secrets (`doctor secrets`)",
+    );
     Ok(if needs_a_person { Ended::NeedsAPerson } else { Ended::Well })
 }
 
@@ -67,9 +72,21 @@ fn runs(runs: &[Ran], now: UnixMs) -> Value {
     let sum = |count: fn(&Ran) -> usize| of_now.clone().map(count).sum::<usize>();
     let (due, failed) = (sum(|run| run.report.due), sum(|run| run.report.failed));
     let secs = now.since_ms(last.at) / 1000;
+    let missing = (0..DUE_SHARDS).filter(|shard| !of_now.clone().any(|run| covers(run, *shard))).count();
+    if missing > 0 {
+        let text = format!("ran {secs} s ago, and {missing} of {DUE_SHARDS} shards have had no run for minutes");
+        return line("reconciler", text, true);
+    }
     let text =
         format!("ran {secs} s ago: {due} due, {} carried out, {failed} failed", sum(|run| run.report.carried_out));
     line("reconciler", text, secs > STALE_SECS || failed > 0)
+}
+
+/// Whether a run was for this shard.
+fn covers(run: &Ran, shard: u8) -> bool {
+    let bounds =
+        run.shards.split_once('-').and_then(|(first, last)| Some(first.parse::<u8>().ok()?..=last.parse().ok()?));
+    bounds.is_some_and(|range| range.contains(&shard))
 }
 
 /// What is owed. One debt that nobody takes up for minutes says that the reconciler does not run, or does not keep up.

@@ -141,9 +141,9 @@ impl DynamoLedger {
         Ok(recent)
     }
 
-    /// What is known of these rows, without bodies: a hundred with each call. One that is gone, or no row that owes, is left
-    /// out.
-    pub async fn look_at(&self, keys: &[ItemKey]) -> Result<BTreeMap<ItemKey, Debt>, StoreError> {
+    /// What is known of these rows, without bodies: a hundred with each call. One that is gone is left out; one that this
+    /// version can't read says so.
+    pub async fn look_at(&self, keys: &[ItemKey]) -> Result<BTreeMap<ItemKey, Result<Debt, StoreError>>, StoreError> {
         let of_batch = |batch: &[ItemKey]| {
             let keys: Vec<Item> = batch.iter().map(key_attributes).collect();
             async move { get_all(&self.table, keys).await }
@@ -151,7 +151,7 @@ impl DynamoLedger {
         let batches: Vec<_> = keys.chunks(MAX_BATCH).map(of_batch).collect();
         let items: Vec<Vec<Item>> = stream::iter(batches).buffered(CONCURRENT_QUERIES).try_collect().await?;
         let known = |item: &Item| Some((key_of(item)?, debt_from(item, &key_of(item)?)));
-        items.iter().flatten().filter_map(known).map(|(key, debt)| Ok((key, debt?))).collect()
+        Ok(items.iter().flatten().filter_map(known).collect())
     }
 
     /// Leaves word of a run, for people: one row for each range of shards, the last run's.

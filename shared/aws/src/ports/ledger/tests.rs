@@ -250,7 +250,7 @@ async fn a_person_sees_what_waits_what_came_and_the_whole_story() {
     all.push(ItemKey { pk: keys[0].pk.clone(), sk: "event#none".into() });
     let known = ledger.look_at(&all).await.unwrap();
     let states: Vec<_> =
-        known.values().map(|debt| if let Debt::Entry(entry) = debt { entry.state } else { State::Done }).collect();
+        known.values().map(|debt| if let Ok(Debt::Entry(entry)) = debt { entry.state } else { State::Done }).collect();
     assert_eq!((known.len(), states.iter().filter(|state| **state == State::Parked).count()), (5, 2));
     assert!(ledger.is_known(&keys[0].pk).await.unwrap() && !ledger.is_known("finbox#entity#none").await.unwrap());
     let story = ledger.story(&keys[0].pk).await.unwrap();
