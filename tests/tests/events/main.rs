@@ -7,6 +7,7 @@ mod published;
 use std::fmt::Write;
 
 use hookledger_core::ports::Clock;
+use hookledger_kit as kit;
 use hookledger_tests::samples::{all, event_of};
 use hookledger_tests::town::Town;
 
@@ -29,6 +30,27 @@ fn every_sample_is_read_as_it_was() {
         writeln!(read, "duplicate:   {:?}", event.on_duplicate).unwrap();
         writeln!(read, "notes:       {:?}", event.notes).unwrap();
         insta::assert_snapshot!(format!("{}__{}", sample.provider, sample.name), read);
+    }
+}
+
+/// `hookledger find` asks for an id under each kind.
+#[test]
+fn the_subject_of_each_event_and_of_each_reference_is_of_a_kind_that_its_provider_names() {
+    let town = Town::new();
+    for definition in hookledger_core::providers::ALL {
+        let name = definition.id.0;
+        let events = all().into_iter().filter(|sample| sample.provider == name);
+        let events = events.map(|sample| event_of(name, &sample.body)).filter(|event| event.known);
+        let mut subjects: Vec<String> = events.map(|event| event.subject.to_string()).collect();
+        if let Some(polls) = town.provider(name).polls().offered() {
+            let references = kit::of(name).references.iter().map(|beginning| format!("{beginning}x1"));
+            subjects.extend(references.map(|reference| polls.expectation(&reference).unwrap().key.pk));
+        }
+        assert!(!subjects.is_empty(), "{name}");
+        for subject in subjects {
+            let kind = subject.split('#').nth(1).unwrap();
+            assert!(definition.kinds.contains(&kind), "{subject}: {name} does not name the kind {kind}");
+        }
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
                 out::note(format!("nothing that waits for a person fits: {} wait at all", found.all));
                 return Ok(Ended::NotFound);
             }
-            plan(stack, &entries);
+            plan(&entries);
             found.tell_what_is_missing();
             if !order.yes {
                 out::note("Nothing was done: --yes opens them");
@@ -141,10 +141,10 @@ fn settled(state: Option<State>) -> bool {
     state.is_some_and(|state| state != State::Open)
 }
 
-fn plan(stack: &Stack, entries: &[&Parked]) {
+fn plan(entries: &[&Parked]) {
     let (first, last) = (entries.last(), entries.first());
     let span = first.zip(last).map(|(first, last)| format!(", parked {} to {}", first.parked_at, last.parked_at));
-    out::note(format!("{}: {} entries{}", stack.title, entries.len(), span.unwrap_or_default()));
+    out::note(format!("{} entries{}", entries.len(), span.unwrap_or_default()));
     for (group, count) in groups(entries.iter().copied()) {
         out::note(format!("{count:>7}  {group}"));
     }

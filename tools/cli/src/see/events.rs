@@ -55,11 +55,10 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
         stack.provider(name)?;
     }
     let now = inbox.clock.now();
-    let (since, mut until) = wanted.span.bounds(now)?;
-    // Beyond what is kept there is nothing to look for.
-    let (kept, until_now) = (now.minus_secs(stack.env.timing.retention_secs()), until.min(now));
-    let since = since.max(kept);
-    until = until_now;
+    let (since, until) = wanted.span.bounds(now)?;
+    // Before what is kept, and after the present, there is nothing to look for.
+    let since = since.max(now.minus_secs(stack.env.timing.retention_secs()));
+    let mut until = until.min(now);
     let mut rows: Vec<Value> = Vec::new();
     let (mut looked_at, mut more) = (0, None);
     let mut last_uses = BTreeMap::new();

@@ -8,7 +8,7 @@ use crate::out::{self, Format};
 use crate::stack::Stack;
 
 /// The most keys of one shard that are read: there are 64.
-const MAX_OF_SHARD: usize = 2_000;
+pub(super) const MAX_OF_SHARD: usize = 2_000;
 const COLUMNS: [&str; 5] = ["due_at", "late_secs", "kind", "subject", "key"];
 
 /// Which.

@@ -8,13 +8,11 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{CircuitStore as _, Clock as _, WorkQueue as _};
 use serde_json::{Value, json};
 
-use super::owed::kind;
+use super::owed::{MAX_OF_SHARD, kind};
 use super::parked::{Which, find, groups};
 use crate::out::{Ended, Format};
 use crate::stack::Stack;
 
-/// The most keys of one shard that are read: there are 64.
-const MAX_OF_SHARD: usize = 2_000;
 /// A debt this late is one that the reconciler, which runs once a minute, has not taken up.
 const LATE_SECS: u64 = 300;
 /// A last run this old says that the reconciler does not run.
