@@ -92,7 +92,7 @@ pub async fn a_listing_is_claimed<L: Ledger>(ledger: &L) {
     assert_eq!(ledger.ensure_listing(&listing).await, Ok(()));
     let answers = join_all((0..20).map(|_| ledger.claim(&listing.key, NOW, at(60)))).await;
     assert_eq!(winners(answers), 1);
-    let wanted = Debt::Listing(Listing { due_at: at(60), ..listing.clone() });
+    let wanted = Debt::Listing(Listing { due_at: at(60), tries: 1, ..listing.clone() });
     assert_eq!(ledger.debt(&listing.key).await, Ok(Some(wanted)));
 }
 

@@ -48,7 +48,7 @@ pub async fn a_walk_that_lost_its_claim_moves_nothing<L: Ledger>(ledger: &L) {
     for seen in [NOW, at(60)] {
         assert_eq!(ledger.advance_listing(&after(1, 61), seen).await, Ok(false));
     }
-    assert_eq!(stored(ledger).await, Listing { due_at: at(120), ..listing() });
+    assert_eq!(stored(ledger).await, Listing { due_at: at(120), tries: 2, ..listing() });
     assert_eq!(ledger.advance_listing(&after(1, 121), at(120)).await, Ok(true));
 }
 

@@ -161,6 +161,7 @@ pub fn listing() -> Listing {
         due_at: NOW,
         position: None,
         pages: 0,
+        tries: 0,
     }
 }
 

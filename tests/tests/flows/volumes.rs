@@ -457,3 +457,40 @@ fn a_check_that_kills_its_function_does_so_once() {
     assert_eq!(town.inbox.api.urls().iter().filter(|url| url.contains(DEADLY)).count(), 1);
     assert!(matches!(gate(&town, "rightfoot"), Gate::Open(_)), "it is down, and nobody says so");
 }
+
+/// Six hours of a town where somebody waits for a batch, and a list is walked that is answered like this.
+fn six_hours(list: fn() -> Result<ApiResponse, ApiError>) -> Town {
+    let mut town = Town::new();
+    town.inbox.api.answer_with(move |url| if url.contains("/merchants?") { list() } else { answer(404, "") });
+    run(announce(&town.inbox, town.provider("rightfoot"), "b1")).unwrap();
+    for _ in 0..6 * 60 {
+        town.inbox.clock.advance_secs(60);
+        town = one_process(town, |town| {
+            let _ = town.reconcile();
+            town.work();
+        });
+    }
+    town
+}
+
+#[test]
+fn a_page_that_kills_its_reader_holds_nothing_else_up_for_long() {
+    let no_merchants = || answer(200, r#"{"items":[],"hasMore":false}"#);
+    let well = six_hours(no_merchants);
+    let ill = six_hours(|| panic!("out of memory"));
+    // It is asked for again, since what ended its readers may be over, but not at every lease.
+    let pages = |town: &Town| asked(town, "/merchants?");
+    assert!((6..=12).contains(&pages(&ill)), "asked for {} times in six hours", pages(&ill));
+    let polls = |town: &Town| town.inbox.ledger.expectations()[0].polls;
+    assert!(polls(&ill) + 3 >= polls(&well), "another provider was asked {} times of {}", polls(&ill), polls(&well));
+    let told = (Metric::WorkFailed, Some(id("runpayments")), 1);
+    assert!(ill.inbox.meter.counts().iter().filter(|count| **count == told).count() >= 3, "nobody is told");
+
+    // Once it is answered, all is as before.
+    ill.inbox.api.answer_with(move |_| no_merchants());
+    ill.pass_minutes(60);
+    let before = pages(&ill);
+    ill.pass_minutes(60);
+    let walks = |town: &Town| pages(town) / 6;
+    assert_eq!(pages(&ill) - before, walks(&well), "walks in an hour");
+}

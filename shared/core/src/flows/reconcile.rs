@@ -240,6 +240,7 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
                         due_at: now,
                         position: None,
                         pages: 0,
+                        tries: 0,
                     };
                     self.inbox.ledger().ensure_listing(&listing).await?;
                 }

@@ -22,6 +22,11 @@ use crate::providers::{Found, Listed, ListedRow, Lists, Provider, StatusRow};
 const MAX_WALK_PAGES: u32 = 10_000;
 /// How long a walk holds its cursor. Not needed for correctness: two walks at once find the same rows.
 const WALK_LEASE_SECS: u64 = 120;
+/// The longest hold, after walks that ended without a word: what one list's page does to its readers must not keep the
+/// reconciler from its other debts for more than a minute in an hour.
+const MAX_LEASE_SECS: u64 = 3600;
+/// Walks that ended without a word before that is reported.
+const REPORTED_TRIES: u32 = 3;
 /// When a list is looked at again whose provider is not used any more.
 const UNUSED_SECS: u64 = 300;
 
@@ -32,22 +37,22 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
         let interval_secs = inbox.timing().listing_interval_secs;
         if let Some((id, _)) = self.providers.stopped(&listing.provider) {
             inbox.meter().count(Metric::Unconfigured, Some(id), 1);
-            let next_due_at = inbox.clock().now().plus_secs(interval_secs);
-            inbox.ledger().claim(&listing.key, listing.due_at, next_due_at).await?;
-            return Ok(());
+            return self.put_walk_off(listing, interval_secs).await;
         }
         let Some(provider) = self.providers.get(&listing.provider) else { return Ok(()) };
         let Some(lists) = provider.lists().offered() else { return Ok(()) };
         if !self.api.is_used(provider.id()).await {
             // It was, once: its secret may be filled in again.
-            let next_due_at = inbox.clock().now().plus_secs(UNUSED_SECS.min(interval_secs));
-            inbox.ledger().claim(&listing.key, listing.due_at, next_due_at).await?;
+            return self.put_walk_off(listing, UNUSED_SECS.min(interval_secs)).await;
+        }
+        let mut lease = inbox.clock().now().plus_secs(lease_secs(listing.tries));
+        if !inbox.ledger().claim(&listing.key, listing.due_at, lease).await? {
             return Ok(());
         }
-        let seen_due_at = listing.due_at;
-        let mut lease = inbox.clock().now().plus_secs(WALK_LEASE_SECS);
-        if !inbox.ledger().claim(&listing.key, seen_due_at, lease).await? {
-            return Ok(());
+        if listing.tries >= REPORTED_TRIES {
+            let (list, tries) = (&listing.list, listing.tries);
+            inbox.meter().count(Metric::WorkFailed, Some(provider.id()), 1);
+            tracing::error!(provider = provider.id().0, list, tries, "a list was taken up and nothing came of it");
         }
         let mut seen = BTreeSet::new();
         loop {
@@ -59,6 +64,7 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
                 return Ok(());
             }
             let next = self.page(provider, lists, &listing, &mut seen).await?;
+            listing.tries = 0;
             let now = inbox.clock().now();
             let over = match next {
                 Page::Next(position) => {
@@ -85,6 +91,14 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
             }
             lease = listing.due_at;
         }
+    }
+
+    /// Moves a list that nobody can walk now. It is not taken up, so that counts as no try.
+    async fn put_walk_off(&self, listing: Listing, wait_secs: u64) -> Result<(), StoreError> {
+        let due_at = self.inbox.clock().now().plus_secs(wait_secs);
+        let seen_due_at = listing.due_at;
+        self.inbox.ledger().advance_listing(&Listing { due_at, ..listing }, seen_due_at).await?;
+        Ok(())
     }
 
     async fn page(
@@ -238,6 +252,11 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
         }
         Ok(())
     }
+}
+
+/// How long a walk holds its cursor that was taken up so often without a word.
+fn lease_secs(tries: u32) -> u64 {
+    WALK_LEASE_SECS.saturating_mul(1_u64.checked_shl(tries).unwrap_or(u64::MAX)).min(MAX_LEASE_SECS)
 }
 
 /// Equal for pages of the same rows.

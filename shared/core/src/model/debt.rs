@@ -191,6 +191,9 @@ pub struct Listing {
     pub position: Option<String>,
     /// Pages of this walk so far.
     pub pages: u32,
+    /// How often it was taken up since a page was last answered, or could be said not to be. More than a few times says
+    /// that the page may be what ends its readers.
+    pub tries: u32,
 }
 
 impl Listing {

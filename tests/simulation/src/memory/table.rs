@@ -115,7 +115,10 @@ impl Item {
                 expectation.due_at = Some(next_due_at);
                 expectation.polls += 1;
             }
-            Self::Listing(listing) => listing.due_at = next_due_at,
+            Self::Listing(listing) => {
+                listing.due_at = next_due_at;
+                listing.tries += 1;
+            }
             Self::Fact(_) | Self::Status(_) | Self::Circuit(_) | Self::Row(_) | Self::Refused(_) => {}
         }
     }

@@ -121,6 +121,7 @@ impl Debts for DynamoLedger {
             .set("due_at", ms(listing.due_at))
             .set_or_remove("position", listing.position.as_ref().map(s))
             .set("pages", n(listing.pages))
+            .set("tries", n(listing.tries))
             .send(&self.table)
             .await?;
         Ok(written.happened())
@@ -177,7 +178,7 @@ impl Debts for DynamoLedger {
             Kind::Expectation => Update::only_if(key, "#due_at = :seen AND #state = :owing")
                 .value("owing", s(ExpectationState::Waiting.as_str()))
                 .add("polls", n(1)),
-            Kind::Listing => Update::only_if(key, "#due_at = :seen"),
+            Kind::Listing => Update::only_if(key, "#due_at = :seen").add("tries", n(1)),
         };
         let written = update.value("seen", ms(seen_due_at)).set("due_at", ms(next_due_at)).send(&self.table).await?;
         Ok(written.happened())

@@ -22,6 +22,7 @@ pub(crate) const OWED_ATTRIBUTES: &[&str] = &[
     "list",
     "position",
     "pages",
+    "tries",
 ];
 
 /// An expectation's item.
@@ -70,6 +71,7 @@ pub(crate) fn listing_item(listing: &Listing) -> Item {
     put(&mut item, "due_shard", s(due_shard(&listing.key)));
     put(&mut item, "due_at", ms(listing.due_at));
     put(&mut item, "pages", n(listing.pages));
+    put(&mut item, "tries", n(listing.tries));
     if let Some(position) = &listing.position {
         put(&mut item, "position", s(position));
     }
@@ -86,6 +88,8 @@ pub(crate) fn listing_from(item: &Item, key: &ItemKey) -> Result<Listing, StoreE
         due_at: reader.instant("due_at")?,
         position: reader.optional_text("position"),
         pages: reader.number("pages")?,
+        // A row of an earlier version has none.
+        tries: reader.number("tries").unwrap_or_default(),
     })
 }
 
@@ -162,8 +166,12 @@ mod tests {
                 due_at: UnixMs(5),
                 position,
                 pages: 4,
+                tries: 2,
             };
-            assert_eq!(listing_from(&listing_item(&listing), &listing.key), Ok(listing));
+            let mut item = listing_item(&listing);
+            assert_eq!(listing_from(&item, &listing.key).as_ref(), Ok(&listing));
+            item.remove("tries");
+            assert_eq!(listing_from(&item, &listing.key), Ok(Listing { tries: 0, ..listing }));
         }
     }
 
