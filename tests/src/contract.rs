@@ -16,6 +16,7 @@ pub mod expectations;
 pub mod listings;
 pub mod circuits;
 pub mod refusals;
+pub mod desk;
 
 mod inspect;
 
@@ -25,10 +26,10 @@ use hookledger_core::model::debt::DueKey;
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Ledger, Quarantine};
+use hookledger_core::ports::{Desk, Ledger, Quarantine};
 
 /// A ledger that shows what no flow reads, so no port offers it: what people and applications see, and what expires.
-pub trait Inspect: Ledger + Quarantine {
+pub trait Inspect: Ledger + Quarantine + Desk {
     /// The result rows of a subject whose sort keys begin with `prefix`, by those keys.
     fn rows_of(&self, subject: &Subject, prefix: &str) -> impl Future<Output = BTreeMap<String, ReadRow>>;
     /// The entries that wait for a person, the longest waiting first, each with the instant it was parked.
@@ -193,6 +194,12 @@ macro_rules! ledger_contract {
                 a_flood_leaves_no_more_rows_than_the_cap,
                 each_is_removed_once_and_only_as_it_was_seen,
             ]
+            desk: [
+                acts_are_kept_in_their_order,
+                only_what_waits_for_a_person_is_touched,
+                one_of_twenty_closes,
+                what_is_closed_waits_no_more_and_expires,
+            ]
         }
     };
     (@groups $engine:path; $($group:ident: [$($case:ident,)+])+) => {
@@ -224,6 +231,7 @@ mod tests {
             ("listings", include_str!("contract/listings.rs")),
             ("circuits", include_str!("contract/circuits.rs")),
             ("refusals", include_str!("contract/refusals.rs")),
+            ("desk", include_str!("contract/desk.rs")),
         ];
         for (group, source) in groups {
             let (_, rest) = list.split_once(&format!(" {group}: [")).expect("each group is listed");

@@ -1,11 +1,13 @@
 //! A memory world with all providers set up in it, and short words for what the flow tests do there.
 
+use hookledger_core::desk::close::close;
 use hookledger_core::desk::replay::{Replayed, replay};
 use hookledger_core::flows::call::Asker;
 use hookledger_core::flows::circuits::Circuits;
 use hookledger_core::flows::receive::{Answer, receive};
 use hookledger_core::flows::reconcile::{Report, Run};
 use hookledger_core::flows::work::Worker;
+use hookledger_core::model::act::Order;
 use hookledger_core::model::debt::DUE_SHARDS;
 use hookledger_core::model::delivery::Delivery;
 use hookledger_core::model::entry::Entry;
@@ -27,6 +29,10 @@ pub fn right_secrets() -> String {
     format!(
         r#"{{"signing_secrets":[{{"id":"s1","value":"{SECRET}"}}],"url_tokens":[{{"id":"t1","value":"{SECRET}"}}]}}"#
     )
+}
+
+fn order() -> Order {
+    Order { by: "arn:aws:iam::000000000000:user/ops".into(), why: None }
 }
 
 /// A memory world and the providers.
@@ -132,9 +138,14 @@ impl Town {
         run(self.worker().work(job))
     }
 
+    /// A person's last word on what waits for one.
+    pub fn close(&self, key: &ItemKey) -> bool {
+        run(close(&self.inbox, key, &order())).unwrap()
+    }
+
     /// A person's replay of what is parked.
     pub fn replay(&self, key: &ItemKey) -> Replayed {
-        run(replay(&self.inbox, &self.providers, key)).unwrap()
+        run(replay(&self.inbox, &self.providers, key, &order())).unwrap()
     }
 
     /// One run of the reconciler over all shards.

@@ -19,6 +19,7 @@ mod clock;
 mod delivery;
 mod table;
 mod ledger;
+mod desk;
 mod pieces;
 mod inspect;
 mod queue;

@@ -1,8 +1,11 @@
 //! Orders of people.
 
 use hookledger_core::desk::replay::Replayed;
+use hookledger_core::flows::expectations::announce;
+use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::entry::State;
-use hookledger_tests::memory::answer;
+use hookledger_core::ports::Desk;
+use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::Town;
 
 use super::{BALANCES, BATCH};
@@ -51,4 +54,34 @@ fn what_cannot_be_let_in_as_it_is_stays_with_the_person() {
     town.work();
     let again = town.only_entry();
     assert_eq!((again.state, again.reason), (State::Parked, entry.reason), "nothing was let in");
+}
+
+#[test]
+fn what_a_person_closed_no_delivery_opens() {
+    let town = parked();
+    let key = town.only_entry().key;
+    assert!(town.close(&key));
+    assert!(!town.close(&key), "it is closed");
+    assert_eq!(town.replay(&key), Replayed::NotParked);
+    town.deliver("rightfoot", BATCH);
+    town.work();
+    town.pass_minutes(60);
+    assert_eq!((town.only_entry().state, town.effects().len()), (State::Ignored, 0));
+    let acts = run(town.inbox.ledger.history(&key)).unwrap();
+    assert_eq!(acts.iter().map(|act| act.what.as_str()).collect::<Vec<_>>(), ["close"]);
+}
+
+#[test]
+fn an_expectation_that_expired_is_closed_and_may_be_announced_again() {
+    let town = Town::new();
+    town.inbox.api.answer_with(|_| answer(404, ""));
+    run(announce(&town.inbox, town.provider("rightfoot"), "b1")).unwrap();
+    let key = town.inbox.ledger.expectations()[0].key.clone();
+    assert!(!town.close(&key), "it is waited for");
+    town.pass_minutes(60 * 24 * 4);
+    assert_eq!(town.inbox.ledger.expectations()[0].state, ExpectationState::Expired);
+    assert!(town.close(&key));
+    assert_eq!(town.inbox.ledger.expectations()[0].state, ExpectationState::Closed);
+    run(announce(&town.inbox, town.provider("rightfoot"), "b1")).unwrap();
+    assert_eq!(town.inbox.ledger.expectations()[0].state, ExpectationState::Waiting);
 }

@@ -2,7 +2,7 @@
 //! the set-up of the providers' side.
 //!
 //! ```text
-//! see      status events find show story owed parked refused     mend   replay, refused reverify
+//! see      status events find show story owed parked refused     mend   replay, close, refused reverify
 //! set up   doctor, <provider> …, submit                          stack  which stack, and how it is reached
 //! ```
 //!
@@ -91,6 +91,11 @@ enum Command {
     /// Opens parked entries again and sends their work: one, or all that a filter finds.
     #[command(after_help = "Example: hookledger replay --provider rightfoot --reason 'answered 422' --yes --wait 60")]
     Replay(mend::replay::Order),
+    /// Ends what waits for a person, entries and expired expectations: nothing is to be done for it.
+    #[command(
+        after_help = "Example: hookledger close --provider fynapse --type delivery.lost --why 'asked them: never was' --yes"
+    )]
+    Close(mend::close::Order),
     /// Looks whether what was set up can work.
     Doctor(doctor::Doctor),
     /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
@@ -134,6 +139,7 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Parked { which, limit } => see::parked::run(&stack, output, &which, limit).await.map(|()| Ended::Well),
         Command::Refused(order) => refused::run(&stack, output, &order).await,
         Command::Replay(order) => mend::replay::run(&stack, output, &order).await,
+        Command::Close(order) => mend::close::run(&stack, output, &order).await,
         Command::Submit(order) => submit::submit(&stack, &order).await.map(|()| Ended::Well),
         Command::Doctor(order) => doctor::run(&stack, &order).await,
     }

@@ -22,6 +22,7 @@ use hookledger_aws::start::aws_http::http_client;
 use hookledger_aws::start::clients::Clients;
 use hookledger_aws::start::env::Env;
 use hookledger_aws::start::tls::Tls;
+use hookledger_core::model::act::Order;
 use hookledger_core::providers::{Provider, Providers};
 use serde_json::Value;
 
@@ -118,7 +119,7 @@ impl Stack {
         for function in ASKED {
             let function = format!("{name}-{function}");
             let asked = lambda.get_function_configuration().function_name(&function).send().await;
-            let asked = asked.map_err(|error| anyhow::anyhow!("{}", why(&error))).with_context(|| {
+            let asked = asked.map_err(|error| anyhow::anyhow!("{}", why_not(&error))).with_context(|| {
                 format!(
                     "the settings of function {function} in {region} can't be read (lambda:GetFunctionConfiguration)"
                 )
@@ -139,6 +140,19 @@ impl Stack {
     pub(crate) fn inbox(&self) -> anyhow::Result<AwsInbox> {
         let inbox = AwsInbox::new(&self.env, &self.clients)?;
         Ok(AwsInbox { meter: EmfMeter::silent(), ..inbox })
+    }
+
+    /// An order of the person whose credentials these are.
+    pub(crate) async fn order(&self, why: Option<String>) -> anyhow::Result<Order> {
+        let mut config = aws_sdk_sts::config::Builder::from(self.clients.config());
+        if let Some(url) = self.env.lookup("AWS_ENDPOINT_URL_STS") {
+            config = config.endpoint_url(url);
+        }
+        let sts = aws_sdk_sts::Client::from_conf(config.build());
+        let caller = sts.get_caller_identity().send().await.map_err(|error| anyhow::anyhow!("{}", why_not(&error)));
+        let caller = caller.context("nothing was done: AWS does not say who you are (sts:GetCallerIdentity)")?;
+        let by = caller.arn.context("nothing was done: AWS does not say who you are")?;
+        Ok(Order { by, why })
     }
 
     /// The provider of this name.
@@ -195,7 +209,7 @@ async fn of_person(wanted: &Where) -> anyhow::Result<aws_config::SdkConfig> {
 }
 
 /// An AWS error in a few words: its code, or why there was no answer.
-fn why<E: aws_sdk_lambda::error::ProvideErrorMetadata, R>(error: &aws_sdk_lambda::error::SdkError<E, R>) -> String {
+fn why_not<E: aws_sdk_lambda::error::ProvideErrorMetadata, R>(error: &aws_sdk_lambda::error::SdkError<E, R>) -> String {
     use aws_sdk_lambda::error::SdkError;
     match error {
         SdkError::ServiceError(context) => context.err().code().unwrap_or("the service failed").to_string(),

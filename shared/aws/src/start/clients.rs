@@ -62,6 +62,11 @@ impl Clients {
         }
     }
 
+    /// What they are built from, for a client of another service.
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// A client of the bus. Only the worker publishes; a receiver that never calls this does not carry its code.
     pub fn events(&self) -> aws_sdk_eventbridge::Client {
         aws_sdk_eventbridge::Client::new(&self.config)

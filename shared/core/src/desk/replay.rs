@@ -1,8 +1,9 @@
 //! A person's replay: what is parked is opened again, and its work sent.
 
+use crate::model::act::Order;
 use crate::model::identity::ItemKey;
 use crate::model::job::Job;
-use crate::ports::{Clock, Entries, Inbox, ReopenedBy, StoreError, WorkQueue};
+use crate::ports::{Clock, Desk, Inbox, StoreError, WorkQueue};
 use crate::providers::Providers;
 
 /// What came of a replay.
@@ -17,9 +18,15 @@ pub enum Replayed {
 }
 
 /// Opens a parked entry again and sends its work. That it is owed is written first, so a kill in between loses nothing.
-pub async fn replay(inbox: &impl Inbox, providers: &Providers, key: &ItemKey) -> Result<Replayed, StoreError> {
-    let due_at = inbox.clock().now().plus_secs(inbox.timing().admit_grace_secs);
-    if !inbox.ledger().reopen(key, due_at, ReopenedBy::Person).await? {
+pub async fn replay<I: Inbox<Ledger: Desk>>(
+    inbox: &I,
+    providers: &Providers,
+    key: &ItemKey,
+    order: &Order,
+) -> Result<Replayed, StoreError> {
+    let now = inbox.clock().now();
+    let due_at = now.plus_secs(inbox.timing().admit_grace_secs);
+    if !inbox.ledger().replay(key, due_at, &order.act("replay", now)).await? {
         return Ok(Replayed::NotParked);
     }
     let Some(provider) = providers.get(key.provider()) else {

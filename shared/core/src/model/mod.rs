@@ -16,6 +16,7 @@ pub mod refused;
 pub mod fact;
 pub mod debt;
 pub mod job;
+pub mod act;
 
 // A provider is asked.
 pub mod provider_call;

@@ -3,6 +3,7 @@
 //! Every write is conditional on what its caller saw, and says whether it happened: no method is a read followed by a
 //! blind write.
 
+use crate::model::act::Act;
 use crate::model::circuit::Circuit;
 use crate::model::debt::{Debt, Due, Expectation, ExpectationState, Listing, Wanted};
 use crate::model::entry::{Admitted, Entry, NewEntry, Progress, State};
@@ -203,6 +204,17 @@ impl<T: Entries + Expectations + Refusals> Receives for T {}
 pub trait Ledger: Receives + Results + Debts + CircuitStore {}
 
 impl<T: Receives + Results + Debts + CircuitStore> Ledger for T {}
+
+/// What a person may do to a row, and what people did. No function does any of it.
+pub trait Desk {
+    /// Takes a parked entry back to open, with its attempts and waits anew. False: it is not parked.
+    async fn replay(&self, key: &ItemKey, due_at: UnixMs, act: &Act) -> Result<bool, StoreError>;
+    /// Ends what waits for a person: a parked entry is ignored from now on, an expectation that expired is closed. False:
+    /// it does not wait for a person.
+    async fn close(&self, key: &ItemKey, act: &Act, expires_at: UnixMs) -> Result<bool, StoreError>;
+    /// What people did to this row, the first act first.
+    async fn history(&self, key: &ItemKey) -> Result<Vec<Act>, StoreError>;
+}
 
 /// What was refused, for the operator's second look. No function reads or removes it.
 pub trait Quarantine {

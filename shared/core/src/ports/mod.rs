@@ -16,8 +16,8 @@ use crate::model::settings::Timing;
 use crate::model::time::UnixMs;
 
 pub use ledger::{
-    Attempt, CircuitStore, Debts, Entries, Expectations, Ledger, MAX_PARKED_COUNTED, Postponed, Quarantine, Receives,
-    Refusals, ReopenedBy, Results, Settlement, StoreError,
+    Attempt, CircuitStore, Debts, Desk, Entries, Expectations, Ledger, MAX_PARKED_COUNTED, Postponed, Quarantine,
+    Receives, Refusals, ReopenedBy, Results, Settlement, StoreError,
 };
 pub use meter::{Meter, Metric};
 

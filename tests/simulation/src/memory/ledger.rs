@@ -235,7 +235,7 @@ impl Expectations for MemoryLedger {
             if waiting_mut(table, &expectation.key).is_some() {
                 return Ok(false);
             }
-            let item = Item::Expectation { expectation: expectation.clone(), expires_at: None };
+            let item = Item::Expectation { expectation: expectation.clone(), expires_at: None, history: Vec::new() };
             table.insert(expectation.key.clone(), item);
             Ok(true)
         })
@@ -262,7 +262,8 @@ impl Expectations for MemoryLedger {
             let expectation = Expectation { state, due_at: None, ..waiting.clone() };
             let expired = u64::from(state == ExpectationState::Expired);
             self.times_expired.set(self.times_expired.get() + expired);
-            table.insert(key.clone(), Item::Expectation { expectation, expires_at: Some(expires_at) });
+            let ended = Item::Expectation { expectation, expires_at: Some(expires_at), history: Vec::new() };
+            table.insert(key.clone(), ended);
             Ok(true)
         })
         .await

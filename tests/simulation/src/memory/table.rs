@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hookledger_core::model::act::Act;
 use hookledger_core::model::circuit::Circuit;
 use hookledger_core::model::debt::{DueKey, Expectation, ExpectationState, Listing};
 use hookledger_core::model::entry::{Entry, NewEntry, Start, State};
@@ -16,7 +17,7 @@ pub(super) type Table = BTreeMap<ItemKey, Item>;
 
 pub(super) enum Item {
     Entry(StoredEntry),
-    Expectation { expectation: Expectation, expires_at: Option<UnixMs> },
+    Expectation { expectation: Expectation, expires_at: Option<UnixMs>, history: Vec<Act> },
     Listing(Listing),
     Fact(Fact),
     Status(Status),
@@ -58,6 +59,8 @@ pub struct StoredEntry {
     pub parked_at: Option<UnixMs>,
     /// When it may be deleted; never set on what owes.
     pub expires_at: Option<UnixMs>,
+    /// What people did to it.
+    pub history: Vec<Act>,
 }
 
 impl StoredEntry {
@@ -87,7 +90,7 @@ impl StoredEntry {
         };
         let body = if pieces.is_some() { Vec::new() } else { new.body.clone() };
         let (proof, notes) = (new.proof.clone(), new.event.notes.clone());
-        Self { entry, body, pieces, proof, notes, parked_at, expires_at }
+        Self { entry, body, pieces, proof, notes, parked_at, expires_at, history: Vec::new() }
     }
 }
 

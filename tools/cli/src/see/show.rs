@@ -1,8 +1,9 @@
 //! `show`: one entry, with its body where that is asked for.
 
+use hookledger_core::model::act::Act;
 use hookledger_core::model::identity::ItemKey;
-use hookledger_core::ports::Entries as _;
-use serde_json::json;
+use hookledger_core::ports::{Desk as _, Entries as _};
+use serde_json::{Value, json};
 
 use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
@@ -26,6 +27,11 @@ pub(crate) async fn run(stack: &Stack, format: Format, key: &ItemKey, body: bool
         return Ok(Ended::Well);
     }
     let proof = inbox.ledger.proved_header(key).await?.and_then(|(_, proof)| proof);
+    let acts = inbox.ledger.history(key).await?;
+    let history = acts
+        .iter()
+        .map(|Act { at, by, what, why }| json!({ "at": at.to_string(), "by": by, "what": what, "why": why }));
+    let history: Vec<Value> = history.collect();
     let time = |at: Option<hookledger_core::model::time::UnixMs>| at.map(|at| at.to_string());
     let detail = entry.frozen.as_deref().and_then(|detail| serde_json::from_str::<serde_json::Value>(detail).ok());
     format.fields(&json!({
@@ -45,6 +51,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, key: &ItemKey, body: bool
         "reason": entry.reason,
         "body_bytes": bytes.len(),
         "detail": detail,
+        "history": history,
     }));
     Ok(Ended::Well)
 }

@@ -45,19 +45,9 @@ impl Entries for DynamoLedger {
                 .set("reopened", n(seen.saturating_add(1)))
                 .set_or_remove("reason", reason.map(s)),
             // A person against a redelivery: whoever comes second finds it open.
-            ReopenedBy::Person => Update::only_if(key, "#state = :parked").set("reopened", n(0)).remove("reason"),
+            ReopenedBy::Person => by_a_person(key),
         };
-        let written = update
-            .value("parked", s(State::Parked.as_str()))
-            .set("state", s(State::Open.as_str()))
-            .set("due_shard", s(due_shard(key)))
-            .set("due_at", ms(due_at))
-            .set("attempts", n(0))
-            .set("waits", n(0))
-            .remove("progress")
-            .send(&self.table)
-            .await?;
-        Ok(written.happened())
+        Ok(open_again(update, key, due_at).send(&self.table).await?.happened())
     }
 
     async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
@@ -149,6 +139,23 @@ impl Entries for DynamoLedger {
         }
         Ok(true)
     }
+}
+
+/// A person against a redelivery: whoever comes second finds it open.
+pub(super) fn by_a_person(key: &ItemKey) -> Update {
+    Update::only_if(key, "#state = :parked").set("reopened", n(0)).remove("reason")
+}
+
+/// The rest of what takes a parked entry back to open.
+pub(super) fn open_again(update: Update, key: &ItemKey, due_at: UnixMs) -> Update {
+    update
+        .value("parked", s(State::Parked.as_str()))
+        .set("state", s(State::Open.as_str()))
+        .set("due_shard", s(due_shard(key)))
+        .set("due_at", ms(due_at))
+        .set("attempts", n(0))
+        .set("waits", n(0))
+        .remove("progress")
 }
 
 impl DynamoLedger {

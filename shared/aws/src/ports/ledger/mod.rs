@@ -4,7 +4,7 @@
 //! item     rows as items, and back          entries    admit … settle         operator   what a person asks
 //! codec    bytes: compressed, in chunks     owed       expectations, listings, circuits
 //! write    one conditional write            results    rows, facts, status
-//! read     consistent reads, queries        refusals   the quarantine
+//! read     consistent reads, queries        refusals   the quarantine              desk       what a person does
 //! ```
 //!
 //! The happy path of an event is exactly one `PutItem` (admit) and one `UpdateItem` (settle). Each condition carries a
@@ -14,6 +14,7 @@ pub mod schema;
 
 mod bodies;
 mod codec;
+mod desk;
 mod entries;
 mod item;
 mod operator;

@@ -6,12 +6,14 @@ use std::ops::RangeInclusive;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hookledger_core::flows::reconcile::Report;
+use hookledger_core::model::act::Act;
 use hookledger_core::model::debt::{DUE_SHARDS, Debt, DueKey, RECONCILER_PK, shard_name};
 use hookledger_core::model::entry::Origin;
 use hookledger_core::model::identity::{ItemKey, Subject};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
 
+use super::desk::{HISTORY, acts};
 use super::item::{
     Item, RECENT_SHARDS, Reader, key_attributes, key_of, ms, n, origin, put, recent_shard_name, row_from, s,
 };
@@ -227,6 +229,12 @@ fn pointer(item: &Item) -> Option<Pointer> {
     Some(Pointer { key, received_at, event_type, origin, proof })
 }
 
+/// An act on one line.
+fn told(Act { at, by, what, why }: &Act) -> String {
+    let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    format!("{at} {what} by {by}{why}")
+}
+
 fn story_line(item: &Item) -> Option<StoryLine> {
     let key = key_of(item)?;
     let state = Reader::new(item, &key).optional_text("state");
@@ -236,6 +244,10 @@ fn story_line(item: &Item) -> Option<StoryLine> {
         match value {
             AttributeValue::S(text) | AttributeValue::N(text) => columns.push((name.clone(), text.clone())),
             AttributeValue::Bool(yes) => columns.push((name.clone(), yes.to_string())),
+            AttributeValue::L(_) if name == HISTORY => {
+                let acts = acts(item, &key);
+                columns.extend(acts.iter().zip(1..).map(|(act, n)| (format!("{HISTORY} {n}"), told(act))));
+            }
             AttributeValue::M(_) => columns.extend(Reader::new(item, &key).texts(name)),
             _ => {}
         }

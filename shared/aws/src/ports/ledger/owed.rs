@@ -25,14 +25,14 @@ const MAX_DUE_PAGES: u32 = 16;
 
 /// What kind of debt a row is: its sort key says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Entry,
     Expectation,
     Listing,
 }
 
 impl Kind {
-    fn of(key: &ItemKey) -> Result<Self, StoreError> {
+    pub(super) fn of(key: &ItemKey) -> Result<Self, StoreError> {
         match key.sk.split('#').next().unwrap_or("") {
             "event" => Ok(Self::Entry),
             "expectation" | "watch" => Ok(Self::Expectation),

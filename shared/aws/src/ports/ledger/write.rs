@@ -81,6 +81,13 @@ impl Update {
         self.value(name, value)
     }
 
+    /// Adds to the end of a list, which is made if there is none.
+    pub(crate) fn append(mut self, name: &str, value: AttributeValue) -> Self {
+        self.set.push(format!("#{name} = list_append(if_not_exists(#{name}, :no_{name}), :{name})"));
+        self.values.insert(format!(":no_{name}"), AttributeValue::L(Vec::new()));
+        self.value(name, AttributeValue::L(vec![value]))
+    }
+
     /// Removes an attribute.
     pub(crate) fn remove(mut self, name: &str) -> Self {
         self.remove.push(format!("#{name}"));

@@ -2,8 +2,6 @@
 //!
 //! The command runs as a person runs it, on a table in this process whose every text holds control characters.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "all of this is test code")]
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Output};
 
@@ -19,6 +17,8 @@ use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::{Row, Snapshot};
 use hookledger_core::ports::{Clock as _, Entries, Expectations, Refusals, Results};
 use tokio::net::TcpListener;
+
+use crate::town::who_am_i;
 
 const PROVIDER: ProviderId = ProviderId("finbox");
 /// Clears the screen, sets the title, rings, goes back, in C0 and C1; deletes; turns the reading order round; breaks lines.
@@ -61,6 +61,7 @@ fn environment(url: &str) -> Vec<(String, String)> {
 async fn hookledger(url: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hookledger"));
     command.env_clear().envs(environment(url)).args(arguments);
+    command.env("AWS_ENDPOINT_URL_STS", who_am_i().await);
     tokio::task::spawn_blocking(move || command.output().expect("the command runs")).await.expect("it does not panic")
 }
 

@@ -1,0 +1,8 @@
+//! `hookledger` as a person runs it, on a table in this process.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "all of this is test code")]
+
+mod look;
+mod mend;
+mod terminal;
+mod town;

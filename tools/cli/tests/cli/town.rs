@@ -1,0 +1,147 @@
+//! A table in this process, a stand-in for AWS's own "who am I", and the command as a person runs it.
+
+use std::process::{Command, Output};
+
+use dynoxide::Database;
+use hookledger_aws::ports::clock::SystemClock;
+use hookledger_aws::ports::ledger::{DynamoLedger, schema};
+use hookledger_aws::start::clients::Clients;
+use hookledger_aws::start::env::Env;
+use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start};
+use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
+use hookledger_core::ports::{Clock as _, Entries};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+pub(crate) const RIGHTFOOT: ProviderId = ProviderId("rightfoot");
+pub(crate) const FYNAPSE: ProviderId = ProviderId("fynapse");
+/// Who runs the command here.
+pub(crate) const CALLER: &str = "arn:aws:sts::000000000000:assumed-role/ops/anna";
+
+/// The table and how to reach it.
+pub(crate) struct Town {
+    pub(crate) url: String,
+    pub(crate) ledger: DynamoLedger,
+    pub(crate) now: UnixMs,
+    sts: String,
+}
+
+impl Town {
+    pub(crate) async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
+        let env = Env::from_vars(environment(&url).chain([("HOOKLEDGER_STACK".into(), "s".into())])).unwrap();
+        let client = Clients::from_env(&env).unwrap().dynamodb;
+        schema::create_table(&client, "ledger").await.unwrap();
+        let sts = who_am_i().await;
+        Self { url, sts, ledger: DynamoLedger::new(client, "ledger", 400), now: SystemClock::new().now() }
+    }
+
+    /// An event that came in so many seconds ago.
+    pub(crate) async fn came(
+        &self,
+        provider: ProviderId,
+        kind: &str,
+        id: &str,
+        event_type: &str,
+        secs_ago: u64,
+    ) -> ItemKey {
+        let at = self.now.minus_secs(secs_ago);
+        let event = Event {
+            event_type: event_type.into(),
+            subject: Subject::new(provider, kind, id),
+            identity: Identity::new(&[event_type, id]),
+            occurred_at: None,
+            known: true,
+            on_duplicate: OnDuplicate::Same,
+            notes: Vec::new(),
+        };
+        let key = event.key();
+        let new = NewEntry {
+            provider,
+            event,
+            origin: Origin::Push,
+            received_at: at,
+            start: Start::Open { due_at: at },
+            proof: Some("2026-11".into()),
+            body: br#"{"ssn":"000-12-3456"}"#.to_vec(),
+        };
+        self.ledger.admit(&new).await.unwrap();
+        key
+    }
+
+    pub(crate) async fn parked(&self, id: &str, reason: &str, secs_ago: u64) -> ItemKey {
+        let key = self.came(RIGHTFOOT, "batch", id, "BALANCE_BATCH_COMPLETED", secs_ago).await;
+        assert!(self.ledger.park(&key, reason, self.now.minus_secs(secs_ago)).await.unwrap());
+        key
+    }
+
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(arguments);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hookledger"));
+        command.env_clear().envs(environment(&self.url)).args(arguments);
+        command.env("AWS_ENDPOINT_URL_STS", &self.sts);
+        command
+    }
+
+    /// The rows of the JSON form, and how it ended.
+    pub(crate) async fn rows(&self, arguments: &[&str]) -> (Vec<Value>, Option<i32>) {
+        let output = self.run(&[arguments, &["-o", "json"]].concat()).await;
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (document.get("rows").and_then(Value::as_array).cloned().unwrap_or_default(), output.status.code())
+    }
+}
+
+/// Answers `sts:GetCallerIdentity`, and nothing else.
+pub(crate) async fn who_am_i() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (mut asked, mut buffer) = (Vec::new(), [0; 4096]);
+            while !String::from_utf8_lossy(&asked).contains("Action=GetCallerIdentity") {
+                match stream.read(&mut buffer).await {
+                    Ok(read) if read > 0 => asked.extend_from_slice(&buffer[..read]),
+                    _ => break,
+                }
+            }
+            let body = format!(
+                "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+                 <Arn>{CALLER}</Arn><UserId>A:anna</UserId><Account>000000000000</Account></GetCallerIdentityResult>\
+                 </GetCallerIdentityResponse>"
+            );
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            stream.write_all((head + &body).as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+fn environment(url: &str) -> impl Iterator<Item = (String, String)> {
+    let all = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_ENDPOINT_URL", url),
+        ("HOOKLEDGER_TABLE", "ledger"),
+        ("HOOKLEDGER_QUEUE_RIGHTFOOT", url),
+        ("HOOKLEDGER_QUEUE_FYNAPSE", url),
+        ("HOOKLEDGER_QUEUE_FINBOX", url),
+        ("HOOKLEDGER_QUEUE_RUNPAYMENTS", url),
+    ];
+    all.map(|(name, value)| (name.to_string(), value.to_string())).into_iter()
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
