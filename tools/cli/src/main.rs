@@ -14,6 +14,7 @@ mod document;
 mod mend;
 mod out;
 mod refused;
+mod said;
 mod see;
 mod setup;
 mod stack;
@@ -104,13 +105,14 @@ enum Command {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(ended) => ExitCode::from(ended as u8),
-        Err(error) => {
-            out::error(format!("error: {error:#}"));
-            ExitCode::from(Ended::Failed as u8)
-        }
+    let ended = run().await.unwrap_or_else(|error| {
+        out::error(format!("error: {error:#}"));
+        Ended::Failed
+    });
+    if ended == Ended::Failed || ended == Ended::InPart {
+        said::all().iter().for_each(out::error);
     }
+    ExitCode::from(ended as u8)
 }
 
 async fn run() -> anyhow::Result<Ended> {

@@ -26,6 +26,8 @@ use hookledger_core::model::act::Order;
 use hookledger_core::providers::{Provider, Providers};
 use serde_json::Value;
 
+use crate::said::listened_to;
+
 /// The functions that are asked what they were given: together they have every setting, every queue and every secret.
 const ASKED: [&str; 2] = ["worker", "expectations"];
 /// Where `cargo xtask up` writes down how its stack is reached.
@@ -106,7 +108,7 @@ impl Stack {
         let named = [("HOOKLEDGER_STACK".to_string(), "operator".to_string())];
         let settings = given.clone();
         let env = Env::from_vars(named.into_iter().chain(given))?;
-        let clients = Clients::from_env(&env)?;
+        let clients = listened_to(Clients::from_env(&env)?, &region);
         let providers = Providers::read(&move |name| settings.get(name).cloned());
         Ok(Self { env, clients, providers, title: format!("table {table} · {region}"), from_environment: true })
     }
@@ -133,7 +135,8 @@ impl Stack {
         let env = Env::from_vars(vars).with_context(|| format!("{name} is no stack that this version knows"))?;
         // What the stack is not told, such as what the set-up commands alone use, a person may say.
         let providers = Providers::read(&move |name| settings.get(name).cloned().or_else(|| std::env::var(name).ok()));
-        Ok(Self { env, clients: Clients::of(config), providers, title, from_environment: false })
+        let clients = listened_to(Clients::of(config), &region);
+        Ok(Self { env, clients, providers, title, from_environment: false })
     }
 
     /// What the flows need of it.

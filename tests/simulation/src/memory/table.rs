@@ -15,6 +15,7 @@ use hookledger_core::ports::StoreError;
 
 pub(super) type Table = BTreeMap<ItemKey, Item>;
 
+#[expect(clippy::large_enum_variant, reason = "most rows are entries, and none is moved often")]
 pub(super) enum Item {
     Entry(StoredEntry),
     Expectation { expectation: Expectation, expires_at: Option<UnixMs>, history: Vec<Act> },

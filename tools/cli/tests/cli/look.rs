@@ -142,3 +142,24 @@ async fn without_a_stack_it_says_how_to_name_one() {
     let named = ["none-worker", "us-east-1", "lambda:GetFunctionConfiguration"];
     assert!(named.iter().all(|name| said.contains(name)), "{said}");
 }
+
+/// What a person may have to mend is named: the action, the resource, the region, and AWS's own words.
+#[tokio::test]
+async fn a_call_that_fails_is_named() {
+    let town = Town::new().await;
+    for (setting, value, named) in [
+        (
+            "HOOKLEDGER_TABLE",
+            "elsewhere",
+            &["dynamodb:Query of elsewhere in us-east-1", "ResourceNotFoundException"][..],
+        ),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9", &["dynamodb:Query of ledger in us-east-1: no answer"]),
+    ] {
+        let mut command = town.command(&["parked"]);
+        command.env(setting, value);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(named.iter().all(|name| said.contains(name)), "{said}");
+    }
+}
