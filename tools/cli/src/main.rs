@@ -2,7 +2,7 @@
 //! the set-up of the providers' side.
 //!
 //! ```text
-//! see      status events find show story owed parked refused     mend   replay, close, refused reverify
+//! see      status events find show story owed parked refused     mend   replay close dead, refused reverify
 //! set up   doctor, <provider> …, submit                          stack  which stack, and how it is reached
 //! ```
 //!
@@ -97,6 +97,9 @@ enum Command {
         after_help = "Example: hookledger close --provider fynapse --type delivery.lost --why 'asked them: never was' --yes"
     )]
     Close(mend::close::Order),
+    /// Lists the messages that nobody could work on, sends them again, or deletes them.
+    #[command(after_help = "Example: hookledger dead redrive --yes")]
+    Dead(mend::dead::Dead),
     /// Looks whether what was set up can work.
     Doctor(doctor::Doctor),
     /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
@@ -142,6 +145,7 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Refused(order) => refused::run(&stack, output, &order).await,
         Command::Replay(order) => mend::replay::run(&stack, output, &order).await,
         Command::Close(order) => mend::close::run(&stack, output, &order).await,
+        Command::Dead(order) => mend::dead::run(&stack, output, &order).await,
         Command::Submit(order) => submit::submit(&stack, &order).await.map(|()| Ended::Well),
         Command::Doctor(order) => doctor::run(&stack, &order).await,
     }

@@ -212,7 +212,9 @@ async fn of_person(wanted: &Where) -> anyhow::Result<aws_config::SdkConfig> {
 }
 
 /// An AWS error in a few words: its code, or why there was no answer.
-fn why_not<E: aws_sdk_lambda::error::ProvideErrorMetadata, R>(error: &aws_sdk_lambda::error::SdkError<E, R>) -> String {
+pub(crate) fn why_not<E: aws_sdk_lambda::error::ProvideErrorMetadata, R>(
+    error: &aws_sdk_lambda::error::SdkError<E, R>,
+) -> String {
     use aws_sdk_lambda::error::SdkError;
     match error {
         SdkError::ServiceError(context) => context.err().code().unwrap_or("the service failed").to_string(),

@@ -50,7 +50,10 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
         .iter()
         .zip(&outcomes)
         .map(|(key, outcome)| {
-            let words = outcome.as_ref().map_or_else(String::as_str, |words| words);
+            let words = match outcome {
+                Ok(words) => words,
+                Err(why) => why.as_str(),
+            };
             json!({ "subject": key.pk, "entry": key.sk, "outcome": words })
         })
         .collect();

@@ -2,6 +2,7 @@
 
 mod bulk;
 pub(crate) mod close;
+pub(crate) mod dead;
 pub(crate) mod replay;
 
 /// The longest reason of a person, in characters: a row keeps it for ever.

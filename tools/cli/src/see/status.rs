@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::owed::{MAX_OF_SHARD, kind};
 use super::parked::{Which, find, groups};
+use crate::mend::dead::waiting;
 use crate::out::{Ended, Format};
 use crate::stack::Stack;
 
@@ -46,6 +47,13 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
     for (id, error) in stack.providers.all_stopped() {
         rows.push(line(&format!("provider {id}"), format!("stopped: {error}"), true));
     }
+    match waiting(stack).await {
+        Ok((dead, rescue)) => {
+            rows.push(line("dead letters", dead.to_string(), dead > 0));
+            rows.push(line("rescue queue", rescue.to_string(), rescue > 0));
+        }
+        Err(error) => rows.push(line("dead letters", format!("not known: {error}"), true)),
+    }
     let parked = find(stack, &inbox, &Which::default()).await?;
     let oldest = parked.oldest.map(|at| format!(", the oldest since {at}")).unwrap_or_default();
     rows.push(line("parked", format!("{}{oldest}", parked.all), parked.all > 0));
@@ -54,9 +62,7 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
     }
     let needs_a_person = rows.iter().any(|row| row.get("verdict").is_some_and(|verdict| verdict == WARN));
     format.rows(&["what", "is", "verdict"], &rows, None);
-    crate::out::note(
-        "not looked at: dead letters, the rescue queue, what was refused, and the secrets (`doctor secrets`)",
-    );
+    crate::out::note("not looked at: what was refused (`refused`), and the secrets (`doctor secrets`)");
     Ok(if needs_a_person { Ended::NeedsAPerson } else { Ended::Well })
 }
 
