@@ -95,6 +95,8 @@ macro_rules! ledger_contract {
                 a_frozen_detail_outlives_every_change_of_state,
                 what_is_not_there_is_not_frozen,
                 only_what_is_settled_expires,
+                what_was_found_is_pushed_after_all_once,
+                a_duplicate_learns_whether_it_is_the_first_delivery,
             ]
             parking: [
                 a_parked_entry_is_no_debt_of_the_reconciler,

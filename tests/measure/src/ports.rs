@@ -107,6 +107,9 @@ impl Entries for Ports {
     async fn reopen(&self, _: &ItemKey, _: UnixMs, _: ReopenedBy) -> Result<bool, StoreError> {
         Err(NOT_RECEIVING)
     }
+    async fn came_after_all(&self, _: &ItemKey, _: UnixMs) -> Result<bool, StoreError> {
+        Err(NOT_RECEIVING)
+    }
     async fn entry(&self, _: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
         Err(NOT_RECEIVING)
     }

@@ -129,6 +129,10 @@ impl Entries for Meddler {
         self.ledger.reopen(key, due_at, by).await
     }
 
+    async fn came_after_all(&self, key: &ItemKey, at: UnixMs) -> Result<bool, StoreError> {
+        self.ledger.came_after_all(key, at).await
+    }
+
     async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
         self.ledger.entry(key).await
     }

@@ -20,6 +20,8 @@ pub async fn the_first_is_new_and_is_read_back_whole<L: Ledger>(ledger: &L) {
         origin: Origin::Push,
         received_at: NOW,
         occurred_at: Some(UnixMs(NOW.0 - 1_001)),
+        pushed_at: None,
+        settled_at: None,
         due_at: Some(at(120)),
         attempts: 0,
         waits: 0,

@@ -2,7 +2,7 @@
 #![expect(missing_docs, reason = "the name of a case is the rule it asserts")]
 
 use futures_util::future::join_all;
-use hookledger_core::model::entry::{Admitted, NewEntry, Start, State};
+use hookledger_core::model::entry::{Admitted, NewEntry, Origin, Start, State};
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::{Attempt, Ledger, Postponed, ReopenedBy, Settlement};
 
@@ -187,4 +187,33 @@ pub async fn only_what_is_settled_expires<L: Inspect>(ledger: &L) {
         settle(ledger, parked).await;
         assert_eq!(ledger.expires_at(parked).await, Some(EXPIRES));
     }
+}
+
+pub async fn what_was_found_is_pushed_after_all_once<L: Ledger>(ledger: &L) {
+    let found = NewEntry { origin: Origin::Poll, proof: None, ..new_entry("found") };
+    let (found, pushed) = (admit(ledger, &found).await, admit(ledger, &new_entry("pushed")).await);
+    settle(ledger, &found).await;
+    let answers = join_all((0..20).map(|n| ledger.came_after_all(&found, at(100 + n)))).await;
+    let won = answers.iter().position(|answer| *answer == Ok(true)).expect("one wins");
+    assert_eq!(winners(answers), 1);
+    let entry = read(ledger, &found).await;
+    assert_eq!((entry.state, entry.pushed_at), (State::Done, Some(at(100 + won as u64))));
+    for key in [pushed, new_entry("missing").event.key()] {
+        assert_eq!(ledger.came_after_all(&key, at(100)).await, Ok(false), "{key}");
+    }
+    assert_eq!(read(ledger, &new_entry("pushed").event.key()).await.pushed_at, None);
+}
+
+pub async fn a_duplicate_learns_whether_it_is_the_first_delivery<L: Ledger>(ledger: &L) {
+    let found = NewEntry { origin: Origin::Poll, proof: None, ..new_entry("found") };
+    let key = admit(ledger, &found).await;
+    let again = async |new: &NewEntry| match ledger.admit(new).await {
+        Ok(Admitted::Duplicate(known)) => known.is_unpushed,
+        other => panic!("{other:?}"),
+    };
+    assert!(again(&found).await && again(&new_entry("found")).await);
+    assert_eq!(ledger.came_after_all(&key, at(1)).await, Ok(true));
+    assert!(!again(&new_entry("found")).await);
+    admit(ledger, &new_entry("pushed")).await;
+    assert!(!again(&new_entry("pushed")).await);
 }

@@ -17,10 +17,10 @@ use hookledger_tests::town::{Town, id};
 use serde_json::value::RawValue;
 
 /// The audit as it stands, pages of rows; a test may change it.
-type Audit = Rc<RefCell<Vec<Vec<String>>>>;
+pub(super) type Audit = Rc<RefCell<Vec<Vec<String>>>>;
 
 /// A town whose Fynapse has an audit of these pages.
-fn audited(pages: Vec<Vec<String>>) -> (Town, Audit) {
+pub(super) fn audited(pages: Vec<Vec<String>>) -> (Town, Audit) {
     let mut town = Town::new();
     let base = |name: &str| (name == "FYNAPSE_API_BASE_URL").then(|| "https://f.example".to_string());
     town.providers = Providers::read(&base);
@@ -37,16 +37,16 @@ fn audited(pages: Vec<Vec<String>>) -> (Town, Audit) {
 }
 
 /// A row of the audit that changed last at this instant.
-fn row(event: &str, status: &str, at: UnixMs) -> String {
+pub(super) fn row(event: &str, status: &str, at: UnixMs) -> String {
     format!(r#"{{"id":"d-{event}","eventId":"{event}","status":"{status}","createdAt":"{at}","updatedAt":"{at}"}}"#)
 }
 
-fn extract(event: &str) -> String {
+pub(super) fn extract(event: &str) -> String {
     format!(r#"{{"event_id":"{event}","type":"balance.extracted","data":{{"a":1}}}}"#)
 }
 
 /// The start of every town's time.
-fn start() -> UnixMs {
+pub(super) fn start() -> UnixMs {
     Town::new().inbox.clock.now()
 }
 

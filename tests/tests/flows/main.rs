@@ -25,6 +25,7 @@ mod fifth;
 mod finbox;
 mod fynapse;
 mod ids;
+mod late;
 mod operations;
 mod owners;
 mod rightfoot;

@@ -3,12 +3,12 @@
 use crate::flows::enqueue::enqueue;
 use crate::flows::expectations;
 use crate::model::entry::{Admitted, Event, Known, NewEntry, OnDuplicate, Origin, Start, State};
-use crate::model::identity::ProviderId;
+use crate::model::identity::{ItemKey, ProviderId};
 use crate::model::job::Job;
 use crate::model::settings::Timing;
 use crate::model::time::UnixMs;
 use crate::ports::{Clock, Entries, Inbox, Meter, Metric, ReopenedBy, StoreError};
-use crate::providers::{Found, Provider};
+use crate::providers::{Found, Provider, has_webhook};
 
 use crate::model::debt::{MAX_REOPENED_AT_ONCE, REOPENED_WAIT_SECS};
 
@@ -81,6 +81,9 @@ async fn put(inbox: &impl Inbox, provider: &dyn Provider, entry: &NewEntry) -> R
     }
     let id = provider.id();
     inbox.meter().count(Metric::DeliveriesReceived, Some(id), 1);
+    if entry.origin == Origin::Poll && has_webhook(id.0, &entry.event.event_type) {
+        inbox.meter().count(Metric::EventsFound, Some(id), 1);
+    }
     match &entry.start {
         Start::Open { .. } => _ = enqueue(inbox, id, &Job::entry(entry.event.key()), 0).await,
         Start::Ignored { .. } => {
@@ -176,6 +179,9 @@ async fn duplicate(
     known: &Known,
 ) -> Result<Admission, StoreError> {
     let key = entry.event.key();
+    if known.is_unpushed && entry.origin == Origin::Push {
+        came_after_all(inbox, id, &key, entry.received_at).await;
+    }
     match known.state {
         State::Open if entry.origin == Origin::Push => {
             // The first may be somebody's who posted it before it was true. The genuine one has its whole time.
@@ -205,6 +211,15 @@ async fn duplicate(
             Ok(Admission::Reopened)
         }
         state => Ok(Admission::Known(state)),
+    }
+}
+
+/// Writes down that what was found by asking was pushed after all. A failure costs the count, and no event.
+pub(crate) async fn came_after_all(inbox: &impl Inbox, id: ProviderId, key: &ItemKey, at: UnixMs) {
+    match inbox.ledger().came_after_all(key, at).await {
+        Ok(true) => inbox.meter().count(Metric::EventsLate, Some(id), 1),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, subject = key.pk, "a late delivery will be counted as lost"),
     }
 }
 

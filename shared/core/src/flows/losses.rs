@@ -10,6 +10,7 @@
 //! to deliver it again. The row stands in the event's own collection under a key of its own, so that it never stands in
 //! the event's way.
 
+use crate::flows::admit::came_after_all;
 use crate::flows::call::Asker;
 use crate::flows::settle::close;
 use crate::model::debt::Debt;
@@ -59,7 +60,7 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
             let soon =
                 |created_at: UnixMs| held.received_at.plus_secs(IN_FLIGHT_SECS) < created_at.plus_secs(grace_secs);
             if !delivery.created_at.is_some_and(soon) {
-                self.close_loss(provider.id(), &loss).await?;
+                self.close_loss(provider.id(), &loss, &held).await?;
             }
             return Ok(());
         }
@@ -83,7 +84,8 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
         let Some(delivery) = audit.and_then(|audit| audit.delivery(document)) else {
             return Ok(Err("the provider's audit is turned off, or its row cannot be read any more"));
         };
-        if self.held(&delivery).await?.is_some() {
+        if let Some(held) = self.held(&delivery).await? {
+            came_after_all(self.inbox, provider.id(), &loss_key(&delivery), held.received_at).await;
             return Ok(Ok(()));
         }
         Ok(Err(why_lost(&delivery).unwrap_or(GIVEN_UP)))
@@ -128,16 +130,18 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi> Asker<'_, I, A> {
         if self.inbox.ledger().admit(&entry).await? == Admitted::New {
             tracing::error!(provider = provider.0, subject = key.pk, entry = key.stable_id(), reason, "delivery lost");
             self.inbox.meter().count(Metric::DeliveriesLost, Some(provider), 1);
+            self.inbox.meter().count(Metric::EventsFound, Some(provider), 1);
             self.inbox.meter().count(Metric::EntriesParked, Some(provider), 1);
         }
         Ok(())
     }
 
     /// The event is here: the loss that was reported for it, if any, is over.
-    async fn close_loss(&self, provider: ProviderId, key: &ItemKey) -> Result<(), StoreError> {
+    async fn close_loss(&self, provider: ProviderId, key: &ItemKey, held: &Entry) -> Result<(), StoreError> {
         let inbox = self.inbox;
         match inbox.ledger().debt(key).await? {
             Some(Debt::Entry(loss)) if matches!(loss.state, State::Open | State::Parked) => {
+                came_after_all(inbox, provider, key, held.received_at).await;
                 close(inbox, provider, &loss, Some(ARRIVED)).await
             }
             _ => Ok(()),

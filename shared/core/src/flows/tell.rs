@@ -11,12 +11,13 @@
 //! So nobody settles on another entry's promise. Both tell the one detail that is frozen under the one id, so twice is
 //! once for whoever deduplicates by the id.
 
+use crate::flows::admit::came_after_all;
 use crate::flows::detail::{detail, foreign_part, is_in_its_providers_partition};
 use crate::flows::effect::{Effect, Owned, take_effect};
 use crate::flows::settle::close;
 use crate::flows::work::{Unsettled, Worker};
 use crate::model::debt::Debt;
-use crate::model::entry::{Announcement, Entry, State};
+use crate::model::entry::{Announcement, Entry, Origin, State};
 use crate::ports::{Debts, Entries, Inbox, Ledger, ProviderApi, Publisher, Secrets};
 use crate::providers::{Outcome, Provider};
 
@@ -63,6 +64,9 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi, P: Publisher, S: Secrets> Worker<
             ));
         }
         let Some(Debt::Entry(owner)) = inbox.ledger().debt(&owned.owner).await? else { return Ok(()) };
+        if entry.origin == Origin::Push && owner.origin == Origin::Poll && owner.pushed_at.is_none() {
+            came_after_all(inbox, provider.id(), &owner.key, entry.received_at).await;
+        }
         if owner.state == State::Done {
             return Ok(());
         }

@@ -163,6 +163,8 @@ pub struct Known {
     pub reopened: u32,
     /// Whether any attempt or wait of it is spent.
     pub spent: bool,
+    /// Whether it was found by asking, and no delivery has brought it yet.
+    pub is_unpushed: bool,
     /// Its body, unless it lies beside the row, or was not wanted: only what is pushed is compared with it.
     pub body: Option<Vec<u8>>,
 }
@@ -184,6 +186,10 @@ pub struct Entry {
     pub received_at: UnixMs,
     /// When it happened, where the provider says so.
     pub occurred_at: Option<UnixMs>,
+    /// When a delivery brought it after all, where it was found by asking.
+    pub pushed_at: Option<UnixMs>,
+    /// When it was settled.
+    pub settled_at: Option<UnixMs>,
     /// When the debt is due; `None` once settled.
     pub due_at: Option<UnixMs>,
     /// How often the reconciler claimed it without an answer in between.

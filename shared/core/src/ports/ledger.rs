@@ -97,6 +97,9 @@ pub trait Entries {
     async fn reopen(&self, key: &ItemKey, due_at: UnixMs, by: ReopenedBy) -> Result<bool, StoreError>;
     /// Gives an open entry its attempts and waits anew; when it is due stays as it is. Of any other nothing is changed.
     async fn renew(&self, key: &ItemKey) -> Result<(), StoreError>;
+    /// Says that a delivery brought this entry after all, which was found by asking. False: one did before, or it was not
+    /// found by asking.
+    async fn came_after_all(&self, key: &ItemKey, at: UnixMs) -> Result<bool, StoreError>;
     /// An entry with its body, read consistently.
     async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError>;
     /// Puts an open entry off. False: it is not open any more.

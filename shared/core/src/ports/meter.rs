@@ -7,6 +7,10 @@ use crate::model::identity::ProviderId;
 pub enum Metric {
     /// A verified, new event was written.
     DeliveriesReceived,
+    /// An event was first seen by asking the provider: its webhook is late, or lost.
+    EventsFound,
+    /// Of those, its webhook came after all.
+    EventsLate,
     /// Not let in.
     DeliveriesRefused,
     /// Known already.
@@ -54,6 +58,8 @@ impl Metric {
     pub fn name(self) -> &'static str {
         match self {
             Self::DeliveriesReceived => "DeliveriesReceived",
+            Self::EventsFound => "EventsFound",
+            Self::EventsLate => "EventsLate",
             Self::DeliveriesRefused => "DeliveriesRefused",
             Self::DeliveriesDuplicate => "DeliveriesDuplicate",
             Self::DeliveriesUnreadable => "DeliveriesUnreadable",

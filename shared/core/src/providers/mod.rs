@@ -78,3 +78,8 @@ pub fn definition(name: &str) -> Option<&'static Definition> {
 
 #[cfg(test)]
 pub(crate) mod testing;
+
+/// Whether an event of this type, found by asking, tells of a webhook that is late or lost.
+pub fn has_webhook(provider: &str, event_type: &str) -> bool {
+    definition(provider).is_none_or(|definition| !definition.poll_only.contains(&event_type))
+}

@@ -41,6 +41,8 @@ pub(crate) fn entry(provider: ProviderId, key: ItemKey, event_type: &str, occurr
         origin: Origin::Push,
         received_at: UnixMs(0),
         occurred_at,
+        pushed_at: None,
+        settled_at: None,
         due_at: Some(UnixMs(0)),
         attempts: 0,
         waits: 0,

@@ -21,6 +21,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
                     event_type,
                     reopened: 0,
                     spent: false,
+                    is_unpushed: false,
                     body: None,
                 }));
             }

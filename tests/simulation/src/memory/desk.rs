@@ -25,6 +25,7 @@ impl Desk for MemoryLedger {
             Some(Item::Entry(stored)) if stored.entry.state == State::Parked => {
                 stored.entry.state = State::Ignored;
                 stored.entry.reason = Some("closed by a person".into());
+                stored.entry.settled_at = Some(act.at);
                 (stored.parked_at, stored.expires_at) = (None, Some(expires_at));
                 stored.history.push(act.clone());
                 Ok(true)

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use hookledger_core::model::circuit::Circuit;
 use hookledger_core::model::debt::{DUE_SHARDS, Debt, Due, Expectation, ExpectationState, Listing, Wanted};
-use hookledger_core::model::entry::{Admitted, Entry, Known, NewEntry, State};
+use hookledger_core::model::entry::{Admitted, Entry, Known, NewEntry, Origin, State};
 use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Kept;
@@ -51,9 +51,10 @@ impl Entries for MemoryLedger {
             let key = entry.event.key();
             if let Some(known) = entry_mut(table, &key)? {
                 let body = known.pieces.is_none().then(|| known.body.clone());
-                let Entry { state, event_type, reopened, attempts, waits, .. } = known.entry.clone();
+                let Entry { state, event_type, reopened, attempts, waits, origin, pushed_at, .. } = known.entry.clone();
                 let spent = attempts > 0 || waits > 0;
-                return Ok(Admitted::Duplicate(Known { state, event_type, reopened, spent, body }));
+                let is_unpushed = origin == Origin::Poll && pushed_at.is_none();
+                return Ok(Admitted::Duplicate(Known { state, event_type, reopened, spent, is_unpushed, body }));
             }
             table.insert(key, Item::Entry(StoredEntry::new(entry, pieces)));
             Ok(Admitted::New)
@@ -76,6 +77,15 @@ impl Entries for MemoryLedger {
             (entry.attempts, entry.waits, *parked_at) = (0, 0, None);
             entry.progress = None;
             Ok(true)
+        })
+        .await
+    }
+
+    async fn came_after_all(&self, key: &ItemKey, at: UnixMs) -> Result<bool, StoreError> {
+        self.call("came_after_all", |table| {
+            let found = entry_mut(table, key)?.map(|stored| &mut stored.entry);
+            let unpushed = found.filter(|entry| entry.origin == Origin::Poll && entry.pushed_at.is_none());
+            Ok(unpushed.map(|entry| entry.pushed_at = Some(at)).is_some())
         })
         .await
     }
@@ -143,6 +153,7 @@ impl Entries for MemoryLedger {
         self.call("settle", |table| {
             let Some(stored) = open_mut(table, key)? else { return Ok(false) };
             (stored.entry.state, stored.entry.due_at) = (settlement.state, None);
+            stored.entry.settled_at = Some(settlement.at);
             stored.entry.reason = settlement.reason.clone();
             stored.expires_at = Some(settlement.expires_at);
             Ok(true)

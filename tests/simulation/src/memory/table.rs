@@ -81,6 +81,8 @@ impl StoredEntry {
             origin: new.origin,
             received_at: new.received_at,
             occurred_at: new.event.occurred_at,
+            pushed_at: None,
+            settled_at: (state == State::Ignored).then_some(new.received_at),
             due_at,
             attempts: 0,
             waits: 0,

@@ -8,7 +8,8 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Attempt, Entries, Postponed, ReopenedBy, Settlement, StoreError};
 
 use super::item::{
-    ENTRY_ATTRIBUTES, Item, Place, Reader, Stored, body_chunks, entry_from, entry_item, ms, n, progress_text, s, ttl,
+    ENTRY_ATTRIBUTES, Item, Place, Reader, Stored, body_chunks, entry_from, entry_item, ms, n, origin, progress_text,
+    s, ttl,
 };
 use super::read::get;
 use super::table::DynamoLedger;
@@ -48,6 +49,14 @@ impl Entries for DynamoLedger {
             ReopenedBy::Person => by_a_person(key),
         };
         Ok(open_again(update, key, due_at).send(&self.table).await?.happened())
+    }
+
+    async fn came_after_all(&self, key: &ItemKey, at: UnixMs) -> Result<bool, StoreError> {
+        // Delivery against delivery: the first of them is when it came.
+        let update = Update::only_if(key, "#origin = :poll AND attribute_not_exists(#pushed_at)")
+            .value("poll", s(Origin::Poll.as_str()))
+            .set("pushed_at", ms(at));
+        Ok(update.send(&self.table).await?.happened())
     }
 
     async fn entry(&self, key: &ItemKey) -> Result<Option<(Entry, Vec<u8>)>, StoreError> {
@@ -170,7 +179,9 @@ impl DynamoLedger {
         };
         let (attempts, waits): (u32, u32) = (reader.number("attempts")?, reader.number("waits")?);
         let spent = attempts > 0 || waits > 0;
-        Ok(Known { state, event_type, reopened: reader.number("reopened")?, spent, body })
+        let found = reader.word("origin", origin)? == Origin::Poll;
+        let is_unpushed = found && reader.optional_instant("pushed_at").is_none();
+        Ok(Known { state, event_type, reopened: reader.number("reopened")?, spent, is_unpushed, body })
     }
 
     /// An entry without its body, read consistently.

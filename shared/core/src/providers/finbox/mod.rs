@@ -43,6 +43,7 @@ use pushed::{Body, pushed};
 pub(super) const DEFINITION: Definition = Definition {
     id: ID,
     kinds: &["entity", "link", "session", "unreadable"],
+    poll_only: &[sessions::POLLED],
     url_has_token: true,
     answers: &ANSWERS,
     build,

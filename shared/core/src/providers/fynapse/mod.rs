@@ -46,8 +46,14 @@ const TOLERANCE_PAST_SECS: u64 = 73 * 3600;
 /// How far the two clocks may disagree.
 const TOLERANCE_FUTURE_SECS: u64 = 300;
 
-pub(super) const DEFINITION: Definition =
-    Definition { id: ID, kinds: &["event", "delivery", "unreadable"], url_has_token: false, answers: &ANSWERS, build };
+pub(super) const DEFINITION: Definition = Definition {
+    id: ID,
+    kinds: &["event", "delivery", "unreadable"],
+    poll_only: &[],
+    url_has_token: false,
+    answers: &ANSWERS,
+    build,
+};
 
 static ANSWERS: Answers = Answers {
     received: 200,

@@ -22,6 +22,8 @@ pub(crate) const ENTRY_ATTRIBUTES: &[&str] = &[
     "origin",
     "received_at",
     "occurred_at",
+    "pushed_at",
+    "settled_at",
     "due_at",
     "attempts",
     "waits",
@@ -97,6 +99,8 @@ pub(crate) fn entry_from(item: &Item, key: &ItemKey) -> Result<Entry, StoreError
         origin: reader.word("origin", origin)?,
         received_at: reader.instant("received_at")?,
         occurred_at: reader.optional_instant("occurred_at"),
+        pushed_at: reader.optional_instant("pushed_at"),
+        settled_at: reader.optional_instant("settled_at"),
         // A parked row's `due_at` only orders the list of what waits for a person: no machine owes it anything.
         due_at: if state == State::Open { Some(reader.instant("due_at")?) } else { None },
         attempts: reader.number("attempts")?,
