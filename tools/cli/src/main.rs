@@ -2,7 +2,7 @@
 //! the set-up of the providers' side.
 //!
 //! ```text
-//! see      status events find show story owed parked refused     mend   replay close dead, refused reverify
+//! see      status events find show story owed parked refused stats     mend   replay close dead, refused reverify
 //! set up   doctor, <provider> …, submit                          stack  which stack, and how it is reached
 //! ```
 //!
@@ -89,6 +89,9 @@ enum Command {
     /// Lists the deliveries of a provider that were refused on a UTC day, and why; or verifies them again. Bodies and
     /// headers stay hidden.
     Refused(refused::Refused),
+    /// Counts what came in, what was found by asking, what was refused, and how long it took.
+    #[command(after_help = "Example: hookledger stats --since 7d --by day")]
+    Stats(see::stats::Wanted),
     /// Opens parked entries again and sends their work: one, or all that a filter finds.
     #[command(after_help = "Example: hookledger replay --provider rightfoot --reason 'answered 422' --yes --wait 60")]
     Replay(mend::replay::Order),
@@ -143,6 +146,7 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Owed(which) => see::owed::run(&stack, output, &which).await.map(|()| Ended::Well),
         Command::Parked { which, limit } => see::parked::run(&stack, output, &which, limit).await.map(|()| Ended::Well),
         Command::Refused(order) => refused::run(&stack, output, &order).await,
+        Command::Stats(wanted) => see::stats::run(&stack, output, &wanted).await.map(|()| Ended::Well),
         Command::Replay(order) => mend::replay::run(&stack, output, &order).await,
         Command::Close(order) => mend::close::run(&stack, output, &order).await,
         Command::Dead(order) => mend::dead::run(&stack, output, &order).await,

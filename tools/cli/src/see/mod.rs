@@ -5,5 +5,6 @@ pub(crate) mod find;
 pub(crate) mod owed;
 pub(crate) mod parked;
 pub(crate) mod show;
+pub(crate) mod stats;
 pub(crate) mod status;
 pub(crate) mod story;

@@ -3,8 +3,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
-use hookledger_core::ports::{Entries, Settlement};
-use serde_json::Value;
+use hookledger_core::model::entry::State;
+use hookledger_core::model::time::UnixMs;
+use hookledger_core::ports::{Entries as _, Settlement};
+use serde_json::{Value, json};
 
 use crate::town::{FYNAPSE, RIGHTFOOT, Town, text};
 
@@ -162,4 +164,38 @@ async fn a_call_that_fails_is_named() {
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(named.iter().all(|name| said.contains(name)), "{said}");
     }
+}
+
+#[tokio::test]
+async fn what_came_in_is_counted() {
+    let town = Town::new().await;
+    for n in 0..100 {
+        let key = town.came(RIGHTFOOT, "batch", &format!("b{n}"), "BALANCE_BATCH_COMPLETED", 1_000).await;
+        // One took a minute, six took ten seconds, the others one.
+        let secs = match n {
+            0 => 60,
+            1..7 => 10,
+            _ => 1,
+        };
+        let at = UnixMs(town.now.minus_secs(1_000).0 + secs * 1_000);
+        let settlement = Settlement { state: State::Done, reason: None, at, expires_at: town.now.plus_secs(9_000) };
+        assert!(town.ledger.settle(&key, &settlement).await.unwrap());
+    }
+    let found: Vec<_> = [town.found("f1", 500).await, town.found("f2", 500).await].into();
+    assert!(town.ledger.came_after_all(&found[0], town.now).await.unwrap());
+    town.parked("p1", "answered 422", 100).await;
+    town.refused(3).await;
+    let (rows, code) = town.rows(&["stats"]).await;
+    let expected = json!({
+        "from": "", "provider": "rightfoot", "seen": 103, "pushed": 101, "found": 2, "late": 1, "lost": 1,
+        "lost_percent": 0.97, "open": 2, "parked": 1, "refused": 3, "p50_ms": 1_000, "p95_ms": 10_000,
+    });
+    assert_eq!((rows, code), (vec![expected], Some(0)));
+    // Cut by the hour, it is as many in all.
+    let (rows, _) = town.rows(&["stats", "--by", "hour", "--provider", "rightfoot"]).await;
+    assert_eq!(rows.iter().map(|row| row["seen"].as_u64().unwrap()).sum::<u64>(), 103);
+    assert!(rows.iter().all(|row| row["from"].as_str().unwrap().ends_with(":00Z")), "{rows:?}");
+    assert_eq!(town.rows(&["stats", "--provider", "fynapse"]).await.0, Vec::<Value>::new());
+    let said = text(&town.run(&["stats"]).await.stderr);
+    assert!(said.contains("1  rightfoot  parked  answered 422") && said.contains("103 entries from"), "{said}");
 }

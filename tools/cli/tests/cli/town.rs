@@ -9,8 +9,9 @@ use hookledger_aws::start::clients::Clients;
 use hookledger_aws::start::env::Env;
 use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start};
 use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock as _, Entries};
+use hookledger_core::ports::{Clock as _, Entries as _, Refusals as _};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -49,6 +50,42 @@ impl Town {
         event_type: &str,
         secs_ago: u64,
     ) -> ItemKey {
+        self.admitted(Origin::Push, provider, kind, id, event_type, secs_ago).await
+    }
+
+    /// A batch that was found by asking so many seconds ago.
+    pub(crate) async fn found(&self, id: &str, secs_ago: u64) -> ItemKey {
+        self.admitted(Origin::Poll, RIGHTFOOT, "batch", id, "BALANCE_BATCH_COMPLETED", secs_ago).await
+    }
+
+    /// So many deliveries that were refused a minute ago.
+    pub(crate) async fn refused(&self, count: usize) {
+        for n in 0..count {
+            let refused = Refused {
+                provider: RIGHTFOOT,
+                code: "wrong_token".into(),
+                reason: "no live token".into(),
+                at: self.now.minus_secs(60),
+                digest: format!("{n:064}"),
+                body: br#"{"ssn":"000-12-3456"}"#.to_vec(),
+                body_bytes: 21,
+                token_digest: None,
+                headers: Vec::new(),
+                source_ip: Some("192.0.2.7".into()),
+            };
+            assert!(self.ledger.refuse(&refused).await.unwrap());
+        }
+    }
+
+    async fn admitted(
+        &self,
+        origin: Origin,
+        provider: ProviderId,
+        kind: &str,
+        id: &str,
+        event_type: &str,
+        secs_ago: u64,
+    ) -> ItemKey {
         let at = self.now.minus_secs(secs_ago);
         let event = Event {
             event_type: event_type.into(),
@@ -63,7 +100,7 @@ impl Town {
         let new = NewEntry {
             provider,
             event,
-            origin: Origin::Push,
+            origin,
             received_at: at,
             start: Start::Open { due_at: at },
             proof: Some("2026-11".into()),

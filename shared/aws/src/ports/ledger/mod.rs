@@ -26,7 +26,7 @@ mod slots;
 mod table;
 mod write;
 
-pub use operator::{Pointer, Ran, StoredRow, StoryLine};
+pub use operator::{Pointer, Ran, RefusedLine, StoredRow, StoryLine};
 pub use table::DynamoLedger;
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use hookledger_core::flows::reconcile::Report;
 use hookledger_core::model::act::Act;
 use hookledger_core::model::debt::{DUE_SHARDS, Debt, DueKey, RECONCILER_PK, shard_name};
 use hookledger_core::model::entry::Origin;
-use hookledger_core::model::identity::{ItemKey, Subject};
+use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
+use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::StoreError;
 
@@ -45,6 +46,17 @@ pub struct Pointer {
     pub origin: Option<Origin>,
     /// The id of the secret or token that proved it.
     pub proof: Option<String>,
+}
+
+/// A refused delivery that was kept, without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedLine {
+    /// When it came.
+    pub at: UnixMs,
+    /// Why it was refused, in a word.
+    pub code: String,
+    /// The address that it came from.
+    pub source_ip: Option<String>,
 }
 
 /// A run of the reconciler, as it left word of itself.
@@ -192,6 +204,35 @@ impl DynamoLedger {
             Ok(Ran { shards, at: reader.instant("at")?, report })
         };
         rows.iter().map(ran).collect()
+    }
+
+    /// What was refused of a provider on the UTC day of `until`, and kept, from `since` to `until`: the latest `limit`.
+    pub async fn refused_between(
+        &self,
+        provider: ProviderId,
+        since: UnixMs,
+        until: UnixMs,
+        limit: usize,
+    ) -> Result<Vec<RefusedLine>, StoreError> {
+        let minute = |at: UnixMs| at.to_string().chars().take("2026-11-22T10:15".len()).collect::<String>();
+        let query = query(&self.table, "#pk = :pk AND #sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", s(Refused::collection(provider, &until.day())))
+            .expression_attribute_values(":first", s(minute(since)))
+            // After every slot of its minute.
+            .expression_attribute_values(":last", s(format!("{}#~", minute(until))))
+            .projection_expression("#pk, #sk, #refused_at, #code, #source_ip")
+            .expression_attribute_names("#refused_at", "refused_at")
+            .expression_attribute_names("#code", "code")
+            .expression_attribute_names("#source_ip", "source_ip")
+            .scan_index_forward(false);
+        let line = |item: &Item| {
+            let key = key_of(item)?;
+            let reader = Reader::new(item, &key);
+            let at = reader.optional_instant("refused_at").filter(|at| (since..=until).contains(at))?;
+            let code = reader.optional_text("code").unwrap_or_default();
+            Some(RefusedLine { at, code, source_ip: reader.optional_text("source_ip") })
+        };
+        walk_wanted(query, limit, line).await
     }
 
     /// Whether anything is known about a subject.

@@ -1,0 +1,234 @@
+//! `stats`: how many, how fast, and how many only by asking; counted from the ledger.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, ValueEnum};
+use hookledger_aws::AwsInbox;
+use hookledger_aws::ports::ledger::Pointer;
+use hookledger_aws::start::env::Recent;
+use hookledger_core::model::debt::Debt;
+use hookledger_core::model::entry::{Entry, Origin, State};
+use hookledger_core::model::identity::ItemKey;
+use hookledger_core::model::loss::Losses;
+use hookledger_core::model::time::UnixMs;
+use hookledger_core::ports::Clock as _;
+use serde_json::{Value, json};
+
+use crate::out::{self, Format};
+use crate::stack::Stack;
+use crate::when::Span;
+
+/// The most entries that are counted.
+const MAX_COUNTED: usize = 500_000;
+/// The most refusals of a provider and a day that are counted.
+const MAX_REFUSED: usize = 10_000;
+/// Entries that are held at a time.
+const MAX_AT_ONCE: usize = 2_000;
+/// So many reasons are told.
+const TOLD_REASONS: usize = 5;
+const COLUMNS: [&str; 13] = [
+    "from",
+    "provider",
+    "seen",
+    "pushed",
+    "found",
+    "late",
+    "lost",
+    "lost_percent",
+    "open",
+    "parked",
+    "refused",
+    "p50_ms",
+    "p95_ms",
+];
+
+/// How the span is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// Not at all: a row for each provider.
+    #[default]
+    Provider,
+    /// By the UTC day.
+    Day,
+    /// By the hour.
+    Hour,
+}
+
+/// What to count.
+#[derive(Args)]
+pub(crate) struct Wanted {
+    /// Of this provider alone.
+    #[arg(long)]
+    provider: Option<String>,
+    /// A row for each provider, or for each provider and day or hour.
+    #[arg(long, value_enum, default_value_t)]
+    by: By,
+    #[command(flatten)]
+    span: Span,
+}
+
+/// What is counted of a provider in a part of the span.
+#[derive(Default)]
+struct Counts {
+    losses: Losses,
+    pushed: u64,
+    open: u64,
+    parked: u64,
+    refused: u64,
+    /// From receipt to settlement, of what was pushed and done.
+    settle_ms: Vec<u64>,
+}
+
+/// A part of the span, and whose.
+type Part = (String, String);
+
+/// Counts.
+pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyhow::Result<()> {
+    let inbox = stack.inbox()?;
+    if let Some(name) = &wanted.provider {
+        stack.provider(name)?;
+    }
+    let now = inbox.clock.now();
+    let (since, until) = wanted.span.bounds(now)?;
+    // Before what is kept, and after the present, there is nothing to count.
+    let since = since.max(now.minus_secs(stack.env.timing.retention_secs()));
+    let until = until.min(now);
+    let mut parts: BTreeMap<Part, Counts> = BTreeMap::new();
+    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
+    let counted = count_entries(&inbox, wanted, since, until, &mut parts, &mut reasons).await?;
+    count_refused(stack, &inbox, wanted, since, until, &mut parts).await?;
+    let rows: Vec<Value> = parts.iter_mut().map(|(part, counts)| row(part, counts)).collect();
+    format.rows(&COLUMNS, &rows, None);
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
+    for (reason, count) in reasons.into_iter().take(TOLD_REASONS) {
+        out::note(format!("{count:>7}  {reason}"));
+    }
+    out::note(format!("{counted} entries from {since} to {until}; a duplicate leaves no row: see DeliveriesDuplicate"));
+    if counted >= MAX_COUNTED {
+        out::note(format!("the latest {MAX_COUNTED} are counted, and no more: ask for a shorter time"));
+    }
+    if stack.env.recent == Recent::Unworked {
+        out::note("this stack lists only what nobody works on (RecentEntries=unworked): the rest is not counted");
+    }
+    Ok(())
+}
+
+/// Counts the entries, back from the last; how many there were.
+async fn count_entries(
+    inbox: &AwsInbox,
+    wanted: &Wanted,
+    since: UnixMs,
+    mut until: UnixMs,
+    parts: &mut BTreeMap<Part, Counts>,
+    reasons: &mut BTreeMap<String, u64>,
+) -> anyhow::Result<usize> {
+    let mut counted = 0;
+    // A day at a time, which is where the index begins anew.
+    while until >= since && counted < MAX_COUNTED {
+        let begin = day_of(until).max(since);
+        let takes = |pointer: &Pointer| wanted.provider.as_deref().is_none_or(|name| pointer.key.provider() == name);
+        let found = inbox.ledger.list_recent(begin, until, MAX_COUNTED - counted, takes).await?;
+        counted += found.len();
+        for some in found.chunks(MAX_AT_ONCE) {
+            let keys: Vec<ItemKey> = some.iter().map(|pointer| pointer.key.clone()).collect();
+            for row in inbox.ledger.look_at(&keys).await?.into_values() {
+                if let Ok(Debt::Entry(entry)) = row {
+                    let part = (wanted.by.part(entry.received_at), entry.provider.clone());
+                    parts.entry(part).or_default().count(&entry);
+                    if let Some(reason) = reason(&entry) {
+                        *reasons.entry(reason).or_default() += 1;
+                    }
+                }
+            }
+        }
+        until = UnixMs(begin.0.saturating_sub(1));
+    }
+    Ok(counted)
+}
+
+/// Counts what was refused and kept: of a minute with more than it keeps, what it keeps.
+async fn count_refused(
+    stack: &Stack,
+    inbox: &AwsInbox,
+    wanted: &Wanted,
+    since: UnixMs,
+    until: UnixMs,
+    parts: &mut BTreeMap<Part, Counts>,
+) -> anyhow::Result<()> {
+    for provider in stack.providers.iter().map(|provider| provider.id()) {
+        if wanted.provider.as_deref().is_some_and(|name| name != provider.0) {
+            continue;
+        }
+        let mut until = until;
+        while until >= since {
+            let begin = day_of(until).max(since);
+            let refused = inbox.ledger.refused_between(provider, begin, until, MAX_REFUSED).await?;
+            if refused.len() >= MAX_REFUSED {
+                out::note(format!("{provider} refused more on {} than the {MAX_REFUSED} counted", until.day()));
+            }
+            for line in refused {
+                parts.entry((wanted.by.part(line.at), provider.to_string())).or_default().refused += 1;
+            }
+            until = UnixMs(begin.0.saturating_sub(1));
+        }
+    }
+    Ok(())
+}
+
+fn day_of(at: UnixMs) -> UnixMs {
+    UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", at.day())).unwrap_or(at)
+}
+
+/// Why a person may have to look at it.
+fn reason(entry: &Entry) -> Option<String> {
+    let reason = entry.reason.as_ref().filter(|_| matches!(entry.state, State::Parked | State::Open))?;
+    Some(format!("{}  {}  {reason}", entry.provider, entry.state.as_str()))
+}
+
+impl By {
+    fn part(self, at: UnixMs) -> String {
+        match self {
+            Self::Provider => String::new(),
+            Self::Day => at.day(),
+            Self::Hour => format!("{}:00Z", at.to_string().chars().take(13).collect::<String>()),
+        }
+    }
+}
+
+impl Counts {
+    fn count(&mut self, entry: &Entry) {
+        self.losses.count(&entry.provider, &entry.event_type, entry.origin, entry.pushed_at);
+        self.pushed += u64::from(entry.origin == Origin::Push);
+        self.open += u64::from(entry.state == State::Open);
+        self.parked += u64::from(entry.state == State::Parked);
+        if let (State::Done, Origin::Push, Some(settled_at)) = (entry.state, entry.origin, entry.settled_at) {
+            self.settle_ms.push(settled_at.since_ms(entry.received_at));
+        }
+    }
+}
+
+fn row((from, provider): &Part, counts: &mut Counts) -> Value {
+    counts.settle_ms.sort_unstable();
+    let Counts { losses, pushed, open, parked, refused, settle_ms } = counts;
+    // The smallest that so many of a hundred are not above.
+    let percentile = |percent: usize| {
+        let rank = (settle_ms.len() * percent).div_ceil(100);
+        rank.checked_sub(1).and_then(|index| settle_ms.get(index))
+    };
+    json!({
+        "from": from,
+        "provider": provider,
+        "seen": losses.seen,
+        "pushed": pushed,
+        "found": losses.found,
+        "late": losses.late,
+        "lost": losses.lost(),
+        "lost_percent": losses.lost_percent().map(|percent| (percent * 100.0).round() / 100.0),
+        "open": open,
+        "parked": parked,
+        "refused": refused,
+        "p50_ms": percentile(50),
+        "p95_ms": percentile(95),
+    })
+}
