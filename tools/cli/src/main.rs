@@ -2,7 +2,7 @@
 //! the set-up of the providers' side.
 //!
 //! ```text
-//! see      status events find show story owed parked refused stats     mend   replay close dead, refused reverify
+//! see      status events find show story owed parked refused stats export     mend   replay close dead erase, refused reverify
 //! set up   doctor, <provider> …, submit                          stack  which stack, and how it is reached
 //! ```
 //!
@@ -24,7 +24,6 @@ mod when;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use hookledger_core::model::identity::ItemKey;
 use hookledger_core::providers::Providers;
 
 use crate::out::{Ended, Format};
@@ -66,14 +65,17 @@ enum Command {
         subject: String,
     },
     /// Shows one entry: how it came, how it stands, what was published.
-    Show {
-        /// The subject: the partition key, such as rightfoot#batch#b1.
+    #[command(after_help = "Example: hookledger show rightfoot#batch#b1 event#BALANCE_BATCH_COMPLETED#b1")]
+    Show(see::show::Which),
+    /// Everything that is kept about a subject, with bodies and documents, as one JSON document. That you took it is
+    /// written down.
+    #[command(after_help = "Example: hookledger export 'finbox#entity#e1' --why 'auditor, case 12' > e1.json")]
+    Export {
+        /// The subject: the partition key, as `find` and the lists show it.
         subject: String,
-        /// The entry's sort key, event#….
-        entry: String,
-        /// Its body instead, byte for byte. It may hold personal data.
-        #[arg(long)]
-        body: bool,
+        /// Why, for whoever asks later.
+        #[arg(long, value_name = "TEXT", value_parser = mend::why)]
+        why: Option<String>,
     },
     /// Lists what is to be done, and when: entries, expectations, lists.
     Owed(see::owed::Which),
@@ -100,6 +102,10 @@ enum Command {
         after_help = "Example: hookledger close --provider fynapse --type delivery.lost --why 'asked them: never was' --yes"
     )]
     Close(mend::close::Order),
+    /// Erases a subject: its rows, bodies and documents. The identity of each event stays, so that no redelivery brings it
+    /// back.
+    #[command(after_help = "Example: hookledger erase 'finbox#entity#e1' --why 'asked to be forgotten, case 12' --yes")]
+    Erase(mend::erase::Order),
     /// Lists the messages that nobody could work on, sends them again, or deletes them.
     #[command(after_help = "Example: hookledger dead redrive --yes")]
     Dead(mend::dead::Dead),
@@ -140,15 +146,15 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Events(wanted) => see::events::run(&stack, output, &wanted).await.map(|()| Ended::Well),
         Command::Find { id } => see::find::run(&stack, output, &id).await,
         Command::Story { subject } => see::story::run(&stack, output, &subject).await,
-        Command::Show { subject, entry, body } => {
-            see::show::run(&stack, output, &ItemKey { pk: subject, sk: entry }, body).await
-        }
+        Command::Show(which) => see::show::run(&stack, output, &which).await,
+        Command::Export { subject, why } => see::export::run(&stack, &subject, why).await,
         Command::Owed(which) => see::owed::run(&stack, output, &which).await.map(|()| Ended::Well),
         Command::Parked { which, limit } => see::parked::run(&stack, output, &which, limit).await.map(|()| Ended::Well),
         Command::Refused(order) => refused::run(&stack, output, &order).await,
         Command::Stats(wanted) => see::stats::run(&stack, output, &wanted).await.map(|()| Ended::Well),
         Command::Replay(order) => mend::replay::run(&stack, output, &order).await,
         Command::Close(order) => mend::close::run(&stack, output, &order).await,
+        Command::Erase(order) => mend::erase::run(&stack, output, &order).await,
         Command::Dead(order) => mend::dead::run(&stack, output, &order).await,
         Command::Submit(order) => submit::submit(&stack, &order).await.map(|()| Ended::Well),
         Command::Doctor(order) => doctor::run(&stack, &order).await,

@@ -107,6 +107,11 @@ fn json_line(document: &Value) {
     write(&mut std::io::stdout().lock(), &shown);
 }
 
+/// One document, whatever form was asked for: it has no other.
+pub(crate) fn document(document: &Value) {
+    json_line(document);
+}
+
 /// Prints one line.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub(crate) fn line(text: impl Display) {

@@ -1,6 +1,7 @@
 //! What a person sees of the ledger. No body is shown unless it is asked for.
 
 pub(crate) mod events;
+pub(crate) mod export;
 pub(crate) mod find;
 pub(crate) mod owed;
 pub(crate) mod parked;

@@ -4,11 +4,13 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use hookledger_core::model::debt::{Expectation, ExpectationState};
+use hookledger_core::model::entry::{Admitted, State};
 use hookledger_core::model::identity::{ItemKey, Subject};
-use hookledger_core::ports::{Desk as _, Expectations as _};
+use hookledger_core::model::row::{Row, Snapshot};
+use hookledger_core::ports::{Desk as _, Entries as _, Expectations as _, Results as _, Settlement};
 use serde_json::{Value, json};
 
-use crate::town::{CALLER, RIGHTFOOT, Town, text};
+use crate::town::{CALLER, RIGHTFOOT, Town, noise, text};
 
 #[tokio::test]
 async fn forty_are_mended_by_one_command_after_a_plan() {
@@ -147,5 +149,96 @@ fn expectation(town: &Town) -> Expectation {
         deadline: town.now,
         polls: 0,
         found: 0,
+    }
+}
+
+#[tokio::test]
+async fn what_is_erased_leaves_its_identity_and_a_certificate() {
+    let town = Town::new().await;
+    let key = town.parked("b1", "answered 422", 300).await;
+    let large = town.large("b1").await;
+    let subject = key.subject();
+    let rows = [("balance#a", 20), ("balance#b", 400_000)].map(|(sk, bytes)| Row {
+        sk: sk.into(),
+        columns: vec![("authorizer", "cust-17".into())],
+        // It can't be compressed, so it lies in pieces.
+        document: noise(bytes),
+    });
+    town.ledger.put_rows(&subject, &rows, &Snapshot::delivered(town.now)).await.unwrap();
+    let erase = ["erase", &key.pk, "--why", "asked to be forgotten, case 12"];
+
+    // What is owed is not erased.
+    let owed = town.run(&[&erase[..], &["--yes"]].concat()).await;
+    assert_eq!(owed.status.code(), Some(1));
+    assert!(text(&owed.stderr).contains("1 of them are still owed"), "{}", text(&owed.stderr));
+    let settlement =
+        Settlement { state: State::Done, reason: None, at: town.now, expires_at: town.now.plus_secs(9_000) };
+    assert!(town.ledger.settle(&large, &settlement).await.unwrap());
+    // Shown first.
+    let plan = town.run(&erase).await;
+    assert!(text(&plan.stderr).contains("2 entries, 2 rows, 0 expectations"), "{}", text(&plan.stderr));
+    assert_eq!(town.partitions().await.len(), 3, "the subject, and two that hold pieces");
+    assert_eq!(town.ledger.rows(&key.pk, "balance#").await.unwrap().len(), 2, "nothing was done");
+
+    for _ in 0..2 {
+        // The second time as after a kill: what is gone is gone, and the rest is said again.
+        let output = town.run(&[&erase[..], &["--yes", "-o", "json"]].concat()).await;
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let certificate: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!((&certificate["by"], &certificate["entries"]), (&json!(CALLER), &json!(2)));
+        assert!(
+            certificate["remains"].as_array().unwrap().iter().any(|what| what.as_str().unwrap().contains("backups"))
+        );
+    }
+    assert_eq!(town.partitions().await, std::slice::from_ref(&key.pk), "every piece is gone");
+    let everything = town.everything().await;
+    for word in ["000-12-3456", "cust-17", "balance#"] {
+        assert!(!everything.contains(word), "{word}: {everything}");
+    }
+    for key in [&key, &large] {
+        let (entry, body) = town.ledger.entry(key).await.unwrap().unwrap();
+        assert_eq!((entry.state, body), (State::Ignored, Vec::new()), "{key}");
+        // The same event again: known, and nothing comes back.
+        let again = town.again(key).await;
+        assert!(matches!(again, Admitted::Duplicate(known) if known.state == State::Ignored), "{key}");
+    }
+    let acts = town.ledger.history(&key).await.unwrap();
+    assert_eq!(acts.last().unwrap().why.as_deref(), Some("asked to be forgotten, case 12"));
+    let unknown = town.run(&["erase", "finbox#entity#none", "--why", "w", "--yes"]).await;
+    assert_eq!(unknown.status.code(), Some(3));
+}
+
+#[tokio::test]
+async fn who_reads_a_body_is_written_down_first() {
+    let town = Town::new().await;
+    let key = town.parked("b1", "answered 422", 300).await;
+    let row = Row { sk: "balance#a".into(), columns: Vec::new(), document: br#"{"balance":10.50}"#.to_vec() };
+    town.ledger.put_rows(&key.subject(), &[row], &Snapshot::delivered(town.now)).await.unwrap();
+    let body = town.run(&["show", &key.pk, &key.sk, "--body", "--why", "case 12"]).await;
+    assert_eq!(text(&body.stdout), r#"{"ssn":"000-12-3456"}"#, "{}", text(&body.stderr));
+    let document = town.run(&["show", &key.pk, "balance#a", "--document"]).await;
+    assert_eq!(text(&document.stdout), r#"{"balance":10.50}"#, "{}", text(&document.stderr));
+    assert_eq!(town.run(&["show", &key.pk, "balance#none", "--document"]).await.status.code(), Some(3));
+    let export = town.run(&["export", &key.pk]).await;
+    let export: Value = serde_json::from_slice(&export.stdout).unwrap();
+    let texts: Vec<&str> = export["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|row| row["body"]["text"].as_str().or(row["document"]["text"].as_str()))
+        .collect();
+    assert_eq!(texts, [r#"{"balance":10.50}"#, r#"{"ssn":"000-12-3456"}"#]);
+    assert!(export["rows"][0]["sha256"].as_str().unwrap().len() == 64, "{export}");
+    let acts = town.ledger.history(&key.subject().item("history")).await.unwrap();
+    let told: Vec<_> = acts.iter().map(|act| (act.by.as_str(), act.what.as_str())).collect();
+    let read = format!("read body {}", key.sk);
+    assert_eq!(told, [(CALLER, read.as_str()), (CALLER, "read document balance#a"), (CALLER, "export")]);
+
+    // Whose name is not known, reads nothing.
+    for look in [&["show", &key.pk, &key.sk, "--body"][..], &["export", &key.pk]] {
+        let mut command = town.command(look);
+        command.env("AWS_ENDPOINT_URL_STS", &town.url);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{look:?}");
     }
 }

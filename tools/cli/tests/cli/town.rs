@@ -1,13 +1,15 @@
 //! A table in this process, a stand-in for AWS's own "who am I", and the command as a person runs it.
 
+use std::collections::HashMap;
 use std::process::{Command, Output};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use dynoxide::Database;
 use hookledger_aws::ports::clock::SystemClock;
 use hookledger_aws::ports::ledger::{DynamoLedger, schema};
 use hookledger_aws::start::clients::Clients;
 use hookledger_aws::start::env::Env;
-use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start};
+use hookledger_core::model::entry::{Admitted, Event, NewEntry, OnDuplicate, Origin, Start};
 use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
@@ -27,6 +29,7 @@ pub(crate) struct Town {
     pub(crate) ledger: DynamoLedger,
     pub(crate) now: UnixMs,
     sts: String,
+    client: aws_sdk_dynamodb::Client,
 }
 
 impl Town {
@@ -38,7 +41,13 @@ impl Town {
         let client = Clients::from_env(&env).unwrap().dynamodb;
         schema::create_table(&client, "ledger").await.unwrap();
         let sts = who_am_i().await;
-        Self { url, sts, ledger: DynamoLedger::new(client, "ledger", 400), now: SystemClock::new().now() }
+        Self {
+            url,
+            sts,
+            ledger: DynamoLedger::new(client.clone(), "ledger", 400),
+            client,
+            now: SystemClock::new().now(),
+        }
     }
 
     /// An event that came in so many seconds ago.
@@ -77,6 +86,41 @@ impl Town {
         }
     }
 
+    /// An open entry of a batch whose body lies in pieces.
+    pub(crate) async fn large(&self, id: &str) -> ItemKey {
+        let new = new_entry(Origin::Push, RIGHTFOOT, "batch", id, "LARGE", self.now, noise(900_000));
+        self.ledger.admit(&new).await.unwrap();
+        new.event.key()
+    }
+
+    /// The same event once more.
+    pub(crate) async fn again(&self, key: &ItemKey) -> Admitted {
+        let mut new =
+            new_entry(Origin::Push, RIGHTFOOT, "batch", "b1", "BALANCE_BATCH_COMPLETED", self.now, BODY.into());
+        if key.sk.contains("LARGE") {
+            new = new_entry(Origin::Push, RIGHTFOOT, "batch", "b1", "LARGE", self.now, BODY.into());
+        }
+        assert_eq!(new.event.key(), *key);
+        self.ledger.admit(&new).await.unwrap()
+    }
+
+    /// The table's partition keys.
+    pub(crate) async fn partitions(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.scan().await.iter().map(|item| item["pk"].as_s().unwrap().clone()).collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    /// All that is in the table, as text.
+    pub(crate) async fn everything(&self) -> String {
+        format!("{:?}", self.scan().await)
+    }
+
+    async fn scan(&self) -> Vec<HashMap<String, AttributeValue>> {
+        self.client.scan().table_name("ledger").send().await.unwrap().items.unwrap()
+    }
+
     async fn admitted(
         &self,
         origin: Origin,
@@ -87,27 +131,9 @@ impl Town {
         secs_ago: u64,
     ) -> ItemKey {
         let at = self.now.minus_secs(secs_ago);
-        let event = Event {
-            event_type: event_type.into(),
-            subject: Subject::new(provider, kind, id),
-            identity: Identity::new(&[event_type, id]),
-            occurred_at: None,
-            known: true,
-            on_duplicate: OnDuplicate::Same,
-            notes: Vec::new(),
-        };
-        let key = event.key();
-        let new = NewEntry {
-            provider,
-            event,
-            origin,
-            received_at: at,
-            start: Start::Open { due_at: at },
-            proof: Some("2026-11".into()),
-            body: br#"{"ssn":"000-12-3456"}"#.to_vec(),
-        };
+        let new = new_entry(origin, provider, kind, id, event_type, at, BODY.into());
         self.ledger.admit(&new).await.unwrap();
-        key
+        new.event.key()
     }
 
     pub(crate) async fn parked(&self, id: &str, reason: &str, secs_ago: u64) -> ItemKey {
@@ -136,6 +162,31 @@ impl Town {
     }
 }
 
+/// What is in the bodies here.
+const BODY: &[u8] = br#"{"ssn":"000-12-3456"}"#;
+
+fn new_entry(
+    origin: Origin,
+    provider: ProviderId,
+    kind: &str,
+    id: &str,
+    event_type: &str,
+    at: UnixMs,
+    body: Vec<u8>,
+) -> NewEntry {
+    let event = Event {
+        event_type: event_type.into(),
+        subject: Subject::new(provider, kind, id),
+        identity: Identity::new(&[event_type, id]),
+        occurred_at: None,
+        known: true,
+        on_duplicate: OnDuplicate::Same,
+        notes: Vec::new(),
+    };
+    let (start, proof) = (Start::Open { due_at: at }, Some("2026-11".into()));
+    NewEntry { provider, event, origin, received_at: at, start, proof, body }
+}
+
 /// Answers `sts:GetCallerIdentity`, and nothing else.
 pub(crate) async fn who_am_i() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -145,7 +196,7 @@ pub(crate) async fn who_am_i() -> String {
             let (mut asked, mut buffer) = (Vec::new(), [0; 4096]);
             while !String::from_utf8_lossy(&asked).contains("Action=GetCallerIdentity") {
                 match stream.read(&mut buffer).await {
-                    Ok(read) if read > 0 => asked.extend_from_slice(&buffer[..read]),
+                    Ok(read) if read > 0 => asked.extend(buffer.iter().take(read)),
                     _ => break,
                 }
             }
@@ -181,4 +232,14 @@ fn environment(url: &str) -> impl Iterator<Item = (String, String)> {
 
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Bytes that no compression makes smaller.
+pub(crate) fn noise(count: usize) -> Vec<u8> {
+    let mut state = 7_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    };
+    (0..count).map(|_| next()).collect()
 }

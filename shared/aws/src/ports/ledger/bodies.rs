@@ -116,7 +116,7 @@ fn partition(owner: &ItemKey, chunks: &Chunks) -> String {
     format!("{}#body#{}", owner.provider(), chunks.digest)
 }
 
-fn chunk_keys(owner: &ItemKey, chunks: &Chunks) -> impl Iterator<Item = ItemKey> {
+pub(super) fn chunk_keys(owner: &ItemKey, chunks: &Chunks) -> impl Iterator<Item = ItemKey> {
     let pk = partition(owner, chunks);
     // Padded, so that the order of the sort keys is the order of the bytes.
     (0..chunks.count).map(move |n| ItemKey { pk: pk.clone(), sk: format!("{n:04}") })

@@ -4,7 +4,7 @@
 //! item     rows as items, and back          entries    admit … settle         operator   what a person asks
 //! codec    bytes: compressed, in chunks     owed       expectations, listings, circuits
 //! write    one conditional write            results    rows, facts, status
-//! read     consistent reads, queries        refusals   the quarantine              desk       what a person does
+//! read     consistent reads, queries        refusals   the quarantine              desk       what a person does, erase
 //! ```
 //!
 //! The happy path of an event is exactly one `PutItem` (admit) and one `UpdateItem` (settle). Each condition carries a
@@ -15,6 +15,7 @@ pub mod schema;
 mod bodies;
 mod codec;
 mod desk;
+mod erase;
 mod entries;
 mod item;
 mod operator;
@@ -26,6 +27,7 @@ mod slots;
 mod table;
 mod write;
 
+pub use erase::Content;
 pub use operator::{Pointer, Ran, RefusedLine, StoredRow, StoryLine};
 pub use table::DynamoLedger;
 

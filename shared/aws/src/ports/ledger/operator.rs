@@ -19,7 +19,7 @@ use super::item::{
     Item, RECENT_SHARDS, Reader, key_attributes, key_of, ms, n, origin, put, recent_shard_name, row_from, s,
 };
 use super::owed::{debt_from, due_key};
-use super::read::{collection, get_all, parked, query, walk, walk_wanted};
+use super::read::{collection, get, get_all, parked, query, walk, walk_wanted};
 use super::schema::{DUE_INDEX, RECENT_INDEX};
 use super::table::DynamoLedger;
 use super::write::put_if;
@@ -244,6 +244,11 @@ impl DynamoLedger {
     pub async fn story(&self, pk: &str) -> Result<Vec<StoryLine>, StoreError> {
         let items = walk(collection(&self.table, pk, ""), MAX_STORY).await?;
         Ok(items.iter().filter_map(story_line).collect())
+    }
+
+    /// One row of a subject.
+    pub async fn story_of(&self, key: &ItemKey) -> Result<Option<StoryLine>, StoreError> {
+        Ok(get(&self.table, key, None).await?.as_ref().and_then(story_line))
     }
 
     /// The result rows of a subject whose sort keys start with `prefix`, with their documents.
