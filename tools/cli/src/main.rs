@@ -116,7 +116,8 @@ async fn run() -> anyhow::Result<Ended> {
     if let Some((name, matches)) = setup::of_provider(&built_in, &matches) {
         let stack = Stack::find(&Where::from_arg_matches(matches)?).await?;
         out::note(&stack.title);
-        return setup::run(&stack, name, matches).await.map(|()| Ended::Well);
+        let output = matches.get_one("output").copied().unwrap_or_default();
+        return setup::run(&stack, output, name, matches).await.map(|()| Ended::Well);
     }
     let Arguments { command, place, output } = Arguments::from_arg_matches(&matches)?;
     let stack = Stack::find(&place).await?;
@@ -134,7 +135,7 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Parked { which, limit } => see::parked::run(&stack, output, &which, limit).await.map(|()| Ended::Well),
         Command::Refused(order) => refused::run(&stack, output, &order).await,
         Command::Replay(order) => mend::replay::run(&stack, output, &order).await,
-        Command::Submit(order) => submit::submit(&stack, &order).await.map(|()| Ended::Well),
+        Command::Submit(order) => submit::submit(&stack, output, &order).await.map(|()| Ended::Well),
         Command::Doctor(order) => doctor::run(&stack, &order).await,
     }
 }

@@ -182,7 +182,8 @@ fn answering(listener: std::net::TcpListener) {
         } else if asked.contains("/auth/token") {
             serde_json::json!({ "access_token": "a", "token_type": "Bearer", "expires_in": 3600 })
         } else if asked.contains("balance_requests") {
-            serde_json::json!({ "batch_id": EVIL, "message": EVIL })
+            let batch_id = if String::from_utf8_lossy(&body).contains("\"plain\"") { "b-7" } else { EVIL };
+            serde_json::json!({ "batch_id": batch_id, "message": EVIL })
         } else if asked.contains("dynamodb_") {
             serde_json::json!({})
         } else {
@@ -201,11 +202,20 @@ async fn what_a_provider_answers_is_shown_and_never_obeyed() {
     std::thread::spawn(|| answering(listener));
     let made = inert("create-secret", &hookledger(&url, &["fynapse", "create-secret", "--name", "n"]).await);
     assert!(made.contains(r"\u{1b}[2J"), "{made}");
+    let as_json = hookledger(&url, &["fynapse", "create-secret", "--name", "n", "-o", "json"]).await;
+    inert("create-secret as JSON", &as_json);
+    let made: serde_json::Value = serde_json::from_slice(&as_json.stdout).unwrap();
+    assert_eq!((made["secret_id"].as_str(), made["done"].as_bool()), (Some(EVIL), Some(true)));
     let file = std::env::temp_dir().join(format!("hookledger-terminal-{}.json", std::process::id()));
     std::fs::write(&file, r#"{"authorizers":[{"authorizer_unique_id":"a1"}]}"#).unwrap();
     let output = hookledger(&url, &["rightfoot", "submit", file.to_str().unwrap()]).await;
-    std::fs::remove_file(&file).unwrap();
     inert("submit", &output);
+    std::fs::write(&file, r#"{"authorizers":[{"authorizer_unique_id":"plain"}]}"#).unwrap();
+    let output = hookledger(&url, &["rightfoot", "submit", file.to_str().unwrap(), "-o", "jsonl"]).await;
+    let taken: serde_json::Value =
+        serde_json::from_str(inert("submit as JSON", &output).lines().next().unwrap()).unwrap();
+    assert_eq!((taken["reference"].as_str(), taken["items"].as_u64()), (Some("b-7"), Some(1)));
+    std::fs::remove_file(&file).unwrap();
     // What a person typed may have been pasted from somewhere.
     inert("a file that is none", &hookledger(&url, &["rightfoot", "submit", &EVIL.replace('\n', "")]).await);
     inert("a provider that is none", &hookledger(&url, &["refused", EVIL]).await);
