@@ -3,14 +3,17 @@
 //!
 //! ```text
 //! see      status events find show story owed parked refused     mend   replay, refused reverify
-//! set up   doctor, <provider> …, submit                          stack  which stack, and how it is reached
+//! announce expect put get cancel list import                     stack  which stack, and how it is reached
+//! set up   doctor, <provider> …, submit, listen                  help   completions, man
 //! ```
 //!
 //! What was asked for goes to standard output, as a table or as JSON; everything else to standard error. Bodies are shown
 //! only where they are asked for, secrets never.
 
+mod announce;
 mod doctor;
 mod document;
+mod manual;
 mod mend;
 mod out;
 mod refused;
@@ -32,8 +35,11 @@ use crate::stack::{Stack, Where};
 /// Looks into the ledger, and mends what waits for a person.
 #[derive(Parser)]
 #[command(
+    name = "hookledger",
     version,
-    after_help = "Exit codes: 0 well, 1 failed, 2 typed wrongly, 3 not found, 4 something needs a person, 5 done in part"
+    after_help = "Examples: hookledger --stack hookledger status\n          \
+                  hookledger --stack hookledger find batch-7 -o json\n\n\
+                  Exit codes: 0 well, 1 failed, 2 typed wrongly, 3 not found, 4 something needs a person, 5 done in part"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -48,6 +54,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Is it well, and what waits for me? Ends with 4 where something needs a person.
+    #[command(after_help = "Example: hookledger --stack hookledger status -o json")]
     Status,
     /// Lists what came in, the latest first.
     #[command(after_help = "Example: hookledger events --provider finbox --state parked --since 2h")]
@@ -65,6 +72,7 @@ enum Command {
         subject: String,
     },
     /// Shows one entry: how it came, how it stands, what was published.
+    #[command(after_help = "Example: hookledger show rightfoot#batch#b1 event#BALANCE_BATCH_COMPLETED#b1")]
     Show {
         /// The subject: the partition key, such as rightfoot#batch#b1.
         subject: String,
@@ -75,6 +83,7 @@ enum Command {
         body: bool,
     },
     /// Lists what is to be done, and when: entries, expectations, lists.
+    #[command(after_help = "Example: hookledger owed --provider finbox --late")]
     Owed(see::owed::Which),
     /// Lists what waits for a person, and why: parked entries, and expectations that expired.
     #[command(after_help = "Example: hookledger parked --provider rightfoot --reason 'answered 422'")]
@@ -87,14 +96,34 @@ enum Command {
     },
     /// Lists the deliveries of a provider that were refused on a UTC day, and why; or verifies them again. Bodies and
     /// headers stay hidden.
+    #[command(after_help = "Example: hookledger refused finbox --day 2026-11-27")]
     Refused(refused::Refused),
     /// Opens parked entries again and sends their work: one, or all that a filter finds.
     #[command(after_help = "Example: hookledger replay --provider rightfoot --reason 'answered 422' --yes --wait 60")]
     Replay(mend::replay::Order),
+    /// Announces what is waited for, and shows how it stands.
+    #[command(after_help = "Example: hookledger expect list --late")]
+    Expect(announce::Expect),
     /// Looks whether what was set up can work.
+    #[command(after_help = "Example: hookledger doctor secrets")]
     Doctor(doctor::Doctor),
     /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
+    #[command(after_help = "Example: hookledger submit rightfoot authorizers.json")]
     Submit(submit::Submit),
+    /// Receives requests on this machine and shows them: what does a provider's test button send?
+    ///
+    /// The provider reaches it through a tunnel of yours. Shown are method, path (a token in it is masked), size and the names
+    /// of the headers; bodies only with --body. Nothing is verified and nothing kept. Needs no stack.
+    #[command(after_help = "Example: hookledger listen --port 8080 --count 1")]
+    Listen(setup::listen::Listen),
+    /// Prints the completions of a shell.
+    #[command(
+        after_help = "Example: hookledger completions bash > ~/.local/share/bash-completion/completions/hookledger"
+    )]
+    Completions(manual::Completions),
+    /// Prints the manual, or writes a page of each command into a folder.
+    #[command(after_help = "Example: hookledger man ~/.local/share/man/man1")]
+    Man(manual::Man),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -112,7 +141,8 @@ async fn run() -> anyhow::Result<Ended> {
     // For the names of the providers and of all their set-up commands, whatever the stack is told.
     let built_in = Providers::read(&|name| name.ends_with("_API_BASE_URL").then(|| "https://unset.invalid".into()));
     let typed = submit::reordered(std::env::args_os().collect());
-    let matches = setup::add_to(Arguments::command(), &built_in).get_matches_from(typed);
+    let whole = setup::add_to(Arguments::command(), &built_in);
+    let matches = whole.clone().get_matches_from(typed);
     if let Some((name, matches)) = setup::of_provider(&built_in, &matches) {
         let stack = Stack::find(&Where::from_arg_matches(matches)?).await?;
         out::note(&stack.title);
@@ -120,6 +150,12 @@ async fn run() -> anyhow::Result<Ended> {
         return setup::run(&stack, output, name, matches).await.map(|()| Ended::Well);
     }
     let Arguments { command, place, output } = Arguments::from_arg_matches(&matches)?;
+    match &command {
+        Command::Listen(order) => return setup::listen::run(output, order).await,
+        Command::Completions(order) => return manual::completions(whole, order),
+        Command::Man(order) => return manual::man(whole, order),
+        _ => {}
+    }
     let stack = Stack::find(&place).await?;
     // Whatever is shown, it is of this stack.
     out::note(&stack.title);
@@ -136,7 +172,9 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Refused(order) => refused::run(&stack, output, &order).await,
         Command::Replay(order) => mend::replay::run(&stack, output, &order).await,
         Command::Submit(order) => submit::submit(&stack, output, &order).await.map(|()| Ended::Well),
+        Command::Expect(order) => announce::run(&stack, output, &order).await,
         Command::Doctor(order) => doctor::run(&stack, &order).await,
+        Command::Listen(_) | Command::Completions(_) | Command::Man(_) => Ok(Ended::Well),
     }
 }
 
@@ -148,5 +186,28 @@ mod tests {
     fn the_command_line_is_sound() {
         let providers = Providers::read(&|_| None);
         setup::add_to(Arguments::command(), &providers).debug_assert();
+    }
+
+    #[test]
+    fn each_command_has_an_example_that_can_be_typed() {
+        fn look(command: &clap::Command, examples: &mut Vec<String>) {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lacks_one = command.get_about().is_some_and(|about| !about.to_string().starts_with("Has no"));
+            assert!(after.contains("Example") || !lacks_one, "{} has no example", command.get_name());
+            examples
+                .extend(after.lines().filter_map(|line| line.split_once("hookledger ")).map(|(_, typed)| typed.into()));
+            command.get_subcommands().for_each(|command| look(command, examples));
+        }
+        let providers =
+            Providers::read(&|name| name.ends_with("_API_BASE_URL").then(|| "https://unset.invalid".into()));
+        let (whole, mut examples) = (setup::add_to(Arguments::command(), &providers), Vec::new());
+        look(&whole, &mut examples);
+        assert!(examples.len() > 25, "{examples:?}");
+        for example in examples {
+            let typed =
+                example.split(" > ").next().unwrap_or_default().replace('\'', "").replace("answered 422", "422");
+            let words = std::iter::once("hookledger").chain(typed.split_whitespace());
+            assert!(whole.clone().try_get_matches_from(words).is_ok(), "{example}");
+        }
     }
 }

@@ -124,6 +124,13 @@ pub(crate) fn bytes(body: &[u8]) {
     ended(out.write_all(body).and_then(|()| out.flush()));
 }
 
+/// A text of our own, with its lines as they are: nothing in it was written by others.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn ours(text: &str) {
+    let mut out = std::io::stdout().lock();
+    ended(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
 /// Prints one line about what was shown, or done.
 pub(crate) fn note(text: impl Display) {
     error(text);

@@ -3,6 +3,8 @@
 //! The commands and their inputs are the providers' own data; nothing here knows any of them by name. A signing secret
 //! that a provider makes goes straight into its secret document, beside those that are live, and is never printed.
 
+pub(crate) mod listen;
+
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
