@@ -83,6 +83,9 @@ pub(super) fn read(bytes: &[u8], form: Option<Form>, meant: Meant<'_>) -> anyhow
     let is_blank = |line: &Result<&str, Flaw>| line.as_ref().is_ok_and(|line| line.trim().is_empty());
     let Some(first) = all.iter().position(|(_, line)| !is_blank(line)) else { return Ok(Vec::new()) };
     let all = all.get(first..).unwrap_or_default();
+    if all.first().is_some_and(|(_, line)| matches!(line, Ok(line) if line.trim().starts_with('['))) {
+        bail!("it is a JSON array: put each of its objects on a line of its own, as `jq -c '.[]'` does");
+    }
     let starts_an_object =
         all.first().is_some_and(|(_, line)| matches!(line, Ok(line) if line.trim().starts_with('{')));
     let form = form.unwrap_or(if starts_an_object { Form::Jsonl } else { Form::Csv });
@@ -255,6 +258,7 @@ mod tests {
         assert!(error(b"{\"reference\":\"b\"}\n", Some(Form::Csv)).contains("no column `reference`"));
         assert!(error(b"\xff\xfer\0", None).contains("UTF-16"));
         assert!(error(b"\xff\nb1\n", None).contains("UTF-8"));
+        assert!(error(b"[{\"reference\":\"b1\"}]", None).contains("JSON array"));
         for empty in ["", "\n\n", "reference\n", "\u{feff}"] {
             is(empty, &[]);
         }
