@@ -135,7 +135,7 @@ async fn what_is_stored_is_shown_and_never_obeyed() {
     tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
     let parked = poisoned(&url).await;
     let expected = format!("finbox#link#{EVIL}");
-    let rows: [(&str, &[&str], &str); 11] = [
+    let rows: [(&str, &[&str], &str); 13] = [
         ("parked", &["parked"], "because x"),
         ("parked as JSON", &["parked", "-o", "json"], "because x"),
         ("status", &["status"], "because x"),
@@ -146,6 +146,8 @@ async fn what_is_stored_is_shown_and_never_obeyed() {
         ("story of a watch", &["story", &expected], "reference"),
         ("an entry", &["show", &parked.pk, &parked.sk], "statement.x"),
         ("find", &["find", EVIL], "knows nothing of"),
+        ("what expired", &["expect", "list", "--state", "expired"], "link:x"),
+        ("what expired as JSON", &["expect", "list", "--state", "expired", "-o", "jsonl"], "link:x"),
         ("replay of nothing", &["replay", &expected, EVIL], "is no entry"),
     ];
     for (what, arguments, wanted) in rows {
@@ -156,6 +158,16 @@ async fn what_is_stored_is_shown_and_never_obeyed() {
         let as_json = [r"\u001b[2J", r"\u202e"].iter().all(|text| shown.contains(text));
         assert!(escaped || as_json, "{what} hides what is there: {shown}");
     }
+    // What a file says of a line, on the terminal and in the result.
+    let file = std::env::temp_dir().join(format!("hookledger-terminal-{}.jsonl", std::process::id()));
+    std::fs::write(&file, serde_json::json!({ "reference": EVIL }).to_string()).unwrap();
+    let result = file.with_extension("result");
+    let paths = [file.to_str().unwrap(), result.to_str().unwrap()];
+    let imported = hookledger(&url, &["expect", "import", "finbox", paths[0], "--result", paths[1]]).await;
+    inert("import", &imported);
+    let kept = Output { stdout: std::fs::read(&result).unwrap(), ..imported };
+    assert!(inert("what became of a line", &kept).contains("malformed"));
+    paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
     // Its queue is none that answers, which is told; the entry is open all the same.
     let shown = inert("replay", &hookledger(&url, &["replay", &parked.pk, &parked.sk]).await);
     assert!(shown.contains("open again"), "{shown}");

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
+use crate::out::on_one_line;
+
 /// What became of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Outcome {
@@ -89,7 +91,8 @@ impl Results {
     /// Writes down what became of a line: at once, so that whoever is killed leaves word of what was done.
     pub(super) fn keep(&mut self, judged: &Judged) -> anyhow::Result<()> {
         *self.counts.entry(judged.outcome).or_default() += 1;
-        let line = format!("{}\n", judged.row());
+        // A file is looked at in a terminal too.
+        let line = on_one_line(&judged.row()) + "\n";
         let written = self.file.write_all(line.as_bytes());
         written.with_context(|| {
             format!("the result file {} can't be written; up to here: {}", self.path.display(), self.words())
