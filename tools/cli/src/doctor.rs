@@ -23,6 +23,7 @@ pub(crate) struct Doctor {
 enum Order {
     /// Says of every secret whether it is live, and names those that are too short to be used. Ends with 4 if anything is
     /// wrong.
+    #[command(after_help = "Example: hookledger --stack hookledger doctor secrets")]
     Secrets,
 }
 

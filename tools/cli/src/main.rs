@@ -2,15 +2,19 @@
 //! the set-up of the providers' side.
 //!
 //! ```text
-//! see      status events find show story owed parked refused stats export     mend   replay close dead erase, refused reverify
-//! set up   doctor, <provider> …, submit                          stack  which stack, and how it is reached
+//! see      status events find show story owed parked refused stats export
+//! mend     replay close dead erase, refused reverify              stack  which stack, and how it is reached
+//! announce expect put get cancel list import                     help   completions, man
+//! set up   doctor, <provider> …, submit, listen
 //! ```
 //!
 //! What was asked for goes to standard output, as a table or as JSON; everything else to standard error. Bodies are shown
 //! only where they are asked for, secrets never.
 
+mod announce;
 mod doctor;
 mod document;
+mod manual;
 mod mend;
 mod out;
 mod refused;
@@ -32,8 +36,11 @@ use crate::stack::{Stack, Where};
 /// Looks into the ledger, and mends what waits for a person.
 #[derive(Parser)]
 #[command(
+    name = "hookledger",
     version,
-    after_help = "Exit codes: 0 well, 1 failed, 2 typed wrongly, 3 not found, 4 something needs a person, 5 done in part"
+    after_help = "Examples: hookledger --stack hookledger status\n          \
+                  hookledger --stack hookledger find batch-7 -o json\n\n\
+                  Exit codes: 0 well, 1 failed, 2 typed wrongly, 3 not found, 4 something needs a person, 5 done in part"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -48,6 +55,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Is it well, and what waits for me? Ends with 4 where something needs a person.
+    #[command(after_help = "Example: hookledger --stack hookledger status -o json")]
     Status,
     /// Lists what came in, the latest first.
     #[command(after_help = "Example: hookledger events --provider finbox --state parked --since 2h")]
@@ -78,6 +86,7 @@ enum Command {
         why: Option<String>,
     },
     /// Lists what is to be done, and when: entries, expectations, lists.
+    #[command(after_help = "Example: hookledger owed --provider finbox --late")]
     Owed(see::owed::Which),
     /// Lists what waits for a person, and why: parked entries, and expectations that expired.
     #[command(after_help = "Example: hookledger parked --provider rightfoot --reason 'answered 422'")]
@@ -90,6 +99,7 @@ enum Command {
     },
     /// Lists the deliveries of a provider that were refused on a UTC day, and why; or verifies them again. Bodies and
     /// headers stay hidden.
+    #[command(after_help = "Example: hookledger refused finbox --day 2026-11-27")]
     Refused(refused::Refused),
     /// Counts what came in, what was found by asking, what was refused, and how long it took.
     #[command(after_help = "Example: hookledger stats --since 7d --by day")]
@@ -109,10 +119,29 @@ enum Command {
     /// Lists the messages that nobody could work on, sends them again, or deletes them.
     #[command(after_help = "Example: hookledger dead redrive --yes")]
     Dead(mend::dead::Dead),
+    /// Announces what is waited for, and shows how it stands.
+    #[command(after_help = "Example: hookledger expect list --late")]
+    Expect(announce::Expect),
     /// Looks whether what was set up can work.
+    #[command(after_help = "Example: hookledger doctor secrets")]
     Doctor(doctor::Doctor),
     /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
+    #[command(after_help = "Example: hookledger submit rightfoot authorizers.json")]
     Submit(submit::Submit),
+    /// Receives requests on this machine and shows them: what does a provider's test button send?
+    ///
+    /// The provider reaches it through a tunnel of yours. Shown are method, path (a token in it is masked), size and the names
+    /// of the headers; bodies only with --body. Nothing is verified and nothing kept. Needs no stack.
+    #[command(after_help = "Example: hookledger listen --port 8080 --count 1")]
+    Listen(setup::listen::Listen),
+    /// Prints the completions of a shell.
+    #[command(
+        after_help = "Example: hookledger completions bash > ~/.local/share/bash-completion/completions/hookledger"
+    )]
+    Completions(manual::Completions),
+    /// Prints the manual, or writes a page of each command into a folder.
+    #[command(after_help = "Example: hookledger man ~/.local/share/man/man1")]
+    Man(manual::Man),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -131,13 +160,21 @@ async fn run() -> anyhow::Result<Ended> {
     // For the names of the providers and of all their set-up commands, whatever the stack is told.
     let built_in = Providers::read(&|name| name.ends_with("_API_BASE_URL").then(|| "https://unset.invalid".into()));
     let typed = submit::reordered(std::env::args_os().collect());
-    let matches = setup::add_to(Arguments::command(), &built_in).get_matches_from(typed);
+    let whole = setup::add_to(Arguments::command(), &built_in);
+    let matches = whole.clone().get_matches_from(typed);
     if let Some((name, matches)) = setup::of_provider(&built_in, &matches) {
         let stack = Stack::find(&Where::from_arg_matches(matches)?).await?;
         out::note(&stack.title);
-        return setup::run(&stack, name, matches).await.map(|()| Ended::Well);
+        let output = matches.get_one("output").copied().unwrap_or_default();
+        return setup::run(&stack, output, name, matches).await.map(|()| Ended::Well);
     }
     let Arguments { command, place, output } = Arguments::from_arg_matches(&matches)?;
+    match &command {
+        Command::Listen(order) => return setup::listen::run(output, order).await,
+        Command::Completions(order) => return manual::completions(whole, order),
+        Command::Man(order) => return manual::man(whole, order),
+        _ => {}
+    }
     let stack = Stack::find(&place).await?;
     // Whatever is shown, it is of this stack.
     out::note(&stack.title);
@@ -156,8 +193,10 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Close(order) => mend::close::run(&stack, output, &order).await,
         Command::Erase(order) => mend::erase::run(&stack, output, &order).await,
         Command::Dead(order) => mend::dead::run(&stack, output, &order).await,
-        Command::Submit(order) => submit::submit(&stack, &order).await.map(|()| Ended::Well),
+        Command::Submit(order) => submit::submit(&stack, output, &order).await.map(|()| Ended::Well),
+        Command::Expect(order) => announce::run(&stack, output, &order).await,
         Command::Doctor(order) => doctor::run(&stack, &order).await,
+        Command::Listen(_) | Command::Completions(_) | Command::Man(_) => Ok(Ended::Well),
     }
 }
 
@@ -169,5 +208,32 @@ mod tests {
     fn the_command_line_is_sound() {
         let providers = Providers::read(&|_| None);
         setup::add_to(Arguments::command(), &providers).debug_assert();
+    }
+
+    #[test]
+    fn each_command_has_an_example_that_can_be_typed() {
+        fn look(command: &clap::Command, examples: &mut Vec<String>) {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lacks_one = command.get_about().is_some_and(|about| !about.to_string().starts_with("Has no"));
+            assert!(after.contains("Example") || !lacks_one, "{} has no example", command.get_name());
+            examples
+                .extend(after.lines().filter_map(|line| line.split_once("hookledger ")).map(|(_, typed)| typed.into()));
+            command.get_subcommands().for_each(|command| look(command, examples));
+        }
+        let providers =
+            Providers::read(&|name| name.ends_with("_API_BASE_URL").then(|| "https://unset.invalid".into()));
+        let (whole, mut examples) = (setup::add_to(Arguments::command(), &providers), Vec::new());
+        look(&whole, &mut examples);
+        assert!(examples.len() > 25, "{examples:?}");
+        for example in examples {
+            let typed = example.split(" > ").next().unwrap_or_default();
+            // What stands between quotes is one word.
+            let words = typed
+                .split('\'')
+                .zip([false, true].into_iter().cycle())
+                .flat_map(|(part, is_quoted)| if is_quoted { vec![part] } else { part.split_whitespace().collect() });
+            let words = std::iter::once("hookledger").chain(words);
+            assert!(whole.clone().try_get_matches_from(words).is_ok(), "{example}");
+        }
     }
 }

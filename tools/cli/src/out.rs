@@ -93,9 +93,13 @@ fn width() -> Option<u16> {
     rustix::termios::tcgetwinsize(terminal).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
 }
 
-/// A document on one line. What a terminal obeys stands in its strings alone, and is escaped as JSON has it.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 fn json_line(document: &Value) {
+    write(&mut std::io::stdout().lock(), &on_one_line(document));
+}
+
+/// A document on one line. What a terminal obeys stands in its strings alone, and is escaped as JSON has it.
+pub(crate) fn on_one_line(document: &Value) -> String {
     let mut shown = String::new();
     for c in document.to_string().chars() {
         let mut units = [0; 2];
@@ -104,7 +108,7 @@ fn json_line(document: &Value) {
             false => shown.push(c),
         }
     }
-    write(&mut std::io::stdout().lock(), &shown);
+    shown
 }
 
 /// One document, whatever form was asked for: it has no other.
@@ -127,6 +131,13 @@ pub(crate) fn bytes(body: &[u8]) {
         return ended(writeln!(out, "{}", inert(&String::from_utf8_lossy(body))));
     }
     ended(out.write_all(body).and_then(|()| out.flush()));
+}
+
+/// A text of our own, with its lines as they are: nothing in it was written by others.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn ours(text: &str) {
+    let mut out = std::io::stdout().lock();
+    ended(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
 /// Prints one line about what was shown, or done.

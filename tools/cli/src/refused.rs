@@ -30,6 +30,7 @@ pub(crate) struct Refused {
 #[derive(Subcommand)]
 enum Order {
     /// Verifies the refused deliveries again with today's secrets, as of when they came, and lets in what is genuine.
+    #[command(after_help = "Example: hookledger refused reverify finbox --day 2026-11-27")]
     Reverify(Which),
 }
 

@@ -3,6 +3,8 @@
 //! The commands and their inputs are the providers' own data; nothing here knows any of them by name. A signing secret
 //! that a provider makes goes straight into its secret document, beside those that are live, and is never printed.
 
+pub(crate) mod listen;
+
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
@@ -17,8 +19,10 @@ use hookledger_core::model::secret::Secret;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock as _, ProviderApi, SecretsError};
 use hookledger_core::providers::{Inputs, MadeSecret, Offer, Provider, Providers, SecretUse, Setup, SetupStep};
+use serde_json::{Value, json};
 
 use crate::document::Document;
+use crate::out::{self, Format};
 use crate::stack::Stack;
 
 const KEEP_OLD_HOURS: &str = "keep-old-hours";
@@ -41,6 +45,44 @@ struct Step<'a> {
     replaces: Option<&'a str>,
 }
 
+/// What came of an order.
+#[derive(Debug)]
+struct Told {
+    shown: Vec<(&'static str, String)>,
+    kept: Option<Kept>,
+}
+
+/// A signing secret that was kept, and those that end for it.
+#[derive(Debug)]
+struct Kept {
+    id: String,
+    ended: Vec<String>,
+    end: UnixMs,
+}
+
+impl Told {
+    fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.shown.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        if let Some(Kept { id, ended, end }) = &self.kept {
+            lines.push(format!("signing secret kept as: {id}"));
+            lines.extend(ended.iter().map(|id| format!("signing secret {id} stays live until {end} at most")));
+        }
+        lines.push("done".into());
+        lines
+    }
+
+    fn document(&self) -> Value {
+        let shown = self.shown.iter().map(|(name, value)| (name.replace(' ', "_"), json!(value)));
+        let kept = self.kept.iter().flat_map(|Kept { id, ended, end }| {
+            let live_until = end.to_string();
+            let ended: Vec<Value> = ended.iter().map(|id| json!({ "id": id, "live_until": live_until })).collect();
+            [("signing_secret_kept_as".to_string(), json!(id)), ("older_signing_secrets".to_string(), json!(ended))]
+        });
+        let done = std::iter::once(("done".to_string(), json!(true)));
+        Value::Object(done.chain(shown).chain(kept).collect())
+    }
+}
+
 /// Adds every provider, and its commands below it.
 pub(crate) fn add_to(command: Command, providers: &Providers) -> Command {
     providers.iter().fold(command, |command, provider| {
@@ -50,17 +92,24 @@ pub(crate) fn add_to(command: Command, providers: &Providers) -> Command {
                 .about(format!("Sets up the side of {}", provider.id()))
                 .subcommand_required(true)
                 .arg_required_else_help(true)
-                .subcommands(setup.steps().iter().map(step_command)),
+                .after_help(setup.steps().first().map(|step| example(provider.id(), step)).unwrap_or_default())
+                .subcommands(setup.steps().iter().map(|step| step_command(provider.id(), step))),
             Offer::Unavailable(why) => of_provider.about(format!("Has no set-up commands here: {why}")),
         })
     })
 }
 
-fn step_command(step: &'static SetupStep) -> Command {
+fn example(id: ProviderId, step: &SetupStep) -> String {
+    let inputs = step.inputs.iter().filter(|input| input.required);
+    let inputs: String = inputs.map(|input| format!(" --{} TEXT", input.name)).collect();
+    format!("Example: hookledger {id} {}{inputs}", step.name)
+}
+
+fn step_command(id: ProviderId, step: &'static SetupStep) -> Command {
     let inputs = step.inputs.iter().map(|input| {
         Arg::new(input.name).long(input.name).value_name("TEXT").required(input.required).help(input.about)
     });
-    let command = Command::new(step.name).about(step.about).args(inputs);
+    let command = Command::new(step.name).about(step.about).after_help(example(id, step)).args(inputs);
     let SecretUse::Replaced { keep_old_hours } = step.secret else { return command };
     let keep = Arg::new(KEEP_OLD_HOURS)
         .long(KEEP_OLD_HOURS)
@@ -99,15 +148,17 @@ fn order<'a>(provider: &'a dyn Provider, matches: &'a ArgMatches) -> Order<'a> {
 }
 
 /// Carries an order out on the deployed stack.
-pub(crate) async fn run(stack: &Stack, name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
+pub(crate) async fn run(stack: &Stack, format: Format, name: &str, matches: &ArgMatches) -> anyhow::Result<()> {
     let order = order(stack.provider_to_call(name)?, matches);
     let id = order.provider.id();
     let (setup, step) = offered(&order)?;
     let secrets = Arc::new(stack.secrets_of(order.provider)?);
     let api = HttpProviderApi::new(secrets.clone(), &stack.env.tls()?);
     let now = SystemClock::new().now();
-    for line in carry_out(&api, &Stored { secrets: &secrets, id }, id, setup, step, now).await? {
-        crate::out::line(line);
+    let told = carry_out(&api, &Stored { secrets: &secrets, id }, id, setup, step, now).await?;
+    match format {
+        Format::Table => told.lines().iter().for_each(out::line),
+        _ => format.fields(&told.document()),
     }
     Ok(())
 }
@@ -150,7 +201,7 @@ async fn carry_out(
     setup: &dyn Setup,
     order: &Step<'_>,
     now: UnixMs,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<Told> {
     let request = setup.request(order.step.name, &order.inputs)?;
     let makes_secret = order.step.secret != SecretUse::Untouched;
     if makes_secret {
@@ -166,12 +217,11 @@ async fn carry_out(
         Trouble::Retry { reason, .. } | Trouble::Quota { reason, .. } => anyhow!("{reason}: try again later"),
         Trouble::Permanent { reason } => anyhow!(reason),
     })?;
-    let mut told: Vec<String> = outcome.shown.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-    if let Some(made) = &outcome.made {
-        told.extend(keep(documents, order, made, now).await?);
-    }
-    told.push("done".into());
-    Ok(told)
+    let kept = match &outcome.made {
+        Some(made) => Some(keep(documents, order, made, now).await?),
+        None => None,
+    };
+    Ok(Told { shown: outcome.shown, kept })
 }
 
 /// The provider shows a new secret once. So all that could keep it from being stored is tried before it is made: the
@@ -191,12 +241,7 @@ fn replaced(document: &Document, order: &Step<'_>, secret_id: &str, now: UnixMs)
 }
 
 /// Puts a new secret beside those that are live, and gives the old one its end.
-async fn keep(
-    documents: &impl Documents,
-    order: &Step<'_>,
-    made: &MadeSecret,
-    now: UnixMs,
-) -> anyhow::Result<Vec<String>> {
+async fn keep(documents: &impl Documents, order: &Step<'_>, made: &MadeSecret, now: UnixMs) -> anyhow::Result<Kept> {
     let kept_as = format!("{}@{now}", made.id);
     let end = now.plus_secs(order.keep_old_hours.saturating_mul(3600));
     let mut outcome = Err(anyhow!("it was not tried"));
@@ -209,9 +254,7 @@ async fn keep(
     let ended = outcome.with_context(|| {
         format!("the provider made secret {}, but it could not be stored and is lost: rotate it", made.id)
     })?;
-    let mut told = vec![format!("signing secret kept as: {kept_as}")];
-    told.extend(ended.iter().map(|id| format!("signing secret {id} stays live until {end} at most")));
-    Ok(told)
+    Ok(Kept { id: kept_as, ended, end })
 }
 
 async fn put_beside(
@@ -232,174 +275,4 @@ async fn put_beside(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::{Cell, RefCell};
-
-    use hookledger_core::model::provider_call::{ApiRequest, ApiResponse};
-    use hookledger_core::model::secret::ProviderSecrets;
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    struct Memory {
-        document: RefCell<String>,
-        writes_left: Cell<u32>,
-    }
-
-    impl Documents for Memory {
-        async fn read(&self) -> Result<Secret, SecretsError> {
-            Ok(Secret::new(self.document.borrow().clone()))
-        }
-
-        async fn write(&self, document: &Secret) -> Result<(), SecretsError> {
-            let left = self.writes_left.get().checked_sub(1).ok_or(SecretsError("a fault of the test"))?;
-            self.writes_left.set(left);
-            *self.document.borrow_mut() = document.reveal().to_string();
-            Ok(())
-        }
-    }
-
-    struct Scripted {
-        answer: Result<(u16, Value), ApiError>,
-        asked: RefCell<Vec<ApiRequest>>,
-    }
-
-    impl ProviderApi for Scripted {
-        async fn is_used(&self, _: ProviderId) -> bool {
-            true
-        }
-
-        async fn call(&self, _: ProviderId, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
-            self.asked.borrow_mut().push(request.clone());
-            let (status, body) = self.answer.clone()?;
-            Ok(ApiResponse { status, retry_after_secs: None, body: body.to_string().into_bytes() })
-        }
-    }
-
-    const LIVE: &str = r#"{"api":{"client_id":"c"},"signing_secrets":[{"id":"old","value":"v0"}]}"#;
-
-    fn providers() -> Providers {
-        Providers::read(&|name| (name == "FYNAPSE_API_BASE_URL").then(|| "https://f.example".into()))
-    }
-
-    fn parse(providers: &Providers, line: &str) -> Result<ArgMatches, clap::Error> {
-        add_to(Command::new("hookledger"), providers).try_get_matches_from(line.split(' '))
-    }
-
-    fn ordered<'a>(providers: &'a Providers, matches: &'a ArgMatches) -> Order<'a> {
-        let (name, matches) = of_provider(providers, matches).unwrap();
-        order(providers.get(name).unwrap(), matches)
-    }
-
-    /// Types a command; returns what was told, the document afterwards, and the requests sent.
-    fn typed(
-        line: &str,
-        document: &str,
-        writes: u32,
-        answer: Result<(u16, Value), ApiError>,
-    ) -> (anyhow::Result<Vec<String>>, String, usize) {
-        let providers = providers();
-        let matches = parse(&providers, line).unwrap();
-        let order = ordered(&providers, &matches);
-        let documents = Memory { document: RefCell::new(document.to_string()), writes_left: Cell::new(writes) };
-        let api = Scripted { answer, asked: RefCell::default() };
-        let (setup, step) = (order.provider.setup().offered().unwrap(), order.step.unwrap());
-        let now = UnixMs::parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let told = runtime.block_on(carry_out(&api, &documents, order.provider.id(), setup, &step, now));
-        let asked = api.asked.borrow().len();
-        (told, documents.document.into_inner(), asked)
-    }
-
-    #[test]
-    fn every_step_of_every_provider_can_be_typed() {
-        let providers = providers();
-        let mut steps = 0;
-        for provider in providers.iter() {
-            let Some(setup) = provider.setup().offered() else { continue };
-            for step in setup.steps() {
-                let inputs: String = step.inputs.iter().map(|input| format!(" --{} {}", input.name, "x")).collect();
-                let line = format!("hookledger {} {}{inputs}", provider.id(), step.name);
-                let matches = parse(&providers, &line).unwrap();
-                let order = ordered(&providers, &matches);
-                let typed = order.step.unwrap();
-                assert_eq!((typed.step.name, typed.inputs.len()), (step.name, step.inputs.len()));
-                steps += 1;
-                if step.inputs.iter().any(|input| input.required) {
-                    let bare = parse(&providers, &format!("hookledger {} {}", provider.id(), step.name));
-                    assert!(bare.is_err(), "{} without its inputs", step.name);
-                }
-            }
-        }
-        assert_eq!(steps, 7, "six of Fynapse, one of FinBox");
-    }
-
-    #[test]
-    fn what_is_not_offered_says_why() {
-        let providers = Providers::read(&|_| None);
-        let matches = parse(&providers, "hookledger fynapse").unwrap();
-        let order = ordered(&providers, &matches);
-        let error = offered(&order).err().unwrap().to_string();
-        assert!(error.contains("FYNAPSE_API_BASE_URL"), "{error}");
-        assert!(parse(&providers, "hookledger parked").is_err(), "not one of these");
-    }
-
-    #[test]
-    fn a_new_secret_goes_beside_the_live_ones_and_is_never_told() {
-        let made = || Ok((201, json!({"id": "s1", "name": "n", "value": "hunter2"})));
-        let (told, document, _) = typed("hookledger fynapse create-secret --name n", LIVE, 9, made());
-        let told = told.unwrap().join("\n");
-        assert!(told.contains("secret id: s1") && !told.contains("hunter2"), "{told}");
-        let value: Value = serde_json::from_str(&document).unwrap();
-        assert_eq!(value["signing_secrets"][0], json!({"id": "old", "value": "v0"}), "the old one has no end");
-        let kept = json!({"id": "s1@2026-11-22T12:00:00.000Z", "value": "hunter2"});
-        assert_eq!((&value["signing_secrets"][1], &value["api"]), (&kept, &json!({"client_id": "c"})));
-    }
-
-    #[test]
-    fn a_rotation_keeps_the_old_secret_until_its_late_retries_are_over() {
-        let made = || Ok((200, json!({"id": "s1", "value": "v1"})));
-        for (more, not_after) in [("", "2026-11-26T12:00:00.000Z"), (" --keep-old-hours 1", "2026-11-22T13:00:00.000Z")]
-        {
-            let line = format!("hookledger fynapse rotate-secret --secret-id s1{more}");
-            let (told, document, _) = typed(&line, LIVE, 9, made());
-            assert!(told.unwrap().iter().any(|line| line.contains("old stays live until")));
-            let secrets = ProviderSecrets::parse(&document).unwrap().signing_secrets;
-            assert_eq!(secrets[0].not_after, UnixMs::parse_rfc3339(not_after));
-            assert_eq!((secrets[1].value.reveal(), secrets[1].not_after), ("v1", None));
-        }
-    }
-
-    #[test]
-    fn nothing_is_made_that_could_not_be_kept() {
-        let made = || Ok((200, json!({"id": "s1", "value": "v1"})));
-        let two = r#"{"signing_secrets":[{"id":"a","value":"v"},{"id":"b","value":"v"}]}"#;
-        let rotate = "hookledger fynapse rotate-secret --secret-id s1";
-        for (name, document, writes) in [
-            ("a store that cannot be written", LIVE, 0),
-            ("a document that is not usable", "{", 9),
-            ("nobody knows which is the old one", two, 9),
-        ] {
-            let (told, after, asked) = typed(rotate, document, writes, made());
-            assert!(told.is_err() && asked == 0 && after == document, "{name}");
-        }
-        assert!(typed(&format!("{rotate} --replaces b"), two, 9, made()).0.is_ok());
-        // The store fails just then: what is lost is said, and what to do; and nothing of it is shown.
-        let (told, after, asked) = typed(rotate, LIVE, 1, made());
-        let error = format!("{:#}", told.unwrap_err());
-        assert!(error.contains("secret s1") && error.contains("rotate it") && !error.contains("v1"), "{error}");
-        assert_eq!((after.as_str(), asked), (LIVE, 1));
-    }
-
-    #[test]
-    fn what_the_provider_refuses_is_said() {
-        let line = "hookledger finbox set-webhook --flow entity --webhook-url https://h/t --webhook-mode 1";
-        let told = |answer| typed(line, "{}", 0, answer).0.map_err(|error| error.to_string());
-        assert_eq!(told(Ok((200, json!({})))).unwrap(), ["done"]);
-        assert_eq!(told(Ok((400, json!({"detail": "x"})))).unwrap_err(), "the provider's API answered 400");
-        assert!(told(Ok((401, json!({})))).unwrap_err().ends_with("try again later"));
-        assert!(told(Err(ApiError::TimedOut)).unwrap_err().contains("not known"));
-        let bad = typed(&line.replace("mode 1", "mode 4"), "{}", 0, Ok((200, json!({}))));
-        assert_eq!((bad.0.unwrap_err().to_string().as_str(), bad.2), ("--webhook-mode must be 0, 1, 2 or 3", 0));
-    }
-}
+mod tests;

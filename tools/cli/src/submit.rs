@@ -13,7 +13,9 @@ use clap::Args;
 use hookledger_aws::ports::api::HttpProviderApi;
 use hookledger_core::desk::submit::{Receipt, Submitter};
 use hookledger_core::providers::ALL;
+use serde_json::json;
 
+use crate::out::{self, Format};
 use crate::stack::Stack;
 
 /// As the command is typed.
@@ -40,7 +42,7 @@ pub(crate) fn reordered(mut arguments: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// Submits.
-pub(crate) async fn submit(stack: &Stack, order: &Submit) -> anyhow::Result<()> {
+pub(crate) async fn submit(stack: &Stack, format: Format, order: &Submit) -> anyhow::Result<()> {
     let provider = stack.provider_to_call(&order.provider)?;
     let secrets = Arc::new(stack.secrets_of(provider)?);
     let document = read(&order.file)?;
@@ -49,7 +51,10 @@ pub(crate) async fn submit(stack: &Stack, order: &Submit) -> anyhow::Result<()> 
     let submitter =
         Submitter { inbox: &inbox, api: &api, secrets: secrets.as_ref(), webhook_base_url: &webhook_base_url };
     let Receipt { reference, submission, items } = submitter.submit(provider, &document).await?;
-    crate::out::line(format!("{items} taken as {reference}, which is expected now ({submission})"));
+    match format {
+        Format::Table => out::line(format!("{items} taken as {reference}, which is expected now ({submission})")),
+        _ => format.fields(&json!({ "items": items, "reference": reference, "submission": submission })),
+    }
     Ok(())
 }
 

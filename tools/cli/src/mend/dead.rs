@@ -37,11 +37,14 @@ pub(crate) struct Dead {
 #[derive(Subcommand)]
 enum Order {
     /// Lists them.
+    #[command(after_help = "Example: hookledger dead list")]
     List,
     /// Sends them again to the queue that they came from.
+    #[command(after_help = "Example: hookledger dead redrive --yes")]
     Redrive(Which),
     /// Deletes them: those that are named, or all whose entry or expectation does not need them. A delivery that could not be
     /// stored is deleted only where it is named.
+    #[command(after_help = "Example: hookledger dead drop --yes")]
     Drop(Which),
 }
 

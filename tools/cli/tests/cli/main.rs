@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "all of this is test code")]
 
+mod announce;
 mod look;
 mod mend;
 mod terminal;

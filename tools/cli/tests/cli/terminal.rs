@@ -136,7 +136,7 @@ async fn what_is_stored_is_shown_and_never_obeyed() {
     tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
     let parked = poisoned(&url).await;
     let expected = format!("finbox#link#{EVIL}");
-    let rows: [(&str, &[&str], &str); 11] = [
+    let rows: [(&str, &[&str], &str); 13] = [
         ("parked", &["parked"], "because x"),
         ("parked as JSON", &["parked", "-o", "json"], "because x"),
         ("status", &["status"], "because x"),
@@ -147,6 +147,8 @@ async fn what_is_stored_is_shown_and_never_obeyed() {
         ("story of a watch", &["story", &expected], "reference"),
         ("an entry", &["show", &parked.pk, &parked.sk], "statement.x"),
         ("find", &["find", EVIL], "knows nothing of"),
+        ("what expired", &["expect", "list", "--state", "expired"], "link:x"),
+        ("what expired as JSON", &["expect", "list", "--state", "expired", "-o", "jsonl"], "link:x"),
         ("replay of nothing", &["replay", &expected, EVIL], "is no entry"),
     ];
     for (what, arguments, wanted) in rows {
@@ -157,6 +159,16 @@ async fn what_is_stored_is_shown_and_never_obeyed() {
         let as_json = [r"\u001b[2J", r"\u202e"].iter().all(|text| shown.contains(text));
         assert!(escaped || as_json, "{what} hides what is there: {shown}");
     }
+    // What a file says of a line, on the terminal and in the result.
+    let file = std::env::temp_dir().join(format!("hookledger-terminal-{}.jsonl", std::process::id()));
+    std::fs::write(&file, serde_json::json!({ "reference": EVIL }).to_string()).unwrap();
+    let result = file.with_extension("result");
+    let paths = [file.to_str().unwrap(), result.to_str().unwrap()];
+    let imported = hookledger(&url, &["expect", "import", "finbox", paths[0], "--result", paths[1]]).await;
+    inert("import", &imported);
+    let kept = Output { stdout: std::fs::read(&result).unwrap(), ..imported };
+    assert!(inert("what became of a line", &kept).contains("malformed"));
+    paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
     // Its queue is none that answers, which is told; the entry is open all the same.
     let shown = inert("replay", &hookledger(&url, &["replay", &parked.pk, &parked.sk]).await);
     assert!(shown.contains("open again"), "{shown}");
@@ -183,7 +195,8 @@ fn answering(listener: std::net::TcpListener) {
         } else if asked.contains("/auth/token") {
             serde_json::json!({ "access_token": "a", "token_type": "Bearer", "expires_in": 3600 })
         } else if asked.contains("balance_requests") {
-            serde_json::json!({ "batch_id": EVIL, "message": EVIL })
+            let batch_id = if String::from_utf8_lossy(&body).contains("\"plain\"") { "b-7" } else { EVIL };
+            serde_json::json!({ "batch_id": batch_id, "message": EVIL })
         } else if asked.contains("dynamodb_") {
             serde_json::json!({})
         } else {
@@ -202,11 +215,20 @@ async fn what_a_provider_answers_is_shown_and_never_obeyed() {
     std::thread::spawn(|| answering(listener));
     let made = inert("create-secret", &hookledger(&url, &["fynapse", "create-secret", "--name", "n"]).await);
     assert!(made.contains(r"\u{1b}[2J"), "{made}");
+    let as_json = hookledger(&url, &["fynapse", "create-secret", "--name", "n", "-o", "json"]).await;
+    inert("create-secret as JSON", &as_json);
+    let made: serde_json::Value = serde_json::from_slice(&as_json.stdout).unwrap();
+    assert_eq!((made["secret_id"].as_str(), made["done"].as_bool()), (Some(EVIL), Some(true)));
     let file = std::env::temp_dir().join(format!("hookledger-terminal-{}.json", std::process::id()));
     std::fs::write(&file, r#"{"authorizers":[{"authorizer_unique_id":"a1"}]}"#).unwrap();
     let output = hookledger(&url, &["rightfoot", "submit", file.to_str().unwrap()]).await;
-    std::fs::remove_file(&file).unwrap();
     inert("submit", &output);
+    std::fs::write(&file, r#"{"authorizers":[{"authorizer_unique_id":"plain"}]}"#).unwrap();
+    let output = hookledger(&url, &["rightfoot", "submit", file.to_str().unwrap(), "-o", "jsonl"]).await;
+    let taken: serde_json::Value =
+        serde_json::from_str(inert("submit as JSON", &output).lines().next().unwrap()).unwrap();
+    assert_eq!((taken["reference"].as_str(), taken["items"].as_u64()), (Some("b-7"), Some(1)));
+    std::fs::remove_file(&file).unwrap();
     // What a person typed may have been pasted from somewhere.
     inert("a file that is none", &hookledger(&url, &["rightfoot", "submit", &EVIL.replace('\n', "")]).await);
     inert("a provider that is none", &hookledger(&url, &["refused", EVIL]).await);

@@ -215,7 +215,7 @@ pub(crate) async fn who_am_i() -> String {
     url
 }
 
-fn environment(url: &str) -> impl Iterator<Item = (String, String)> {
+pub(crate) fn environment(url: &str) -> impl Iterator<Item = (String, String)> + use<> {
     let all = [
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "test"),
