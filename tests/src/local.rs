@@ -184,6 +184,12 @@ impl Local {
         Ok(())
     }
 
+    /// Puts a message on the dead-letter queue.
+    pub async fn dead_letter(&self, body: &str) -> Outcome<()> {
+        let call = self.clients.sqs.send_message().queue_url(&self.stack.dead_letter_queue_url).message_body(body);
+        call.send().await.map(drop).map_err(|error| format!("{error:?}"))
+    }
+
     /// Takes what is on the dead-letter queue.
     pub async fn dead_letters(&self) -> Outcome<Vec<String>> {
         let url = &self.stack.dead_letter_queue_url;

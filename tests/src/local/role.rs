@@ -37,6 +37,25 @@ impl Local {
         assumed
     }
 
+    /// The credentials of a person whose role has these of the stack's policies for people, and no other.
+    pub async fn person(&self, name: &str, policies: &[&str]) -> Outcome<AwsEnv> {
+        let account = self.stack.policies.values().next().and_then(|arn| arn.split(':').nth(4)).unwrap_or_default();
+        let administrator = format!("arn:aws:iam::{account}:root");
+        let statement = json!({ "Effect": "Allow", "Principal": { "AWS": administrator }, "Action": "sts:AssumeRole" });
+        let trust = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+        self.iam(&format!("Action=CreateRole&RoleName={name}&AssumeRolePolicyDocument={}", encoded(&trust))).await?;
+        for policy in policies {
+            let arn = self.stack.policies.get(*policy).ok_or("no such policy")?;
+            self.iam(&format!("Action=AttachRolePolicy&RoleName={name}&PolicyArn={}", encoded(arn))).await?;
+        }
+        self.assume(&format!("arn:aws:iam::{account}:role/{name}")).await
+    }
+
+    async fn iam(&self, call: &str) -> Outcome<()> {
+        let form = format!("{call}&Version=2010-05-08");
+        self.http.aws("iam", "POST", "/", &FORM, form.into_bytes()).await?.expect(200).map(drop)
+    }
+
     /// The ARN of a function's role.
     pub(super) async fn role_arn(&self, function: &str) -> Outcome<String> {
         let arn = self.configuration_of(function).await?["Role"].take();
@@ -52,11 +71,7 @@ impl Local {
 
     async fn trust(&self, arn: &str, document: &str) -> Outcome<()> {
         let role = arn.rsplit('/').next().unwrap_or_default();
-        let form = format!(
-            "Action=UpdateAssumeRolePolicy&Version=2010-05-08&RoleName={role}&PolicyDocument={}",
-            encoded(document)
-        );
-        self.http.aws("iam", "POST", "/", &FORM, form.into_bytes()).await?.expect(200).map(drop)
+        self.iam(&format!("Action=UpdateAssumeRolePolicy&RoleName={role}&PolicyDocument={}", encoded(document))).await
     }
 
     async fn assume(&self, arn: &str) -> Outcome<AwsEnv> {

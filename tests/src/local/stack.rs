@@ -28,6 +28,7 @@ pub struct Stack {
     pub queue_urls: BTreeMap<String, String>,
     pub rescue_queue_url: String,
     pub dead_letter_queue_url: String,
+    pub policies: BTreeMap<String, String>,
     pub bus: String,
     pub functions: BTreeMap<String, String>,
     pub secrets: BTreeMap<String, String>,

@@ -10,6 +10,7 @@ mod flood;
 mod fynapse;
 mod night;
 mod operator;
+mod people;
 mod preflight;
 mod runpayments;
 mod rightfoot;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use hookledger_aws::start::env::AwsEnv;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_tests::local::{Local, Outcome};
 
@@ -44,13 +45,27 @@ pub(super) fn output(local: &Local, provider: &str, arguments: &[&str], input: &
 
 /// All that a command leaves behind which is told the stack's name, and reads the rest from the stack.
 pub(super) fn by_name(local: &Local, arguments: &[&str]) -> Outcome<Output> {
+    named(local, arguments)?.output().map_err(|error| error.to_string())
+}
+
+fn named(local: &Local, arguments: &[&str]) -> Outcome<Command> {
     let stack = &local.stack;
     let name = stack.functions.get("worker").and_then(|worker| worker.strip_suffix("-worker")).ok_or("no worker")?;
     let mut command = Command::new(binary()?);
     command.env_clear().args(["--stack", name, "--region", &stack.region]).args(arguments);
     command.env("AWS_ENDPOINT_URL", &stack.endpoint);
     command.env("AWS_ACCESS_KEY_ID", &stack.access_key_id).env("AWS_SECRET_ACCESS_KEY", &stack.secret_access_key);
-    command.stdin(Stdio::null()).output().map_err(|error| error.to_string())
+    command.stdin(Stdio::null());
+    Ok(command)
+}
+
+/// The same for somebody with these credentials.
+pub(super) fn by_name_as(local: &Local, person: &AwsEnv, arguments: &[&str]) -> Outcome<Output> {
+    let mut command = named(local, arguments)?;
+    command.env("AWS_ACCESS_KEY_ID", &person.access_key_id);
+    command.env("AWS_SECRET_ACCESS_KEY", person.secret_access_key.reveal());
+    command.envs(person.session_token.as_ref().map(|token| ("AWS_SESSION_TOKEN", token.reveal())));
+    command.output().map_err(|error| error.to_string())
 }
 
 /// Has the command open a parked entry again.

@@ -150,7 +150,7 @@ async fn main() -> ExitCode {
         out::error(format!("error: {error:#}"));
         Ended::Failed
     });
-    if ended == Ended::Failed || ended == Ended::InPart {
+    if ended != Ended::Well {
         said::all().iter().for_each(out::error);
     }
     ExitCode::from(ended as u8)

@@ -50,6 +50,11 @@ pub(crate) fn stack_file(
         "queue_urls": queues,
         "rescue_queue_url": deployed.output("RescueQueueUrl")?,
         "dead_letter_queue_url": deployed.output("DeadLetterQueueUrl")?,
+        "policies": {
+            "read": deployed.output("OperatorReadPolicyArn")?,
+            "mend": deployed.output("OperatorMendPolicyArn")?,
+            "set_up": deployed.output("OperatorSetUpPolicyArn")?,
+        },
         "bus": deployed.output("BusName")?,
         "functions": functions,
         "secrets": secrets,
