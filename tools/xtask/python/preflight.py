@@ -27,6 +27,10 @@ RIGHTS = {
         "iam:CreateRole", "iam:GetRole", "iam:PassRole", "iam:PutRolePolicy", "iam:GetRolePolicy", "iam:DeleteRolePolicy",
         "iam:DeleteRole",
     ],
+    "AWS::IAM::ManagedPolicy": [
+        "iam:CreatePolicy", "iam:GetPolicy", "iam:CreatePolicyVersion", "iam:ListPolicyVersions",
+        "iam:DeletePolicyVersion", "iam:DeletePolicy",
+    ],
     "AWS::KMS::Key": [
         "kms:CreateKey", "kms:DescribeKey", "kms:PutKeyPolicy", "kms:EnableKeyRotation", "kms:ScheduleKeyDeletion",
     ],

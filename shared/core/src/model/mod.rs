@@ -17,7 +17,6 @@ pub mod fact;
 pub mod debt;
 pub mod job;
 pub mod act;
-pub mod loss;
 
 // A provider is asked.
 pub mod provider_call;
