@@ -124,12 +124,24 @@ fn what_is_pushed_first_is_neither_found_nor_late() {
     }
 }
 
-/// A session's webhooks name accounts that no answer has: what its poll finds is another event, and tells of no lost one.
+/// A session's webhooks name accounts that no answer has, and no webhook tells of a schedule's run: what is found there is an
+/// event of its own, and tells of no lost one.
 #[test]
 fn what_only_asking_brings_is_no_lost_webhook() {
-    let town = Town::new();
-    town.inbox.api.answer_with(|_| answer(200, r#"{"session_progress":"completed","accounts":[]}"#));
-    run(announce(&town.inbox, town.provider("finbox"), "session:x1")).unwrap();
-    town.pass_minutes(16);
-    assert_eq!((town.only_entry().origin, town.inbox.meter.total(Metric::EventsFound)), (Origin::Poll, 0));
+    let rows = [
+        ("finbox", "session:x1", r#"{"session_progress":"completed","accounts":[]}"#.to_string()),
+        (
+            "rightfoot",
+            "schedule:s1",
+            format!(r#"{{"schedule_id":"s1","last_run_at":"{}","total_authorizers":1}}"#, start()),
+        ),
+    ];
+    for (provider, reference, shown) in rows {
+        let town = Town::new();
+        town.inbox.api.answer_with(move |_| answer(200, shown.clone()));
+        run(announce(&town.inbox, town.provider(provider), reference)).unwrap();
+        town.pass_minutes(16);
+        let count = town.inbox.meter.total(Metric::EventsFound);
+        assert_eq!((town.only_entry().origin, count), (Origin::Poll, 0), "{provider}");
+    }
 }

@@ -1,0 +1,130 @@
+//! How long the commands of a night take on a ledger of 100,000 entries, and how much memory.
+//!
+//! `cargo bench -p hookledger-cli` fills a table in this process and runs the command beside it, as a person would. Figures
+//! are wall time and peak memory of the whole process, start included; they are for comparing within one run.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is measuring code")]
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use dynoxide::Database;
+use futures_util::stream::{self, StreamExt as _};
+use hookledger_aws::ports::clock::SystemClock;
+use hookledger_aws::ports::ledger::{DynamoLedger, schema};
+use hookledger_aws::start::clients::Clients;
+use hookledger_aws::start::env::Env;
+use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start, State};
+use hookledger_core::model::identity::{Identity, ProviderId, Subject};
+use hookledger_core::model::time::UnixMs;
+use hookledger_core::ports::{Clock as _, Entries as _, Settlement};
+use tokio::net::TcpListener;
+
+const ENTRIES: u64 = 100_000;
+const PARKED: u64 = 1_000;
+/// Over which they came in.
+const SPAN_SECS: u64 = 23 * 3600;
+const PROVIDERS: [(&str, &str, &str); 4] = [
+    ("rightfoot", "batch", "BALANCE_BATCH_COMPLETED"),
+    ("fynapse", "event", "balance.extracted"),
+    ("finbox", "entity", "statement.completed"),
+    ("runpayments", "merchant", "merchant.live"),
+];
+
+fn environment(url: &str) -> impl Iterator<Item = (String, String)> + use<> {
+    let all = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_ENDPOINT_URL", url),
+        ("HOOKLEDGER_TABLE", "ledger"),
+        ("HOOKLEDGER_QUEUE_RIGHTFOOT", url),
+    ];
+    all.map(|(name, value)| (name.to_string(), value.to_string())).into_iter()
+}
+
+/// The nth entry: every hundredth is parked, all others are done.
+async fn fill(ledger: &DynamoLedger, now: UnixMs, n: u64) {
+    let (provider, kind, event_type) = PROVIDERS[usize::try_from(n % 4).unwrap()];
+    let at = now.minus_secs(SPAN_SECS * n / ENTRIES);
+    let (provider, id) = (ProviderId(provider), format!("id-{n}"));
+    let event = Event {
+        event_type: event_type.into(),
+        subject: Subject::new(provider, kind, &id),
+        identity: Identity::new(&[event_type, &id]),
+        occurred_at: Some(at),
+        known: true,
+        on_duplicate: OnDuplicate::Same,
+        notes: Vec::new(),
+    };
+    let key = event.key();
+    let (start, proof) = (Start::Open { due_at: at }, Some("2026-11".into()));
+    let body = format!(r#"{{"id":"{id}","amount":"12.50","padding":"{}"}}"#, "x".repeat(600)).into_bytes();
+    ledger
+        .admit(&NewEntry { provider, event, origin: Origin::Push, received_at: at, start, proof, body })
+        .await
+        .unwrap();
+    if n % (ENTRIES / PARKED) == 7 {
+        ledger.park(&key, "answered 422", at).await.unwrap();
+    } else {
+        let settlement =
+            Settlement { state: State::Done, reason: None, at: at.plus_secs(2), expires_at: now.plus_secs(9_999) };
+        ledger.settle(&key, &settlement).await.unwrap();
+    }
+}
+
+/// Runs it, and says how long it took and the most memory it had, in MB.
+fn measure(url: &str, arguments: &[&str]) -> (Duration, u64, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hookledger"));
+    command.env_clear().envs(environment(url)).args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    let started = Instant::now();
+    let mut child = command.spawn().unwrap();
+    let (status, mut peak) = (format!("/proc/{}/status", child.id()), 0);
+    let code = loop {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let kb = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        peak = peak.max(kb.unwrap_or(0_u64));
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended.code();
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    (started.elapsed(), peak / 1024, code)
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
+    let env = Env::from_vars(environment(&url).chain([("HOOKLEDGER_STACK".into(), "s".into())])).unwrap();
+    let client = Clients::from_env(&env).unwrap().dynamodb;
+    schema::create_table(&client, "ledger").await.unwrap();
+    let (ledger, now) = (DynamoLedger::new(client, "ledger", 400), SystemClock::new().now());
+    let started = Instant::now();
+    stream::iter(0..ENTRIES).for_each_concurrent(16, |n| fill(&ledger, now, n)).await;
+    println!("{ENTRIES} entries, {PARKED} of them parked, written in {} s", started.elapsed().as_secs());
+    let commands: [&[&str]; 15] = [
+        &["status"],
+        &["find", "id-50000"],
+        &["find", "no such id"],
+        &["story", "rightfoot#batch#id-50000"],
+        &["parked"],
+        &["parked", "--provider", "finbox", "--reason", "422"],
+        &["owed"],
+        &["events"],
+        &["events", "--provider", "finbox"],
+        &["events", "--type", "merchant.live"],
+        &["events", "--state", "parked"],
+        &["events", "--state", "ignored"],
+        &["events", "--origin", "poll"],
+        &["events", "--subject", "rightfoot#batch#id-50000"],
+        &["stats"],
+    ];
+    println!("{:<56} {:>8} {:>6} {:>5}", "command", "ms", "MB", "exit");
+    for arguments in commands {
+        let url = url.clone();
+        let (took, mb, code) = tokio::task::spawn_blocking(move || measure(&url, arguments)).await.unwrap();
+        println!("{:<56} {:>8} {mb:>6} {:>5}", arguments.join(" "), took.as_millis(), code.unwrap_or(-1));
+    }
+}
