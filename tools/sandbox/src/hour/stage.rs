@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use super::events::{Accounts, Balance, Happening, Shown};
 use super::plan::Plan;
 use crate::deliveries::now;
-use crate::finbox::control::{put_entity, put_session};
 use crate::problem::Problem;
-use crate::rightfoot::batches;
+use crate::providers::finbox::control::{put_entity, put_session};
+use crate::providers::rightfoot::batches;
 use crate::sandbox::Sandbox;
 
 /// Merchants' ids are numbers; a run leaves room for so many.
