@@ -12,7 +12,7 @@ pub mod rows;
 
 use std::collections::BTreeMap;
 
-use hookledger_kit as kit;
+use hookledger_kit::{self as kit, Kit};
 use serde_json::{Value, json};
 
 /// The secrets a table is made with, and what makes its events its own.
@@ -83,6 +83,50 @@ impl Kept {
     }
 }
 
+/// Those that one and the same is sent to, each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Nobody else.
+    One,
+    /// Every provider.
+    All,
+    /// Every provider that signs.
+    Signing,
+    /// Every provider that signs a time.
+    SigningTime,
+    /// Every provider with a token in its URL.
+    Tokened,
+}
+
+impl Group {
+    /// Who proves its deliveries as this one does.
+    pub fn of(kit: &Kit) -> Self {
+        if kit.is_signed() { Self::Signing } else { Self::Tokened }
+    }
+
+    /// In words, if these are all of the group; otherwise their names.
+    fn words(self, providers: &[&str]) -> String {
+        let is_in = |kit: &&&Kit| match self {
+            Self::One => false,
+            Self::All => true,
+            Self::Signing => kit.is_signed(),
+            Self::SigningTime => kit.signs_time(),
+            Self::Tokened => !kit.is_signed(),
+        };
+        let all: Vec<&str> = kit::ALL.iter().filter(is_in).map(|kit| kit.name).collect();
+        if all != providers {
+            return providers.join(", ");
+        }
+        match self {
+            Self::One => String::new(),
+            Self::All => "each provider".into(),
+            Self::Signing => "each that signs".into(),
+            Self::SigningTime => "each that signs a time".into(),
+            Self::Tokened => "each with a token in its URL".into(),
+        }
+    }
+}
+
 /// One request, and what becomes of it.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -90,6 +134,8 @@ pub struct Row {
     pub about: String,
     /// At whose URL, or whose function.
     pub provider: &'static str,
+    /// Whom else it is sent to.
+    pub group: Group,
     /// How it travels.
     pub way: Way,
     /// The status it is answered with.
@@ -163,18 +209,19 @@ fn caught_event(
 
 /// The table in words. Rows that differ in their provider alone are one line.
 pub fn page(rows: &[Row]) -> String {
-    let mut lines: Vec<(&str, Vec<&str>, String)> = Vec::new();
+    let mut lines: Vec<(&str, Group, Vec<&str>, String)> = Vec::new();
     for row in rows {
         let (member, text) = row.answer();
         let by = if matches!(row.way, Way::Event(_)) { "the function" } else { "HTTP" };
         let outcome = format!("{by} | {} `{{\"{member}\":\"{text}\"}}` | {}", row.status, row.kept.words());
-        match lines.iter_mut().find(|(about, _, known)| *about == row.about && *known == outcome) {
-            Some((_, providers, _)) => providers.push(row.provider),
-            None => lines.push((&row.about, vec![row.provider], outcome)),
+        match lines.iter_mut().find(|(about, _, _, known)| *about == row.about && *known == outcome) {
+            Some((_, _, providers, _)) if providers.contains(&row.provider) => {}
+            Some((_, _, providers, _)) => providers.push(row.provider),
+            None => lines.push((&row.about, row.group, vec![row.provider], outcome)),
         }
     }
-    lines.into_iter().fold(String::from(PREFACE), |page, (about, providers, outcome)| {
-        page + &format!("| {about} | {} | {outcome} |\n", providers.join(", "))
+    lines.into_iter().fold(String::from(PREFACE), |page, (about, group, providers, outcome)| {
+        page + &format!("| {about} | {} | {outcome} |\n", group.words(&providers))
     })
 }
 

@@ -1,4 +1,4 @@
-//! The story that `cargo xtask run` plays: events come in from four providers, and everything that goes wrong with
+//! The story that `cargo xtask run` plays: events come in from every provider, and everything that goes wrong with
 //! webhooks goes wrong once. Every row looks at the deployed stack and says what it saw.
 
 mod arriving;
@@ -8,6 +8,8 @@ mod scene;
 
 use std::time::{Duration, Instant};
 
+use hookledger_kit::ALL;
+
 use crate::local::Outcome;
 pub use scene::Scene;
 
@@ -15,36 +17,37 @@ pub use scene::Scene;
 #[derive(Clone, Debug)]
 pub struct Told {
     /// What the row is about.
-    pub title: &'static str,
+    pub title: String,
     /// What was seen, or what was not as expected.
     pub seen: Outcome<String>,
     /// How long it took.
     pub took: Duration,
 }
 
-/// Tells one row: runs it and takes the time.
+/// Runs one row and takes the time.
+async fn row(title: impl Into<String>, seen: impl Future<Output = Outcome<String>>) -> Told {
+    let started = Instant::now();
+    Told { title: title.into(), seen: seen.await, took: started.elapsed() }
+}
+
+/// Tells one row after the other.
 macro_rules! rows {
-    ($scene:expr, $tell:expr, $($title:literal => $row:path,)+) => {{
-        let mut told = Vec::new();
-        $(
-            let started = Instant::now();
-            let seen = $row($scene).await;
-            told.push(Told { title: $title, seen, took: started.elapsed() });
-            if let Some(last) = told.last() {
-                $tell(last);
-            }
-        )+
-        told
-    }};
+    ($scene:expr, $tell:expr, $($title:literal => $row:path,)+) => {
+        $($tell(row($title, $row($scene)).await);)+
+    };
 }
 
 /// Plays all rows in order, telling each as it ends.
 pub async fn play(scene: &Scene, tell: impl Fn(&Told)) -> Vec<Told> {
-    rows!(scene, tell,
-        "every sample event of Rightfoot" => arriving::rightfoot_samples,
-        "every sample event of Fynapse" => arriving::fynapse_samples,
-        "every sample event of FinBox" => arriving::finbox_samples,
-        "every sample event of Run Payments" => arriving::runpayments_samples,
+    let mut all = Vec::new();
+    let mut next = |told: Told| {
+        tell(&told);
+        all.push(told);
+    };
+    for kit in ALL {
+        next(row(format!("every sample event of {}", kit.title), arriving::samples_of(scene, kit)).await);
+    }
+    rows!(scene, next,
         "the same delivery five times at once" => arriving::five_at_once,
         "a forged signature and a wrong token" => arriving::forged,
         "a genuine signature, but stale" => arriving::stale,
@@ -57,5 +60,6 @@ pub async fn play(scene: &Scene, tell: impl Fn(&Told)) -> Vec<Told> {
         "a merchant's events out of order" => missing::out_of_order,
         "a status listed first, pushed afterwards" => missing::listed_then_pushed,
         "all of this, as the event bus saw it" => arriving::nothing_published_twice,
-    )
+    );
+    all
 }

@@ -21,8 +21,8 @@ use hookledger_kit as kit;
 
 use crate::memory::{MemoryInbox, MemorySecrets, RecordingPublisher, ScriptedApi, answer, delivery, run};
 
-/// The URL token and the signing key of every provider here.
-pub const SECRET: &str = "a-secret-of-these-tests";
+/// The URL token and the signing secret of every provider here: one that each scheme can read, as text, hex or base64.
+pub const SECRET: &str = "a5ec2e70f7e5e7e575a5ec2e70f7e5e7";
 
 /// The document with which genuine deliveries verify.
 pub fn right_secrets() -> String {

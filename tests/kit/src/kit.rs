@@ -12,6 +12,8 @@ use crate::retries::Retries;
 pub struct Kit {
     /// Its name: in paths, keys and settings.
     pub name: &'static str,
+    /// Its name as people write it.
+    pub title: &'static str,
     /// The body of a genuine event with this id, which is worked on until it is done.
     pub event: fn(&str) -> String,
     /// A body that is well formed, of a type that nobody works on.
@@ -20,6 +22,8 @@ pub struct Kit {
     pub listed: fn(&str) -> Value,
     /// The field of those bodies that names the subject.
     pub subject: &'static str,
+    /// The field of those bodies that says when it happened, if there is one.
+    pub time: Option<&'static str>,
     /// What proves these bytes, with this secret, at this Unix time in seconds.
     pub prove: fn(&[u8], &str, i64) -> Proof,
     /// The headers that it sends beside the proof of a body, and signs by nothing.
@@ -36,14 +40,52 @@ pub struct Kit {
     pub answer: fn(&str) -> Option<Value>,
     /// How the references that can be announced begin: that of one event first. None, if nothing can be polled for.
     pub references: &'static [&'static str],
+    /// Each way on which its API is asked.
+    pub ways: &'static [Way],
+    /// One answer of its API in which each of these ways finds what it asks for.
+    pub finds: &'static str,
+    /// Its known deliveries, each with pointers to the fields that may say nothing. [`Kit::finds`] confirms them.
+    pub pushes: fn() -> Vec<(Value, &'static [&'static str])>,
+    /// What its API says at a URL of the event with this body, which it confirms.
+    pub confirm: fn(&str, &Value) -> Option<Value>,
     /// The settings that turn on all it can.
     pub settings: &'static [(&'static str, &'static str)],
     /// A setting of its own of which a long number is no value.
     pub strict_setting: &'static str,
-    /// Its event as the sandbox tells of it at the end of an hour.
+    /// Its event as the sandbox tells of it at the end of an hour. Of the kind `plain`, where the hour has no happenings of
+    /// its own for the provider: then this event is all that happens there.
     pub told: fn(&str) -> Value,
-    /// Method, path and body of the order by which the sandbox's API comes to know an event. None, if nobody asks.
-    pub at_sandbox: fn(&str) -> Option<(&'static str, String, Value)>,
+    /// The order by which the sandbox's API comes to know an event. None, if nobody asks.
+    pub at_sandbox: fn(&str) -> Option<Order>,
+    /// The orders by which it comes to know what the samples in `events/` tell of.
+    pub samples_at_sandbox: fn() -> Vec<Order>,
+    /// How the local stack reaches it.
+    pub local: Local,
+}
+
+/// A way on which a provider is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Way {
+    /// The work of this delivery.
+    Work(&'static str),
+    /// The poll of this reference.
+    Poll(&'static str),
+    /// The walk of its list, at URLs with this in them.
+    List(&'static str),
+}
+
+/// What the sandbox is told: method, path below `/control/`, and body.
+pub type Order = (&'static str, String, Value);
+
+/// How the local stack reaches a provider: at the sandbox.
+#[derive(Clone, Copy, Debug)]
+pub struct Local {
+    /// Parameters of the template that name a URL, with the path that the sandbox serves there.
+    pub urls: &'static [(&'static str, &'static str)],
+    /// The credentials that the sandbox accepts. They open nothing else.
+    pub credentials: &'static [(&'static str, &'static str)],
+    /// Other parameters: what is off by default and on here, and waits that are shorter here.
+    pub parameters: &'static [(&'static str, &'static str)],
 }
 
 /// What becomes of a genuine delivery that nobody can read.

@@ -7,7 +7,7 @@ mod providers;
 mod retries;
 mod url;
 
-pub use kit::{Kit, Unreadable, with_field};
-pub use proof::Proof;
-pub use providers::{ALL, answer, event, find, names, of, settings};
+pub use kit::{Kit, Local, Order, Unreadable, Way, with_field};
+pub use proof::{Proof, standard};
+pub use providers::{ALL, answer, confirm, event, find, names, of, settings};
 pub use retries::{Retries, Wait};

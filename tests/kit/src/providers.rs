@@ -42,3 +42,9 @@ pub fn answer(url: &str) -> Option<Value> {
     let kit = ALL.iter().find(|kit| url.contains(kit.host))?;
     (kit.answer)(url)
 }
+
+/// What the API says whose URL this is, of the event with this body. None, where nobody says anything.
+pub fn confirm(url: &str, told: &Value) -> Option<Value> {
+    let kit = ALL.iter().find(|kit| url.contains(kit.host))?;
+    (kit.confirm)(url, told)
+}

@@ -9,6 +9,8 @@ pub struct Retries {
     pub gives_up_at: &'static [u16],
     /// Whether it waits at least as long as `Retry-After` says.
     pub heeds_retry_after: bool,
+    /// Whether its documents say that each attempt is signed anew, with its own time.
+    pub signs_anew: bool,
 }
 
 /// So many units of time, from the first number to the last.

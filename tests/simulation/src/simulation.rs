@@ -2,7 +2,8 @@
 //! or let in.
 //!
 //! ```text
-//! seed ─ plot       what really happens at the four providers, drawn before the run begins
+//! seed ─ plot       what really happens at the providers, drawn before the run begins
+//!      ├ sides      each provider's part of it, a file each
 //!      ├ truth      what their APIs say about it
 //!      ├ send       how they send it: signatures, rotations, retry schedules
 //!      ├ chaos      which port call fails, on which side of its effect
@@ -21,10 +22,8 @@ mod stopped;
 mod plot;
 mod author;
 mod query;
-mod rightfoot;
-mod fynapse;
-mod finbox;
-mod runpayments;
+mod side;
+mod sides;
 mod attacker;
 mod truth;
 mod send;

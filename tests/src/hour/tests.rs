@@ -272,6 +272,17 @@ fn nothing_that_was_answered_2xx_is_declared() {
 }
 
 #[test]
+fn a_plain_event_is_wanted_under_its_keys() {
+    let fact = json!({ "kind": "plain", "subject": "x#y#1", "entry": "event#1", "rows": ["z"] });
+    let fact = serde_json::from_value(fact).unwrap();
+    let (provider, delivery_id) = ("x".to_string(), "none".to_string());
+    let told = Told { provider, delivery_id, fact, answers: Vec::new(), acknowledged: true };
+    let wanted = wanted(&[told]).remove(0);
+    assert_eq!((wanted.subject.as_str(), wanted.rows[0].0.as_str()), ("x#y#1", "z"));
+    assert!(matches!(&wanted.pushed, SortKey::Whole(sk) if sk == "event#1"), "{:?}", wanted.pushed);
+}
+
+#[test]
 fn the_kits_events_are_told_as_they_are_read() {
     for kit in hookledger_kit::ALL {
         let fact = serde_json::from_value((kit.told)("x")).unwrap();

@@ -47,6 +47,8 @@ pub enum Fact {
     Expiry { session_id: String, deleted: bool },
     /// Run Payments: a merchant got a status. Two of them may have one key. `ahead`: its stamp lies hours ahead.
     Status { merchant_id: String, status: String, idempotency_key: String, ahead: bool },
+    /// Of any provider: an event that is told in the ledger's own words, by its keys and those of its results.
+    Plain { subject: String, entry: String, rows: Vec<String> },
     /// Run Payments: a transaction, a chargeback and the like; the amount in the digits it was sent with.
     Movement { event_type: String, source_id: String, amount: String, idempotency_key: String },
 }

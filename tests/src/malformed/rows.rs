@@ -5,11 +5,11 @@ use base64::prelude::BASE64_STANDARD;
 use hookledger_kit::{ALL, Kit, Proof, Unreadable, of};
 
 use super::bodies::{LAMBDA_BYTES, deep, doubled, with};
-use super::{Kept, Keys, Row, Way, event};
+use super::{Group, Kept, Keys, Row, Way, event};
 
 /// Every row. Each is its own event: none is another's duplicate.
 pub fn rows(keys: &Keys) -> Vec<Row> {
-    let mut table = Table { keys, rows: Vec::new() };
+    let mut table = Table { keys, group: Group::One, rows: Vec::new() };
     table.routes();
     table.envelopes();
     for kit in ALL {
@@ -30,6 +30,8 @@ pub fn rows(keys: &Keys) -> Vec<Row> {
 
 struct Table<'a> {
     keys: &'a Keys,
+    /// Whom the rows that come next are sent to.
+    group: Group,
     rows: Vec<Row>,
 }
 
@@ -39,7 +41,7 @@ impl Table<'_> {
     }
 
     fn add(&mut self, about: impl Into<String>, provider: &'static str, way: Way, status: u16, kept: Kept) {
-        self.rows.push(Row { about: about.into(), provider, way, status, kept });
+        self.rows.push(Row { about: about.into(), provider, group: self.group, way, status, kept });
     }
 
     /// A body of the table's own for each row.
@@ -84,6 +86,7 @@ impl Table<'_> {
         self.add("a token where none belongs", "fynapse", token, 404, Kept::Unrouted);
         let get = way("GET", fynapse.path(None));
         self.add("the method is GET", "fynapse", get, 404, Kept::Unrouted);
+        self.group = Group::All;
         for (about, slashes) in [("a slash at the path's end", "/"), ("two slashes at the path's end", "//")] {
             for kit in ALL {
                 let mut way = self.http(kit, self.genuine(kit));
@@ -96,6 +99,7 @@ impl Table<'_> {
     }
 
     fn envelopes(&mut self) {
+        self.group = Group::One;
         let token = self.keys.of("finbox");
         let path = of("finbox").path(Some(token));
         let broken = |body: &str| Way::Event(event(&path, Some(token), &[], body, true));
@@ -118,6 +122,7 @@ impl Table<'_> {
             Unreadable::Quarantined(_) => Kept::Unreadable,
         };
         let status = kit.unreadable.status();
+        self.group = Group::of(kit);
         // Each its own bytes: of the same bytes, the second would be the first one's duplicate.
         let run = self.keys.run.clone();
         let not_utf8 = [b"\xff\xfe\x00", run.as_bytes()].concat();
@@ -140,6 +145,7 @@ impl Table<'_> {
 
     /// Genuine and strange, and still an event.
     fn odd_but_readable(&mut self, kit: &'static Kit) {
+        self.group = Group::All;
         let fields = [
             ("10,000 levels of nesting in a field nobody reads".to_string(), deep()),
             ("a number of 5,000 digits".to_string(), "9".repeat(5_000)),
@@ -163,6 +169,7 @@ impl Table<'_> {
         let now = self.keys.now_secs;
         let refused = |code| Kept::Refused(code);
         type Spoil = fn(String) -> String;
+        self.group = Group::Signing;
         for kit in ALL.iter().filter(|kit| kit.is_signed()) {
             let signed = |table: &Self| {
                 let body = table.genuine(kit);
@@ -171,7 +178,7 @@ impl Table<'_> {
             let spoilt: [(&str, Spoil, &'static str); 5] = [
                 ("a signature of other bytes", |value| value, "wrong_signature"),
                 ("half a signature", |value| value[..value.len() - 32].into(), "wrong_signature"),
-                ("a signature that is not hexadecimal", |value| value.replace('=', "=z"), "malformed_signature"),
+                ("a signature that cannot be read", |value| value.replace('=', "=-"), "malformed_signature"),
                 ("an empty signature header", |_| String::new(), "malformed_signature"),
                 ("a signature header of 9,000 bytes", |_| "z".repeat(9_000), "malformed_signature"),
             ];
@@ -190,6 +197,7 @@ impl Table<'_> {
             let twice = Way::Event(event(&kit.path(None), None, &owned(proof.headers), &body, false));
             self.add("the signature header twice, as joined", kit.name, twice, 403, refused("malformed_signature"));
         }
+        self.group = Group::SigningTime;
         for (about, at, code) in
             [("signed 74 hours ago", now - 74 * 3600, "stale"), ("signed an hour ahead", now + 3600, "future")]
         {
@@ -199,6 +207,7 @@ impl Table<'_> {
                 self.add(about, kit.name, proved(kit, proof, body), 403, refused(code));
             }
         }
+        self.group = Group::Tokened;
         for kit in ALL.iter().filter(|kit| !kit.is_signed()) {
             let token = self.keys.of(kit.name);
             for (about, given) in
@@ -212,6 +221,7 @@ impl Table<'_> {
 
     /// An event of exactly so many bytes. FinBox's function, since its deliveries come once.
     fn sizes(&mut self) {
+        self.group = Group::One;
         for (about, bytes) in [
             ("an event one byte below Lambda's 6 MB", LAMBDA_BYTES - 1),
             ("an event of Lambda's 6 MB", LAMBDA_BYTES),
@@ -231,24 +241,27 @@ impl Table<'_> {
     fn credentials_of_another(&mut self, of: &'static Kit, at: &'static Kit) {
         let body = self.genuine(at);
         let proof = self.proof(of, body.as_bytes(), self.keys.now_secs);
-        let about = format!("what proves {}", of.name);
         if of == at {
-            return self.add(
-                format!("{about}, at its own URL: the control"),
-                at.name,
-                proved(at, proof, body),
-                200,
-                Kept::Ignored,
-            );
+            self.group = Group::All;
+            let way = proved(at, proof, body);
+            return self.add("what proves the provider itself: the control", at.name, way, 200, Kept::Ignored);
         }
+        self.group = Group::of(at);
         // A URL that takes a token gets one of the other provider's, or none that is live.
         let token = (!at.is_signed()).then(|| self.keys.of(of.name).to_string());
-        let code = if at.is_signed() { "missing_signature" } else { "wrong_token" };
+        // Two may call their headers alike.
+        let has = |wanted: &str| proof.headers.iter().any(|(name, _)| *name == wanted);
+        let alike = (at.prove)(b"", "", 0).headers.iter().all(|(name, _)| has(name));
+        let (about, code) = match at.is_signed() {
+            true if alike => ("what proves another provider in a header of the same name", "malformed_signature"),
+            true => ("what proves another provider", "missing_signature"),
+            false => ("what proves another provider", "wrong_token"),
+        };
         let way = proved(at, Proof { path_token: token, ..proof }, body.clone());
         self.add(about, at.name, way, 403, Kept::Refused(code));
         if at.is_signed() {
             let proof = (at.prove)(body.as_bytes(), self.keys.of(of.name), self.keys.now_secs);
-            let about = format!("the header of {}, signed with the secret of {}", at.name, of.name);
+            let about = "a signature with the secret of another provider";
             self.add(about, at.name, proved(at, proof, body), 403, Kept::Refused("wrong_signature"));
         }
     }

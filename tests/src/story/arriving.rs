@@ -3,44 +3,19 @@
 use std::time::Duration;
 
 use hookledger_core::model::entry::State;
-use hookledger_kit as kit;
+use hookledger_kit::{self as kit, Kit};
 use serde_json::json;
 
 use super::scene::Scene;
 use crate::local::{Outcome, until};
 use crate::samples::{self, event_of};
 
-pub(super) async fn rightfoot_samples(scene: &Scene) -> Outcome<String> {
-    let sandbox = &scene.local.sandbox;
-    let balance =
-        |id: &str, amount: f64| json!({ "authorizer_unique_id": id, "balance": amount, "balance_status_code": 0 });
-    sandbox.batch("batch-2001", "complete", json!([balance("authorizer-9", 1250.1)])).await?;
-    let two = json!([balance("authorizer-1", 90.1), balance("authorizer-2", -12.5)]);
-    sandbox.batch("batch-2002", "complete", two).await?;
-    samples_of(scene, "rightfoot").await
-}
-
-pub(super) async fn fynapse_samples(scene: &Scene) -> Outcome<String> {
-    samples_of(scene, "fynapse").await
-}
-
-pub(super) async fn finbox_samples(scene: &Scene) -> Outcome<String> {
-    let sandbox = &scene.local.sandbox;
-    sandbox.statement("entity-501", Some("link-71"), "statement-901", "completed").await?;
-    sandbox.statement("entity-502", None, "statement-902", "failed").await?;
-    sandbox.statement("entity-503", Some("link-73"), "statement-903", "processing").await?;
-    for (session, upload) in [("session-301", "COMPLETED"), ("session-302", "COMPLETED"), ("session-303", "EXPIRED")] {
-        sandbox.session(session, "completed", upload).await?;
-    }
-    samples_of(scene, "finbox").await
-}
-
-pub(super) async fn runpayments_samples(scene: &Scene) -> Outcome<String> {
-    samples_of(scene, "runpayments").await
-}
-
 /// Delivers every file of a provider and waits until each is settled.
-async fn samples_of(scene: &Scene, provider: &str) -> Outcome<String> {
+pub(super) async fn samples_of(scene: &Scene, kit: &Kit) -> Outcome<String> {
+    let provider = kit.name;
+    for (method, path, body) in (kit.samples_at_sandbox)() {
+        scene.local.sandbox.control(method, &path, &body).await?;
+    }
     let samples: Vec<_> = samples::all().into_iter().filter(|sample| sample.provider == provider).collect();
     for sample in &samples {
         let sent = scene.local.sandbox.send_expecting(provider, &sample.body, json!({}), 200).await;

@@ -8,6 +8,7 @@ use boon::{Compiler, SchemaIndex, Schemas};
 use hookledger_core::flows::expectations;
 use hookledger_core::model::entry::{Announcement, State};
 use hookledger_core::model::time::UnixMs;
+use hookledger_kit::confirm;
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::samples;
 use hookledger_tests::town::Town;
@@ -70,27 +71,6 @@ fn types_of(provider: &str) -> BTreeSet<String> {
     names.map(|name| name.as_str().unwrap().to_string()).collect()
 }
 
-/// The provider confirms what was delivered.
-fn confirm(url: &str, told: &Value) -> Value {
-    let statement = json!({ "status": told["progress"], "statement_id": told["statement_id"], "message": "" });
-    let balance = |id: &str| json!({ "authorizer_unique_id": id, "balance": 1.5, "balance_status_code": 0 });
-    match url {
-        _ if url.contains("/v1/balances") => json!({ "balances": [balance("authorizer-1"), balance("authorizer-2")] }),
-        _ if url.contains("/monitoring/schedules/") => {
-            json!({ "schedule_id": "m1", "last_run_at": NOW, "next_run_at": null, "total_authorizers": 2 })
-        }
-        _ if url.contains("/webhook_payloads/") => json!({ "payloads": [told] }),
-        _ if url.contains("/session_upload_status/") => json!({
-            "upload_status": if told["event_name"].as_str().is_some_and(|name| name.contains("EXPIRY")) { "EXPIRED" } else { "COMPLETED" },
-            "session_expiry_timestamp": "2026-11-23 12:00:00",
-            "session_date_range": { "from_date": "2025-01-01", "to_date": "2025-12-31" },
-            "accounts": [{ "account_status": "completed" }],
-        }),
-        _ if url.contains("/session_data/") => json!({ "session_progress": "completed" }),
-        _ => json!({ "progress": [statement], "accounts": [], "transactions": [] }),
-    }
-}
-
 /// What is published about a delivery, once its work is done.
 fn published_about(provider: &str, body: &str) -> Vec<Announcement> {
     let town = town_where(&serde_json::from_str(body).unwrap());
@@ -103,7 +83,10 @@ fn town_where(told: &Value) -> Town {
     let town = Town::new();
     town.inbox.clock.set(UnixMs::parse_rfc3339(NOW).unwrap());
     let told = told.clone();
-    town.inbox.api.answer_with(move |url| answer(200, confirm(url, &told).to_string()));
+    town.inbox.api.answer_with(move |url| match confirm(url, &told) {
+        Some(said) => answer(200, said.to_string()),
+        None => answer(404, ""),
+    });
     town
 }
 

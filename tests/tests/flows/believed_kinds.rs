@@ -7,60 +7,10 @@ use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock, Metric};
-use hookledger_core::providers::ALL;
+use hookledger_kit::Way::{self, List, Poll, Work};
+use hookledger_kit::{ALL, of};
 use hookledger_tests::memory::{answer, run};
 use hookledger_tests::town::{Town, id};
-
-use super::{BATCH, STATEMENT, WRONG_LOGIN};
-
-const ALERT: &str = r#"{"event_uuid":"u1","type":"BALANCE_THRESHOLD_ALERT","schedule_id":"p1","batch_id":"b1","alerts":[{"authorizer_unique_id":"a1","balance":1}]}"#;
-const ENRICHED: &str = r#"{"event_name":"ENRICHMENT_NOTIFICATION","session_id":"x1","accounts":[]}"#;
-const UPLOADED: &str =
-    r#"{"event_name":"SESSION_REQUIREMENT_COMPLETION_NOTIFICATION","session_id":"x1","accounts":[]}"#;
-const TRANSACTION: &str = r#"{"event_type":"transaction.entered","source_id":9,"timestamp":"2039-12-31T10:00:00Z","payload":{},"metadata":{"idempotency_key":"k1"}}"#;
-
-/// One answer in which each provider finds what it asks for.
-const GOOD: &str = r#"{
-    "balances":[{"authorizer_unique_id":"a1","balance":1.10,"balance_status_code":0}],"has_more":false,
-    "history":[{"run_at":"2040-01-01T00:00:00Z","batch_id":"b1"}],"last_run_at":"2040-01-01T00:00:00Z",
-    "progress":[{"statement_id":"s1","status":"completed"}],"session_progress":"completed","accounts":[],
-    "payloads":[{"entity_id":"e1","statement_id":"","link_id":"l1","progress":"failed","reason":"wrong login","date_time":"2040-01-01 00:00:00"}],
-    "results":[{"entity_id":"e1","link_id":"l1"}],"next":null,
-    "upload_status":"COMPLETED","session_expiry_timestamp":"2050-01-02 00:00:00",
-    "items":[{"id":9,"merchant_id":7,"merchant_status":"Live","amount":1.10}],"hasMore":false,
-    "data":[{"id":"d1","eventId":"e9","status":"DEAD_LETTER","createdAt":"2039-12-31T10:00:00Z","updatedAt":"2039-12-31T10:00:00Z"}],
-    "page":1,"totalPages":1}"#;
-
-/// A way on which a provider is asked.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    /// The work of this delivery.
-    Work(&'static str),
-    /// The poll of this reference.
-    Poll(&'static str),
-    /// The walk of its list.
-    List,
-}
-use Way::{List, Poll, Work};
-
-const WAYS: [(&str, Way); 16] = [
-    ("rightfoot", Work(BATCH)),
-    ("rightfoot", Work(ALERT)),
-    ("rightfoot", Poll("b1")),
-    ("rightfoot", Poll("authorizer:a1")),
-    ("rightfoot", Poll("schedule:p1")),
-    ("fynapse", List),
-    ("finbox", Work(STATEMENT)),
-    ("finbox", Work(WRONG_LOGIN)),
-    ("finbox", Work(ENRICHED)),
-    ("finbox", Work(UPLOADED)),
-    ("finbox", Poll("entity:e1")),
-    ("finbox", Poll("session:x1")),
-    ("finbox", Poll("link:l1")),
-    ("runpayments", Work(TRANSACTION)),
-    ("runpayments", Work(r#"{"event_type":"funding.entered","source_id":9,"metadata":{"idempotency_key":"k1"}}"#)),
-    ("runpayments", List),
-];
 
 /// A town with everything turned on, whose APIs answer so, and in which this way has begun.
 fn begun(provider: &str, way: Way, script: impl FnMut(&str) -> Result<ApiResponse, ApiError> + 'static) -> Town {
@@ -69,7 +19,7 @@ fn begun(provider: &str, way: Way, script: impl FnMut(&str) -> Result<ApiRespons
     match way {
         Work(body) => assert_eq!(town.deliver(provider, body).status, 200),
         Poll(reference) => _ = run(expectations::announce(&town.inbox, town.provider(provider), reference)).unwrap(),
-        List => {}
+        List(_) => {}
     }
     town
 }
@@ -82,14 +32,14 @@ fn ask_once(town: &Town, way: Way) {
             town.inbox.clock.advance_secs(town.inbox.timing.poll.first_secs);
             town.work();
         }
-        List => _ = town.reconcile(),
+        List(_) => _ = town.reconcile(),
     }
 }
 
 fn asked(town: &Town, provider: &'static str, way: Way) -> usize {
     let requests = town.inbox.api.requests();
-    let is_list = |url: &str| url.contains("/merchants?") || url.contains("/event-deliveries/");
-    let of_way = |url: &str| matches!(way, List) == is_list(url);
+    let is_list = |url: &str| of(provider).ways.iter().any(|way| matches!(way, List(part) if url.contains(part)));
+    let of_way = |url: &str| matches!(way, List(_)) == is_list(url);
     requests.iter().filter(|(of, request)| *of == id(provider) && of_way(&request.url)).count()
 }
 
@@ -108,7 +58,7 @@ fn due_at(town: &Town, provider: &str, way: Way) -> Option<UnixMs> {
     match way {
         Work(_) => ledger.entries().iter().find(|entry| entry.origin == Origin::Push)?.due_at,
         Poll(_) => ledger.expectations().first()?.due_at,
-        List => ledger.listings().iter().find(|listing| listing.provider == provider).map(|listing| listing.due_at),
+        List(_) => ledger.listings().iter().find(|listing| listing.provider == provider).map(|listing| listing.due_at),
     }
 }
 
@@ -139,18 +89,18 @@ fn arrived(town: &Town, provider: &str, way: Way) -> bool {
     let is_audit = lists.offered().is_some_and(|lists| lists.audit().offered().is_some());
     match way {
         Work(_) => is_here(State::Done, Origin::Push),
-        List if is_audit => is_here(State::Parked, Origin::Poll),
-        Poll(_) | List => is_here(State::Done, Origin::Poll),
+        List(_) if is_audit => is_here(State::Parked, Origin::Poll),
+        Poll(_) | List(_) => is_here(State::Done, Origin::Poll),
     }
 }
 
 /// Tries each way, and names all that fail at once.
 fn each_way(check: impl Fn(&'static str, Way) -> Result<(), String>) {
-    let wrong: Vec<String> = WAYS
-        .into_iter()
+    let ways = || ALL.iter().flat_map(|kit| kit.ways.iter().map(|way| (kit.name, *way)));
+    let wrong: Vec<String> = ways()
         .filter_map(|(provider, way)| Some(format!("{provider} {way:?}: {}", check(provider, way).err()?)))
         .collect();
-    assert!(wrong.is_empty(), "{} of {} go wrong:\n{}", wrong.len(), WAYS.len(), wrong.join("\n"));
+    assert!(wrong.is_empty(), "{} of {} go wrong:\n{}", wrong.len(), ways().count(), wrong.join("\n"));
 }
 
 fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
@@ -159,11 +109,11 @@ fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String>
 
 #[test]
 fn each_provider_is_asked_here_and_each_way_arrives() {
-    for definition in ALL {
-        assert!(WAYS.iter().any(|(provider, _)| *provider == definition.id.0), "{}", definition.id);
+    for kit in ALL {
+        assert!(!kit.ways.is_empty(), "{}", kit.name);
     }
     each_way(|provider, way| {
-        let town = begun(provider, way, |_| answer(200, GOOD));
+        let town = begun(provider, way, |_| answer(200, of(provider).finds));
         town.pass_minutes(30);
         ensure(arrived(&town, provider, way), || format!("{:#?}", town.inbox.ledger.entries()))
     });
@@ -190,7 +140,7 @@ fn what_is_not_json_is_asked_for_again() {
                 return Err(format!("{}: {wrong}", told()));
             }
             ensure(asked(&town, provider, way) > 0, || format!("{}: not asked", told()))?;
-            town.inbox.api.answer_with(|_| answer(200, GOOD));
+            town.inbox.api.answer_with(|_| answer(200, of(provider).finds));
             town.pass_minutes(60);
             ensure(arrived(&town, provider, way) && !told_without(&town), || format!("{}: never arrives", told()))?;
         }
@@ -206,7 +156,8 @@ fn a_byte_order_mark_costs_no_second_question() {
             town.pass_minutes(20);
             (arrived(&town, provider, way) && !told_without(&town), asked(&town, provider, way))
         };
-        let (marked, plain) = (questions(format!("\u{feff}{GOOD}")), questions(GOOD.into()));
+        let finds = of(provider).finds;
+        let (marked, plain) = (questions(format!("\u{feff}{finds}")), questions(finds.into()));
         ensure(plain.0 && marked == plain, || format!("{marked:?}, not {plain:?}"))
     });
 }
@@ -221,7 +172,8 @@ fn a_byte_order_mark_is_kept_in_no_document() {
             let rows = town.inbox.ledger.all_rows().into_iter();
             rows.map(|(key, stored)| (key.sk, String::from_utf8(stored.row.document).unwrap())).collect::<Vec<_>>()
         };
-        let (marked, plain) = (documents(format!("\u{feff}{GOOD}")), documents(GOOD.into()));
+        let finds = of(provider).finds;
+        let (marked, plain) = (documents(format!("\u{feff}{finds}")), documents(finds.into()));
         ensure(marked == plain, || format!("{marked:?}, not {plain:?}"))
     });
 }
@@ -245,7 +197,7 @@ fn a_quota_that_is_used_up_for_hours_parks_nothing() {
             let each_secs = retry_after_secs.unwrap_or(town.inbox.timing.circuit.cap_secs).max(60);
             let asked = asked(&town, provider, way);
             ensure(asked as u64 <= HOURS * 3600 / each_secs + 1, || told(&format!("asked {asked} times")))?;
-            town.inbox.api.answer_with(|_| answer(200, GOOD));
+            town.inbox.api.answer_with(|_| answer(200, of(provider).finds));
             pass_hours(&town, 2);
             ensure(arrived(&town, provider, way), || told("never arrives"))?;
         }

@@ -7,13 +7,16 @@ use hookledger_core::ports::{Clock, Metric};
 use hookledger_core::providers::ALL;
 use hookledger_kit::{self as kit, Kit, Unreadable, with_field};
 use hookledger_tests::memory::answer;
-use hookledger_tests::town::{Town, id};
+use hookledger_tests::town::{SECRET, Town, id};
 
 use super::with_lists;
 
+/// The secret before [`SECRET`], which each scheme can read as well.
+const BEFORE: &str = "be404ebe404ebe404ebe404ebe404ebe";
+
 /// A genuine event of each provider, with an amount that no float can hold in a field that nobody reads.
 fn events() -> impl Iterator<Item = (&'static str, String)> {
-    kit::ALL.iter().map(|kit| (kit.name, with_field(&(kit.event)("e1"), "amount", "90071992547409931.10")))
+    kit::ALL.iter().map(|kit| (kit.name, with_field(&(kit.event)("e1"), "beside", "90071992547409931.10")))
 }
 
 /// A town in which every provider's API confirms these events.
@@ -98,12 +101,11 @@ fn each_secret_can_be_rotated_without_a_loss() {
     for (provider, body) in events() {
         let town = town();
         let here = town.provider(provider).id();
-        let others = r#"[{"id":"before","value":"the-value-before-this-one"}]"#;
+        let others = format!(r#"[{{"id":"before","value":"{BEFORE}"}}]"#);
         town.inbox.secrets.set(here, &format!(r#"{{"signing_secrets":{others},"url_tokens":{others}}}"#));
         assert_eq!(town.deliver(provider, &body).status, 403, "{provider}: the new value is not known yet");
         // Both live side by side: the new one counts at once, with the old document still cached.
-        let both =
-            r#"[{"id":"before","value":"the-value-before-this-one"},{"id":"now","value":"a-secret-of-these-tests"}]"#;
+        let both = format!(r#"[{{"id":"before","value":"{BEFORE}"}},{{"id":"now","value":"{SECRET}"}}]"#);
         town.inbox.secrets.rotate(here, &format!(r#"{{"signing_secrets":{both},"url_tokens":{both}}}"#));
         assert_eq!(town.deliver(provider, &body).status, 200, "{provider}");
         town.work();

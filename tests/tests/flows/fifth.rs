@@ -1,8 +1,5 @@
 //! A fifth provider, made here out of what the core offers: Standard Webhooks, and a list whose rows are events.
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
 use hookledger_core::flows::circuits::Circuits;
 use hookledger_core::model::delivery::{Delivery, Verified};
 use hookledger_core::model::entry::{Entry, Event, OnDuplicate, Origin, State};
@@ -15,18 +12,18 @@ use hookledger_core::providers::{
     Answers, Ask, Asked, Audit, Found, Listed, ListedRow, Lists, Offer, OnStoreDown, OnUnreadable, Outcome, Polls,
     Provider, Providers, Setup, Step, Submits, Unreadable,
 };
+use hookledger_kit::standard;
 use hookledger_tests::memory::{MemoryInbox, answer};
 use hookledger_tests::town::Town;
 use serde_json::{Value, json};
-use sha2::Sha256;
 
-const ID: ProviderId = ProviderId("moneta");
+const ID: ProviderId = ProviderId("fifth");
 const KEY: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const SCHEME: Scheme = Scheme::Standard { past_secs: 300, future_secs: 300 };
 const ANSWERS: Answers =
     Answers { received: 200, refused: 403, unreadable: OnUnreadable::Park, store_down: OnStoreDown::AskAgain };
 
-struct Moneta;
+struct Fifth;
 
 fn read(body: &[u8]) -> Option<Event> {
     let value: Value = serde_json::from_slice(body).ok()?;
@@ -42,7 +39,7 @@ fn read(body: &[u8]) -> Option<Event> {
     })
 }
 
-impl Provider for Moneta {
+impl Provider for Fifth {
     fn id(&self) -> ProviderId {
         ID
     }
@@ -96,13 +93,13 @@ impl Provider for Moneta {
     }
 }
 
-impl Lists for Moneta {
+impl Lists for Fifth {
     fn names(&self) -> &'static [&'static str] {
         &["events"]
     }
 
     fn list(&self, _: &str, position: Option<&str>, _: UnixMs) -> ApiRequest {
-        let url = format!("https://moneta.example/events?after={}", position.unwrap_or_default());
+        let url = format!("https://fifth.example/events?after={}", position.unwrap_or_default());
         ApiRequest::get("events", url, Auth::Bearer { credential: "api_key" })
     }
 
@@ -123,7 +120,7 @@ impl Lists for Moneta {
 fn town() -> Town {
     let town = Town {
         inbox: MemoryInbox::new(7),
-        providers: Providers::of([Box::new(Moneta) as Box<dyn Provider>]),
+        providers: Providers::of([Box::new(Fifth) as Box<dyn Provider>]),
         circuits: Circuits::default(),
     };
     town.inbox
@@ -136,21 +133,13 @@ fn event(town: &Town, id: &str, age_secs: u64) -> Value {
     json!({ "id": id, "type": "payout.paid", "at_ms": town.inbox.clock.now().minus_secs(age_secs).0 })
 }
 
-/// A delivery as its sender signs it, with code of the test's own.
+/// A delivery as its sender signs it.
 fn signed(town: &Town, message: &str, body: &Value) -> Delivery {
     let now = town.inbox.clock.now();
     let body = body.to_string().into_bytes();
-    let mut mac = Hmac::<Sha256>::new_from_slice(&BASE64_STANDARD.decode(KEY).unwrap()).unwrap();
-    mac.update(format!("{message}.{}.", now.secs()).as_bytes());
-    mac.update(&body);
-    let tag = BASE64_STANDARD.encode(mac.finalize().into_bytes());
+    let proof = standard(message, &body, KEY, now.secs());
     let mut delivery = Delivery::new(ID, now, body);
-    let headers = [
-        ("webhook-id", message.to_string()),
-        ("webhook-timestamp", now.secs().to_string()),
-        ("webhook-signature", format!("v1,{tag}")),
-    ];
-    delivery.headers = headers.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
+    delivery.headers = proof.headers.into_iter().map(|(name, value)| (name.to_string(), value)).collect();
     delivery
 }
 
@@ -164,7 +153,7 @@ fn standard_webhooks_are_verified_and_handled_once() {
     town.work();
     assert_eq!((town.only_entry().state, town.effects().len()), (State::Done, 1));
     let mut forged = signed(&town, "msg_2", &event(&town, "p2", 5));
-    forged.headers[0].1 = "msg_3".into();
+    forged.headers[1].1 = "msg_3".into();
     assert_eq!(town.deliver_this(forged).status, 403);
     let refused = town.inbox.ledger.refusals();
     assert_eq!((refused.len(), refused[0].headers.len()), (1, 3), "with all that proves it later");

@@ -13,7 +13,7 @@ use hookledger_core::model::entry::{Origin, State};
 use hookledger_core::model::provider_call::{ApiError, ApiResponse, Method};
 use hookledger_core::ports::{Clock, Metric, Secrets};
 use hookledger_tests::memory::{MemoryInbox, MemorySecrets, ScriptedApi, Side, answer, killed_after, run};
-use hookledger_tests::town::{Town, id};
+use hookledger_tests::town::{SECRET, Town, id};
 
 use super::{BALANCES, BATCH};
 
@@ -68,7 +68,8 @@ fn a_submission_is_expected_before_it_is_sent() {
     assert_eq!((receipt.reference.as_str(), receipt.items), ("b1", 1));
     assert_eq!(town.inbox.ledger.faults.calls(), ["expect", "expect", "end_expectation"]);
     let sent = posted(&town);
-    assert!(sent[0].ends_with(r#""webhook_url":"https://us.example/webhooks/rightfoot/a-secret-of-these-tests"}"#));
+    let url = format!("https://us.example/webhooks/rightfoot/{SECRET}");
+    assert!(sent[0].ends_with(&format!(r#""webhook_url":"{url}"}}"#)));
     let (submissions, batches) = expectations(&town);
     assert_eq!(
         (submissions[0].state, submissions[0].reference.as_str()),
@@ -180,7 +181,7 @@ fn a_rotation_between_two_attempts_makes_no_second_batch() {
     submit(&town, DOCUMENT).unwrap_err();
     let tokens = |old: &str| {
         format!(
-            r#"{{"url_tokens":[{{"id":"t2","value":"the-new-token-of-the-tests"}},{{"id":"t1","value":"a-secret-of-these-tests"{old}}}]}}"#
+            r#"{{"url_tokens":[{{"id":"t2","value":"the-new-token-of-the-tests"}},{{"id":"t1","value":"{SECRET}"{old}}}]}}"#
         )
     };
     town.inbox.secrets.set(id("rightfoot"), &tokens(r#","not_after":"2040-01-02T00:00:00Z""#));

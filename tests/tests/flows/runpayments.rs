@@ -53,6 +53,11 @@ fn status_of(town: &Town, merchant: u64) -> String {
     run(town.inbox.ledger.status(&subject)).unwrap().unwrap().status
 }
 
+/// The pages of Run's list that were asked for.
+fn merchant_pages(town: &Town) -> Vec<String> {
+    town.inbox.api.urls().into_iter().filter(|url| url.contains("/merchants?")).collect()
+}
+
 #[test]
 fn every_page_of_the_list_is_walked_once() {
     let town = Town::with(&[("RUNPAYMENTS_PAGE_LIMIT", "2")]);
@@ -61,7 +66,7 @@ fn every_page_of_the_list_is_walked_once() {
     town.reconcile();
     town.work();
     let offsets: Vec<String> =
-        town.inbox.api.urls().iter().map(|url| url.rsplit('=').next().unwrap().to_string()).collect();
+        merchant_pages(&town).iter().map(|url| url.rsplit('=').next().unwrap().to_string()).collect();
     assert_eq!(offsets, ["0", "2", "4", "6"]);
     assert_eq!(town.inbox.ledger.entries_in(State::Done).len(), 7);
     assert!((1..=7).all(|id| status_of(&town, id) == "live"));

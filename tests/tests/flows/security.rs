@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use super::{BATCH, STATEMENT, transaction};
 
 const FYNAPSE: &str = r#"{"event_id":"e1","type":"balance.extracted","data":1}"#;
-const TYPO: &str = r#"{"signing_secrets":[{"id":"typo","value":"typo-and-of-the-right-length"}],
-                       "url_tokens":[{"id":"typo","value":"typo-and-of-the-right-length"}]}"#;
+const TYPO: &str = r#"{"signing_secrets":[{"id":"typo","value":"7e907e907e907e907e907e907e907e90"}],
+                       "url_tokens":[{"id":"typo","value":"7e907e907e907e907e907e907e907e90"}]}"#;
 const DAY: &str = "2040-01-01";
 
 /// A body of each provider, and the id of what proves it.

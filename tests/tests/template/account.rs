@@ -1,8 +1,6 @@
 //! What a new account, an organisation and an auditor ask of the template.
 
-use super::read::{PROVIDERS, block, of_type, statements, takes, value};
-
-const FUNCTIONS: [&str; 7] = ["Rightfoot", "Fynapse", "Finbox", "Runpayments", "Worker", "Reconciler", "Expectations"];
+use super::read::{block, of_type, providers, statements, takes, value};
 
 /// A new account may run ten functions at once, and reserve none: what is reserved unasked fails its first deployment.
 #[test]
@@ -55,7 +53,8 @@ fn numbers_are_numbers_where_no_type_makes_them_so() {
         }
         looked += 1;
     }
-    assert_eq!(looked, 2 * 13, "each route has a rate and a burst");
+    // Two of each provider, and five that are nobody's.
+    assert_eq!(looked, 2 * (2 * providers().count() + 5), "each route has a rate and a burst");
     let parameters = ["WebhookRatePerSecond", "WebhookBurst", "ExpectationsRatePerSecond", "ExpectationsBurst"];
     for name in parameters.into_iter().chain(["WorkerConcurrency"]) {
         let parameter = block(name);
@@ -73,7 +72,7 @@ fn numbers_are_numbers_where_no_type_makes_them_so() {
 fn each_provider_may_have_as_many_workers_as_a_parameter_says() {
     let parameter = block("WorkerConcurrency");
     assert_eq!((value(&parameter, "Type"), value(&parameter, "Default")), (Some("Number"), Some("5")));
-    for (provider, _) in PROVIDERS {
+    for (provider, _) in providers() {
         let source = block(&format!("{provider}Source"));
         let concurrency = value(&source, "MaximumConcurrency");
         assert_eq!(concurrency, Some("!FindInMap [Numbers, !Ref WorkerConcurrency, Is]"), "{provider}");
@@ -154,7 +153,8 @@ fn every_role_can_be_bounded() {
 /// A group of a fixed name that Lambda makes again, for a last line, is in the way of the next stack.
 #[test]
 fn log_groups_of_functions_have_no_name_of_ours() {
-    for function in FUNCTIONS {
+    let shared = ["Worker", "Reconciler", "Expectations"].map(String::from);
+    for function in providers().map(|(name, _)| name).chain(shared) {
         assert_eq!(value(&block(&format!("{function}Logs")), "LogGroupName"), None, "{function}");
         let group = format!("!Ref {function}Logs");
         assert_eq!(value(&block(&format!("{function}Function")), "LogGroup"), Some(group.as_str()));
@@ -214,7 +214,7 @@ fn the_apis_own_address_is_closed_only_where_another_is_left() {
 
 #[test]
 fn what_waits_and_what_is_not_started_is_alarmed_on() {
-    for (provider, _) in PROVIDERS {
+    for (provider, _) in providers() {
         for (alarm, metric, of, threshold) in [
             ("ThrottlesAlarm", "Throttles", format!("{{Name: FunctionName, Value: !Ref {provider}Function}}"), "1"),
             (

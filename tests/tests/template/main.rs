@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use hookledger_core::ports::Metric;
 use hookledger_core::providers::Providers;
+use hookledger_kit::Kit;
 
 /// Which rows a function may touch, and which it does.
 mod leading_keys;
@@ -20,7 +21,7 @@ mod account;
 /// The ways to look into it.
 mod read;
 
-use read::{PROVIDERS, block, blocks, of_type, statements, takes, value};
+use read::{block, blocks, of_type, providers, statements, takes, value};
 
 #[test]
 fn access_logs_hold_no_path_and_no_token() {
@@ -53,7 +54,7 @@ fn no_request_below_webhooks_goes_unseen() {
     };
     let deliveries = ["WebhookRatePerSecond", "WebhookBurst"];
     let mut routes = Vec::new();
-    for (provider, path) in PROVIDERS {
+    for (provider, Kit { name: path, .. }) in providers() {
         let target = format!("Target: !Sub integrations/${{{provider}Integration}}");
         let (own, rest) = (block(&format!("{provider}Route")), block(&format!("{provider}RestRoute")));
         let key = value(&own, "RouteKey").unwrap().to_string();
@@ -118,7 +119,7 @@ fn what_waits_for_a_person_is_told_while_it_waits() {
 #[test]
 fn a_provider_that_is_shut_out_raises_an_alarm() {
     assert_eq!(value(&block("ShutOutAlarmCount"), "Default"), Some("3"));
-    for (provider, path) in PROVIDERS {
+    for (provider, Kit { name: path, .. }) in providers() {
         let block = block(&format!("{provider}ShutOutAlarm"));
         let expression = "!Sub IF(FILL(refused, 0) >= ${ShutOutAlarmCount} AND \
                           FILL(received, 0) + FILL(known, 0) == 0, 1, 0)";
@@ -179,8 +180,10 @@ fn networks_that_the_code_refuses_are_refused_at_deploy() {
 
 #[test]
 fn each_providers_zone_is_a_setting_within_bounds() {
-    for (provider, _) in PROVIDERS {
-        let parameter = format!("{provider}UtcOffsetMinutes");
+    let zones = blocks().into_iter().map(|(name, _)| name).filter(|name| name.ends_with("UtcOffsetMinutes"));
+    let zones: Vec<String> = zones.collect();
+    assert!(zones.len() >= 4, "{zones:?}");
+    for parameter in zones {
         for offset in ["", "0", "-0", "5", "330", "-345", "999", "1000", "1080", "-1080"] {
             assert!(takes(&parameter, offset), "{parameter}: {offset}");
         }
@@ -245,10 +248,9 @@ fn what_is_kept_is_kept_safe() {
 #[test]
 fn each_provider_has_a_queue_and_a_source_of_its_own() {
     let (queues, sources) = (of_type("AWS::SQS::Queue"), of_type("AWS::Lambda::EventSourceMapping"));
-    let providers = ["Rightfoot", "Fynapse", "Finbox", "Runpayments"];
     // And the rescue queue has one.
-    assert_eq!(sources.len(), providers.len() + 1);
-    for provider in providers {
+    assert_eq!(sources.len(), providers().count() + 1);
+    for (provider, _) in providers() {
         let (name, source) = (format!("{provider}Queue"), format!("{provider}Source"));
         let block = |blocks: &[(String, String)], name: &str| {
             blocks.iter().find(|(named, _)| named == name).map(|(_, block)| block.clone()).expect("it is there")
@@ -315,82 +317,47 @@ fn conditions_that_the_schedules_depend_on_are_as_they_are_named() {
 /// Every action of every function, by what it is allowed on. A wider policy is a change of this table, for everybody to
 /// see; there is no wildcard in it. To each SAM adds AWSLambdaBasicExecutionRole, and with tracing the write to X-Ray,
 /// whose resources are AWS's choice.
-const ALLOWED: [(&str, &[&str]); 7] = [
-    (
-        "RightfootFunction",
-        &[
-            ROWS,
-            "RightfootQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
-            "RightfootSecret.Id: secretsmanager:GetSecretValue",
+fn allowed() -> Vec<(String, Vec<String>)> {
+    let each = |part: &str| providers().map(|(name, _)| format!("{name}{part}")).collect::<Vec<_>>().join(", ");
+    let (queues, secrets) = (each("Queue.Arn"), each("Secret.Id"));
+    let all_secrets = format!("{secrets}: secretsmanager:GetSecretValue");
+    let sends = format!("{queues}: sqs:SendMessage, sqs:GetQueueAttributes");
+    let table = "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Query";
+    let mut all: Vec<(String, Vec<String>)> = providers().map(|(name, kit)| receiver(&name, kit)).collect();
+    all.push((
+        "WorkerFunction".into(),
+        vec![
+            table.into(),
+            format!("{queues}: sqs:SendMessage, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes"),
+            "RescueQueue.Arn: sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes".into(),
+            "Bus.Arn: events:PutEvents, events:DescribeEventBus".into(),
+            all_secrets.clone(),
         ],
-    ),
-    (
-        "FynapseFunction",
-        &[
-            ROWS,
-            "FynapseQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
-            "FynapseSecret.Id: secretsmanager:GetSecretValue",
-        ],
-    ),
-    (
-        "FinboxFunction",
-        &[
-            ROWS,
-            "FinboxQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
-            "RescueQueue.Arn: sqs:SendMessage",
-            "FinboxSecret.Id: secretsmanager:GetSecretValue",
-        ],
-    ),
-    (
-        "RunpaymentsFunction",
-        &[
-            ROWS,
-            "RunpaymentsQueue.Arn: sqs:SendMessage, sqs:GetQueueAttributes",
-            "RunpaymentsSecret.Id: secretsmanager:GetSecretValue",
-        ],
-    ),
-    (
-        "WorkerFunction",
-        &[
-            "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Query",
-            "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: \
-             sqs:SendMessage, sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes",
-            "RescueQueue.Arn: sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes",
-            "Bus.Arn: events:PutEvents, events:DescribeEventBus",
-            ALL_SECRETS,
-        ],
-    ),
-    (
-        "ReconcilerFunction",
-        &[
-            "Ledger.Arn: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:Query",
-            "${Ledger.Arn}/index/due: dynamodb:Query",
-            "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: \
-             sqs:SendMessage, sqs:GetQueueAttributes",
-            ALL_SECRETS,
-        ],
-    ),
-    (
-        "ExpectationsFunction",
-        &[
-            ROWS,
-            "RightfootQueue.Arn, FynapseQueue.Arn, FinboxQueue.Arn, RunpaymentsQueue.Arn: \
-             sqs:SendMessage, sqs:GetQueueAttributes",
-            "RightfootSecret.Id: secretsmanager:GetSecretValue",
-        ],
-    ),
-];
+    ));
+    let index = "${Ledger.Arn}/index/due: dynamodb:Query".into();
+    all.push(("ReconcilerFunction".into(), vec![table.into(), index, sends.clone(), all_secrets]));
+    let submits = "RightfootSecret.Id: secretsmanager:GetSecretValue".into();
+    all.push(("ExpectationsFunction".into(), vec![ROWS.into(), sends, submits]));
+    all
+}
+
+/// A receiver reaches what is its provider's. One whose provider comes once may also send to the rescue queue.
+fn receiver(name: &str, kit: &Kit) -> (String, Vec<String>) {
+    let mut allowed = vec![ROWS.into(), format!("{name}Queue.Arn: sqs:SendMessage, sqs:GetQueueAttributes")];
+    allowed.extend(kit.sends_once().then(|| "RescueQueue.Arn: sqs:SendMessage".into()));
+    allowed.push(format!("{name}Secret.Id: secretsmanager:GetSecretValue"));
+    (format!("{name}Function"), allowed)
+}
+
 /// Of which keys is in `leading_keys.rs`.
 const ROWS: &str = "Ledger.Arn, of some keys: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem";
-const ALL_SECRETS: &str = "RightfootSecret.Id, FynapseSecret.Id, FinboxSecret.Id, RunpaymentsSecret.Id: \
-                           secretsmanager:GetSecretValue";
 
 #[test]
 fn each_function_is_allowed_what_the_table_says() {
-    let functions = of_type("AWS::Serverless::Function");
-    assert_eq!(functions.len(), ALLOWED.len());
+    let (functions, table) = (of_type("AWS::Serverless::Function"), allowed());
+    assert_eq!(functions.len(), table.len());
     for (name, block) in functions {
-        let (_, allowed) = ALLOWED.iter().find(|(function, _)| *function == name).expect("each function has its row");
+        let (_, allowed) = table.iter().find(|(function, _)| *function == name).expect("each function has its row");
         assert_eq!(statements(&block), *allowed, "{name}");
         assert!(statements(&block).iter().all(|statement| !statement.contains('*')), "{name}");
     }
@@ -419,7 +386,7 @@ fn wildcards_stand_where_they_are_known_to() {
             let rows = line.trim_start_matches("dynamodb:LeadingKeys:").trim_start_matches('-').trim();
             let known = match name.as_str() {
                 "LedgerKey" => true,
-                _ if name.ends_with("Function") => PROVIDERS.iter().any(|(_, own)| {
+                _ if name.ends_with("Function") => hookledger_kit::names().any(|own| {
                     let rest = rows.trim_matches('"').strip_prefix(own).and_then(|rest| rest.strip_prefix('#'));
                     rest.is_some_and(|rest| rest.find('*') == Some(rest.len() - 1))
                 }),

@@ -1,5 +1,7 @@
 //! The template, read as text: its blocks, what stands in them, and what the functions may do.
 
+use hookledger_kit::{self as kit, Kit};
+
 /// The template's top-level blocks, `  Name:` and everything under it.
 pub(super) fn blocks() -> Vec<(String, String)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
@@ -29,8 +31,9 @@ pub(super) fn of_type(kind: &str) -> Vec<(String, String)> {
 }
 
 /// The providers by the names of their blocks.
-pub(super) const PROVIDERS: [(&str, &str); 4] =
-    [("Rightfoot", "rightfoot"), ("Fynapse", "fynapse"), ("Finbox", "finbox"), ("Runpayments", "runpayments")];
+pub(super) fn providers() -> impl Iterator<Item = (String, &'static Kit)> {
+    kit::ALL.iter().map(|kit| (kit.name[..1].to_uppercase() + &kit.name[1..], *kit))
+}
 
 pub(super) fn block(name: &str) -> String {
     blocks().into_iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("there is no {name}")).1

@@ -7,7 +7,7 @@ use hookledger_kit::Kit;
 use serde_json::{Map, Value, json};
 
 /// The signing key and URL token of every provider here.
-pub(crate) const SECRET: &str = "bench-secret-0123456789abcdefghijklmnopqrstuvwxyz";
+pub(crate) const SECRET: &str = "be4c0123456789abcdefbe4c0123456789abcdefbe4c0123";
 /// The reference event: a card transaction as Run Payments reports it, 0.4 KB.
 const REFERENCE: &str = include_str!("../../floor-sdk/src/reference-body.json");
 /// What stands for the event's own number in it.

@@ -72,14 +72,14 @@ async fn put_faults(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<
 
 async fn get_faults(State(sandbox): State<Arc<Sandbox>>) -> Json<BTreeMap<&'static str, Faults>> {
     let set = locked(&sandbox.faults);
-    let names = sandbox.providers().map(|provider| provider.name());
-    Json(names.into_iter().map(|name| (name, set.get(name).cloned().unwrap_or_default())).collect())
+    let names = sandbox.providers.all().map(|provider| provider.name());
+    Json(names.map(|name| (name, set.get(name).cloned().unwrap_or_default())).collect())
 }
 
 async fn get_requests(State(sandbox): State<Arc<Sandbox>>) -> Json<BTreeMap<&'static str, BTreeMap<String, u64>>> {
     let counted = locked(&sandbox.requests);
-    let names = sandbox.providers().map(|provider| provider.name());
-    Json(names.into_iter().map(|name| (name, counted.get(name).cloned().unwrap_or_default())).collect())
+    let names = sandbox.providers.all().map(|provider| provider.name());
+    Json(names.map(|name| (name, counted.get(name).cloned().unwrap_or_default())).collect())
 }
 
 async fn post_reset(State(sandbox): State<Arc<Sandbox>>) -> StatusCode {

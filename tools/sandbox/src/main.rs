@@ -1,4 +1,4 @@
-//! The four providers, simulated on this machine: they send webhooks, answer API calls and go wrong on demand.
+//! The providers, simulated on this machine: they send webhooks, answer API calls and go wrong on demand.
 //!
 //! ```text
 //! control API ── send ──> provider's signing and schedule ──> the receiver under test
@@ -13,8 +13,6 @@ mod control;
 mod deliveries;
 mod dice;
 mod faults;
-mod finbox;
-mod fynapse;
 mod hour;
 mod json;
 mod lock;
@@ -24,8 +22,7 @@ mod paging;
 mod post;
 mod problem;
 mod provider;
-mod rightfoot;
-mod runpayments;
+mod providers;
 mod sandbox;
 mod send;
 mod serve;
@@ -49,7 +46,7 @@ use crate::sandbox::{SLOTS, Sandbox};
 /// How long requests and deliveries under way may finish after the signal to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// Simulates Rightfoot, Fynapse, FinBox and Run Payments on 127.0.0.1.
+/// Simulates the providers on 127.0.0.1.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::faults::Quirk;
 use crate::sign::Encoding;
 
-/// One of the four. No default methods: what a provider can't do, its file says.
+/// One of the providers. No default methods: what a provider can't do, its file says.
 pub(crate) trait Provider: Send + Sync {
     /// The name in paths, configuration and answers.
     fn name(&self) -> &'static str;

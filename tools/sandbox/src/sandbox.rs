@@ -1,4 +1,4 @@
-//! The running sandbox: the four providers and what they share.
+//! The running sandbox: the providers and what they share.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,17 +9,34 @@ use crate::config::{Config, Patch};
 use crate::deliveries::Deliveries;
 use crate::dice::Dice;
 use crate::faults::{self, Faults};
-use crate::finbox::FinBox;
-use crate::fynapse::Fynapse;
 use crate::hour::playing::Playing;
 use crate::lock::locked;
 use crate::post::Post;
 use crate::provider::Provider;
-use crate::rightfoot::Rightfoot;
-use crate::runpayments::RunPayments;
+use crate::providers::with_providers;
 
 /// Deliveries under way at once, waiting for their next attempt or for an answer.
 pub(crate) const SLOTS: u32 = 512;
+
+macro_rules! state {
+    ($($name:ident $State:ident),+) => {
+        /// The state of each provider.
+        #[derive(Default)]
+        pub(crate) struct Providers {
+            $(pub(crate) $name: crate::providers::$name::$State,)+
+        }
+
+        impl Providers {
+            /// All of them.
+            pub(crate) fn all(&self) -> impl Iterator<Item = &dyn Provider> {
+                let all: [&dyn Provider; _] = [$(&self.$name),+];
+                all.into_iter()
+            }
+        }
+    };
+}
+
+with_providers!(state);
 
 /// Shared by every handler and every delivery.
 pub(crate) struct Sandbox {
@@ -33,10 +50,7 @@ pub(crate) struct Sandbox {
     /// Counts resets; a delivery that waits for its next attempt ends when it moves.
     pub(crate) epoch: watch::Sender<u64>,
     pub(crate) hour: Mutex<Option<Arc<Playing>>>,
-    pub(crate) rightfoot: Rightfoot,
-    pub(crate) fynapse: Fynapse,
-    pub(crate) finbox: FinBox,
-    pub(crate) runpayments: RunPayments,
+    pub(crate) providers: Providers,
 }
 
 impl Sandbox {
@@ -52,26 +66,18 @@ impl Sandbox {
             slots: Arc::new(Semaphore::new(SLOTS as usize)),
             epoch: watch::Sender::new(0),
             hour: Mutex::default(),
-            rightfoot: Rightfoot::default(),
-            fynapse: Fynapse::default(),
-            finbox: FinBox::default(),
-            runpayments: RunPayments::default(),
+            providers: Providers::default(),
         };
         sandbox.configure(patch)?;
         Ok(Arc::new(sandbox))
     }
 
-    /// The one list of providers; paths, names and resets follow from it.
-    pub(crate) fn providers(&self) -> [&dyn Provider; 4] {
-        [&self.rightfoot, &self.fynapse, &self.finbox, &self.runpayments]
-    }
-
     pub(crate) fn provider(&self, name: &str) -> Option<&dyn Provider> {
-        self.providers().into_iter().find(|provider| provider.name() == name)
+        self.providers.all().find(|provider| provider.name() == name)
     }
 
     pub(crate) fn configure(&self, patch: Patch) -> Result<(), String> {
-        let names = self.providers().map(Provider::name);
+        let names: Vec<&str> = self.providers.all().map(Provider::name).collect();
         locked(&self.config).merge(patch, &names)
     }
 
@@ -104,7 +110,7 @@ impl Sandbox {
         locked(&self.faults).clear();
         locked(&self.requests).clear();
         locked(&self.deliveries).clear();
-        for provider in self.providers() {
+        for provider in self.providers.all() {
             provider.reset();
         }
     }

@@ -1,6 +1,6 @@
 //! For the tests: a sandbox and a receiver on ephemeral loopback ports, and calls to them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
@@ -49,7 +49,8 @@ pub(crate) async fn start(config: Value) -> Running {
 pub(crate) async fn start_with_receiver(provider: &str, script: &[Scripted]) -> (Running, Receiver) {
     let receiver = receive(script).await;
     let target = format!("{}/webhooks/{provider}/token", receiver.url);
-    let secrets = json!({"fynapse": "whsec-fynapse", "runpayments": "whsec-run"});
+    let signed = hookledger_kit::ALL.iter().filter(|kit| kit.is_signed());
+    let secrets: BTreeMap<&str, String> = signed.map(|kit| (kit.name, format!("whsec-{}", kit.name))).collect();
     let config = json!({"targets": {provider: target}, "signing_secrets": secrets, "time_scale": 1e9});
     (start(config).await, receiver)
 }

@@ -28,6 +28,10 @@ pub(crate) fn run(project: &Project, act: &Act) -> Result<u8> {
     let mut command = project.cargo("fmt");
     command.args(["--package", "hookledger-core"]);
     Job::on_terminal("cargo fmt", FORMAT_LIMIT).succeed(command)?;
+    // Its function is a package more, and everything here is built with `--locked`.
+    let mut command = project.cargo("update");
+    command.args(["--workspace", "--offline", "--quiet"]);
+    Job::on_terminal("cargo update", FORMAT_LIMIT).succeed(command)?;
     let lacks = inventory::missing(&project.root, name);
     println!("{name} is begun, in shared/core/src/providers/{name}. It lets nothing in. It lacks:\n");
     for line in &lacks {
@@ -72,7 +76,10 @@ fn begin(root: &Path, name: &str) -> Result<()> {
 
 /// The list of providers with one more at its end.
 fn in_list(list: &str, name: &str) -> Option<String> {
-    let modules = list.find("mod runpayments;")?;
+    let (before, _) = list.split_once("pub static ALL: &[Definition]")?;
+    // Behind the last module of those before it.
+    let last = before.rfind("\nmod ")? + 1;
+    let modules = last + list.get(last..)?.find('\n')? + 1;
     let (before, behind) = list.split_at(modules);
     let with_module = format!("{before}mod {name};\n{behind}");
     let start = with_module.find("pub static ALL: &[Definition]")?;
@@ -115,7 +122,7 @@ mod tests {
         let root = workspace("once");
         begin(&root, "moneta").unwrap();
         let list = fs::read_to_string(root.join("shared/core/src/providers/mod.rs")).unwrap();
-        let expected = "mod finbox;\nmod moneta;\nmod runpayments;\n\npub static ALL: &[Definition] = &[a::DEFINITION, moneta::DEFINITION];\n";
+        let expected = "mod finbox;\nmod runpayments;\nmod moneta;\n\npub static ALL: &[Definition] = &[a::DEFINITION, moneta::DEFINITION];\n";
         assert_eq!(list, expected);
         let module = fs::read_to_string(root.join("shared/core/src/providers/moneta/mod.rs")).unwrap();
         assert!(module.contains("impl Provider for Moneta") && !module.contains('@'));

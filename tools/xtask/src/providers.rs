@@ -1,8 +1,8 @@
-//! What the local stack has to know about each provider: where the sandbox serves it and what its secret looks like.
-//!
-//! A fifth provider adds one row here.
+//! What the local stack has to know about each provider, out of the kit: what its secret looks like, and its webhook's
+//! path.
 
-use serde_json::{Value, json};
+use hookledger_kit::Kit;
+use serde_json::{Map, Value, json};
 
 /// How a provider's deliveries prove where they come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,86 +13,40 @@ pub(crate) enum Proof {
     UrlToken,
 }
 
-/// One provider as the local stack sees it.
-pub(crate) struct Local {
-    pub(crate) name: &'static str,
-    pub(crate) proof: Proof,
-    /// Template parameters that name a URL, with the path the sandbox serves there.
-    pub(crate) urls: &'static [(&'static str, &'static str)],
-    /// The credentials the sandbox accepts. They open nothing else.
-    api: &'static [(&'static str, &'static str)],
+pub(crate) fn proof(provider: &Kit) -> Proof {
+    if provider.is_signed() { Proof::Signature } else { Proof::UrlToken }
 }
 
-pub(crate) const ALL: [Local; 4] = [
-    Local {
-        name: "rightfoot",
-        proof: Proof::UrlToken,
-        urls: &[("RightfootApiBaseUrl", "/rightfoot")],
-        api: &[("api_key", "sandbox-rightfoot-key")],
-    },
-    Local {
-        name: "fynapse",
-        proof: Proof::Signature,
-        urls: &[("FynapseApiBaseUrl", "/fynapse")],
-        api: &[("client_id", "sandbox-fynapse-client"), ("client_secret", "sandbox-fynapse-secret")],
-    },
-    Local {
-        name: "finbox",
-        proof: Proof::UrlToken,
-        urls: &[("FinboxApiBaseUrl", "/finbox/bank-connect")],
-        api: &[("api_key", "sandbox-finbox-key"), ("server_hash", "sandbox-finbox-hash")],
-    },
-    Local {
-        name: "runpayments",
-        proof: Proof::Signature,
-        urls: &[
-            ("RunpaymentsApiBaseUrl", "/runpayments/ords"),
-            ("RunpaymentsTokenUrl", "/runpayments/ords/relay/oauth/token"),
-            ("RunpaymentsReportingTokenUrl", "/runpayments/ords/sprint/oauth/token"),
-        ],
-        api: &[
-            ("client_id", "sandbox-run-client"),
-            ("client_secret", "sandbox-run-secret"),
-            ("reporting_client_id", "sandbox-run-reporting-client"),
-            ("reporting_client_secret", "sandbox-run-reporting-secret"),
-        ],
-    },
-];
+/// The provider's secret as the functions read it, around a proof that was made for this stack.
+pub(crate) fn secret(provider: &Kit, value: &str) -> Value {
+    let list = match proof(provider) {
+        Proof::Signature => "signing_secrets",
+        Proof::UrlToken => "url_tokens",
+    };
+    let credentials = provider.local.credentials.iter();
+    let api: Map<String, Value> = credentials.map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    json!({ list: [{ "id": "local", "value": value }], "api": api })
+}
 
-impl Local {
-    /// The provider's secret as the functions read it, around a proof that was made for this stack.
-    pub(crate) fn secret(&self, proof: &str) -> Value {
-        let list = match self.proof {
-            Proof::Signature => "signing_secrets",
-            Proof::UrlToken => "url_tokens",
-        };
-        let api: serde_json::Map<String, Value> =
-            self.api.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-        json!({ list: [{ "id": "local", "value": proof }], "api": api })
-    }
-
-    /// The path of its webhook below the API's URL.
-    pub(crate) fn webhook_path(&self, proof: &str) -> String {
-        match self.proof {
-            Proof::Signature => format!("/webhooks/{}", self.name),
-            Proof::UrlToken => format!("/webhooks/{}/{proof}", self.name),
-        }
-    }
+/// The path of its webhook below the API's URL.
+pub(crate) fn webhook_path(provider: &Kit, value: &str) -> String {
+    provider.path((proof(provider) == Proof::UrlToken).then_some(value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hookledger_kit::of;
 
     #[test]
     fn a_secret_holds_the_proof_where_the_functions_look_for_it() {
-        let [rightfoot, fynapse, ..] = &ALL;
+        let (rightfoot, fynapse) = (of("rightfoot"), of("fynapse"));
         assert_eq!(
-            rightfoot.secret("t"),
+            secret(rightfoot, "t"),
             json!({"url_tokens": [{"id": "local", "value": "t"}], "api": {"api_key": "sandbox-rightfoot-key"}})
         );
-        assert_eq!(fynapse.secret("s")["signing_secrets"][0]["value"], "s");
-        assert_eq!(rightfoot.webhook_path("t"), "/webhooks/rightfoot/t");
-        assert_eq!(fynapse.webhook_path("s"), "/webhooks/fynapse");
+        assert_eq!(secret(fynapse, "s")["signing_secrets"][0]["value"], "s");
+        assert_eq!(webhook_path(rightfoot, "t"), "/webhooks/rightfoot/t");
+        assert_eq!(webhook_path(fynapse, "s"), "/webhooks/fynapse");
     }
 }

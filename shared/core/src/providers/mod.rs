@@ -1,4 +1,4 @@
-//! The four providers, a folder each: everything Hookledger knows about a provider stands in its folder, its tests too.
+//! The providers, a folder each: everything Hookledger knows about a provider stands in its folder, its tests too.
 //! Nothing else that ships may branch on a provider's name. What every provider says of itself is in `contract`.
 
 mod contract;

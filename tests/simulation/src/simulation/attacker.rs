@@ -10,9 +10,9 @@ mod rightfoot;
 use hookledger_core::model::time::UnixMs;
 
 use super::dice::Dice;
-use super::finbox::FinBox;
 use super::plot::{Effect, Plot, TrueEvent};
-use super::rightfoot::Rightfoot;
+use super::sides::finbox::FinBox;
+use super::sides::rightfoot::Rightfoot;
 
 /// Stands in every text that an attacker makes up, but for ids and an alert's claims. It must be in no row and in no
 /// published event.

@@ -24,9 +24,6 @@ use super::plot::{ATTEMPT, Effect, TrueEvent, is_other};
 use super::world::{Glass, World};
 pub(super) use calls::most_calls;
 
-/// How an entry is settled whose provider says something else by now.
-const OVERTAKEN: &str = "overtaken: ";
-
 /// More deliveries than any event has: attempts, and copies of each.
 const MAX_ATTEMPTS_SENT: u32 = 30;
 

@@ -6,9 +6,9 @@ mod attacked;
 mod end;
 mod invocation;
 mod known;
-mod limits;
+pub(super) mod limits;
 mod outage;
-mod seen;
+pub(super) mod seen;
 mod start;
 mod time;
 mod watch;
@@ -131,7 +131,7 @@ impl<'w, L: Glass> Engine<'w, L> {
         for (event, happens) in plot.events.iter().enumerate().filter(|(_, happens)| !happens.lost) {
             self.plan(happens.at.plus_ms(happens.delay_ms), Act::Attempt { event, made: 0 });
         }
-        for (event, at) in self.world.truth.fynapse.again.iter().copied() {
+        for (event, at) in self.world.truth.sides.fynapse.again.iter().copied() {
             self.plan(at, Act::Attempt { event, made: 0 });
         }
         for (index, forgery) in plot.forgeries.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What really happens at the four providers, in plain words: the events, what must come of each, and what is forged.
+//! What really happens at the providers, in plain words: the events, what must come of each, and what is forged.
 //!
 //! The keys of the entries are written down here a second time, from the providers' documents and not from the code that
 //! derives them: the simulation's checks must not share a mistake with what they check.
@@ -12,6 +12,9 @@ pub(super) const ATTEMPT: &str = "@ATTEMPT@";
 pub(super) const FORGED: &str = "forged";
 /// Marks what somebody with a leaked URL token claims. It may be let in, and must have no effect.
 pub(super) const LEAKED: &str = "leaked";
+
+/// How an entry is settled whose provider says something else by now.
+pub(super) const OVERTAKEN: &str = "overtaken: ";
 
 /// One thing that happened, and that its provider tells us.
 pub(super) struct TrueEvent {

@@ -5,13 +5,8 @@ use hookledger_core::providers::Providers;
 
 use super::dice::Dice;
 
-/// A setting of each provider, and a value that it can't have.
-const MISTAKES: [(&str, &str); 4] = [
-    ("RIGHTFOOT_ALLOWED_CIDRS", "everybody"),
-    ("FYNAPSE_UTC_OFFSET_MINUTES", "east"),
-    ("FINBOX_UTC_OFFSET_MINUTES", "east"),
-    ("RUNPAYMENTS_PAGE_LIMIT", "all"),
-];
+/// What no strict setting of a provider can be.
+const MISTAKE: &str = "99999999999999";
 
 /// The mistake, and for how long it is deployed.
 pub(super) struct Stopped {
@@ -32,10 +27,10 @@ impl Stopped {
         // Of a dice of its own, so that the other seeds stay what they are.
         let dice = Dice::new(seed, 11);
         dice.percent(15).then(|| {
-            let (name, value) = dice.pick(&MISTAKES);
-            let wrong = |setting: &str| if setting == name { Some(value.into()) } else { lookup(setting) };
+            let name = dice.pick(hookledger_kit::ALL).strict_setting;
+            let wrong = |setting: &str| if setting == name { Some(MISTAKE.into()) } else { lookup(setting) };
             let providers = Providers::read(&wrong);
-            assert_eq!(providers.all_stopped().count(), 1, "{name}={value} stops its provider");
+            assert_eq!(providers.all_stopped().count(), 1, "{name}={MISTAKE} stops its provider");
             let from = start.plus_ms(dice.below(span_secs * 1000));
             Self { providers, from, until: from.plus_secs(dice.between(60, 1_800)) }
         })

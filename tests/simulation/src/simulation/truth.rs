@@ -1,4 +1,4 @@
-//! The four providers: what really happens there (`plot.rs`), decided before the run begins, and what their APIs answer
+//! The providers: what really happens there (`plot.rs`), decided before the run begins, and what their APIs answer
 //! about it.
 
 mod asked;
@@ -18,13 +18,12 @@ use super::attacker::Attack;
 use super::author::Author;
 use super::chaos::Chaos;
 use super::dice::Dice;
-use super::finbox::FinBox;
-use super::fynapse::Fynapse;
 use super::mood::Mood;
 use super::plot::Plot;
 use super::query::parameter;
-use super::rightfoot::{DEADLY, LONG, Rightfoot, SLOW_PAGE_MS};
-use super::runpayments::RunPayments;
+use super::side::{Look, Side};
+use super::sides::Sides;
+use super::sides::rightfoot::{DEADLY, LONG, SLOW_PAGE_MS};
 use crate::memory::{FixedClock, answer};
 pub(super) use calls::Calls;
 use spell::Spell;
@@ -32,10 +31,7 @@ use spell::Spell;
 /// The providers as they are.
 pub(super) struct Truth {
     pub(super) plot: Plot,
-    pub(super) rightfoot: Rightfoot,
-    pub(super) fynapse: Fynapse,
-    pub(super) finbox: FinBox,
-    pub(super) runpayments: RunPayments,
+    pub(super) sides: Sides,
     pub(super) attack: Attack,
     mood: Mood,
     dice: Dice,
@@ -63,42 +59,23 @@ impl Truth {
         let dice = Dice::new(seed, 2);
         let author = Author { dice: &dice, start: clock.now(), span_secs, held };
         let mut plot = Plot::default();
-        let rightfoot = Rightfoot::new(&author, &mut plot);
-        let fynapse = Fynapse::new(&author, &mut plot);
-        let mut finbox = FinBox::new(&author, &mut plot);
-        let runpayments = RunPayments::new(&author, &mut plot);
+        let mut sides = Sides::new(&author, &mut plot);
         let (start, spell) = (clock.now(), Spell::new(&Dice::new(seed, 5), span_secs));
         let mood = Mood::of(seed);
         let mut attack = Attack::default();
         if mood.attacked {
-            finbox.alone(&Author { dice: &Dice::new(seed, 9), ..author }, &mut plot);
-            attack = Attack::new(seed, start, (span_secs, deadline_secs), &plot, &rightfoot, &finbox);
+            sides.finbox.alone(&Author { dice: &Dice::new(seed, 9), ..author }, &mut plot);
+            attack = Attack::new(seed, start, (span_secs, deadline_secs), &plot, &sides.rightfoot, &sides.finbox);
         }
         let dice = Dice::new(seed, 3);
         let (deadly, slow) = (Cell::default(), Cell::default());
         let asked = RefCell::default();
-        Self {
-            plot,
-            rightfoot,
-            fynapse,
-            finbox,
-            runpayments,
-            attack,
-            mood,
-            dice,
-            clock,
-            chaos,
-            start,
-            spell,
-            deadly,
-            slow,
-            asked,
-        }
+        Self { plot, sides, attack, mood, dice, clock, chaos, start, spell, deadly, slow, asked }
     }
 
     /// Whoever was shown a page of a list does not go on from it.
     pub(super) fn forget_pages(&self) {
-        drop((self.runpayments.take_served(), self.fynapse.take_served()));
+        self.sides.all().for_each(Side::forget_page);
     }
 
     /// When the longest of its troubles is over.
@@ -136,18 +113,8 @@ impl Truth {
             let reads_all = parameter(query, "limit") != Some("1") && !self.mood.gentle;
             self.deadly.set(reads_all && parameter(query, "batchId") == Some(DEADLY));
             self.slow.set(parameter(query, "batchId") == Some(LONG));
-            let refuses_token = !self.chaos.healed() && self.dice.percent(5);
-            return self.rightfoot.answer(query, seen_at, refuses_token);
         }
-        if let Some((_, query)) = url.split_once("/merchants?") {
-            return self.runpayments.answer(query, seen_at, now);
-        }
-        if let Some((_, query)) = url.split_once("/event-deliveries/deliveries?") {
-            return self.fynapse.answer(query, now);
-        }
-        match url.split_once("/bank-connect/v1/") {
-            Some((_, path)) => self.finbox.answer(path, seen_at),
-            None => answer(404, "{}"),
-        }
+        let look = Look { seen_at, now, dice: &self.dice, healed: self.chaos.healed() };
+        self.sides.all().find_map(|side| side.answer(url, &look)).unwrap_or_else(|| answer(404, "{}"))
     }
 }

@@ -19,6 +19,7 @@ use super::dice::Dice;
 use super::mood::Mood;
 use super::plot::{TrueEvent, Twin, beside, is_other};
 use super::send::{Keys, NETWORKS, STATIC_HEADER};
+use super::side::Held;
 use super::stopped::Stopped;
 use super::truth::Truth;
 use crate::memory::{
@@ -170,6 +171,11 @@ impl<L: Glass> World<L> {
                 first.filter(same).or_else(|| others.filter_map(|entry| memory.stored(&entry.key)).find(same))
             }
         }
+    }
+
+    /// What is held, as the providers' sides look at it.
+    pub(super) fn held<'a>(&'a self, kept: &'a dyn Fn(&TrueEvent) -> Option<StoredEntry>) -> Held<'a> {
+        Held { memory: self.memory(), now: self.clock.now(), plot: &self.truth.plot, kept }
     }
 
     /// The key that an unreadable delivery would have had at the start: its day is that of its receipt, and where the table

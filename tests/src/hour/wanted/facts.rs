@@ -73,6 +73,10 @@ fn of(told: &Told, known: &mut Known) -> Wanted {
                 ..Wanted::bare(format!("fynapse#event#{event_id}"), sk)
             }
         }
+        Fact::Plain { subject, entry, rows } => Wanted {
+            rows: rows.iter().map(|sk| (sk.clone(), Content::Any)).collect(),
+            ..Wanted::bare(subject.clone(), entry.clone())
+        },
         Fact::Statement { entity_id, statement_id, progress, overtaken, .. } => {
             Wanted { may_be_overtaken: *overtaken, ..statement(entity_id, statement_id, progress) }
         }

@@ -31,6 +31,8 @@ pub(super) enum Happening {
     Expiry { session: usize, deleted: bool },
     /// Run Payments: a merchant gets a status. `key_of`: under the idempotency key of this status of the merchant.
     Status { merchant: usize, status: &'static str, key_of: &'static str, ahead_secs: u32 },
+    /// At a provider of which nothing more is known here than what its kit says: its event.
+    Plain { provider: &'static str, number: usize },
     /// Run Payments: anything else.
     Movement { number: usize, event_type: &'static str, amount: String },
 }
@@ -82,6 +84,7 @@ pub(super) enum Fate {
 impl Happening {
     pub(super) fn provider(&self) -> &'static str {
         match self {
+            Self::Plain { provider, .. } => provider,
             Self::Batch { .. } => "rightfoot",
             Self::Extract { .. } => "fynapse",
             Self::Statement { .. }

@@ -68,7 +68,7 @@ mod tests {
             assert_eq!(count(&|fate| matches!(fate, Fate::Doubled { .. })), 50);
             assert!(count(&|fate| matches!(fate, Fate::LostAtFirst { .. })) > 5);
             let of = |name: &str| plan.events.iter().filter(|event| event.happening.provider() == name).count();
-            assert!(hookledger_kit::names().all(|name| of(name) >= 100));
+            assert!(hookledger_kit::names().all(|name| of(name) >= 50));
             let outages = plan.weather.iter().filter(|change| change.api.get("outage") == Some(&true.into())).count();
             assert_eq!(outages, 2);
         }

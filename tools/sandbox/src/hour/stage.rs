@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use super::events::{Accounts, Balance, Happening, Shown};
 use super::plan::Plan;
 use crate::deliveries::now;
-use crate::finbox::control::{put_entity, put_session};
 use crate::problem::Problem;
-use crate::rightfoot::batches;
+use crate::providers::finbox::control::{put_entity, put_session};
+use crate::providers::rightfoot::batches;
 use crate::sandbox::Sandbox;
 
 /// Merchants' ids are numbers; a run leaves room for so many.
@@ -94,6 +94,7 @@ impl Stage {
             Happening::Status { merchant, status, key_of, ahead_secs } => {
                 self.status(*merchant, status, key_of, *ahead_secs)
             }
+            Happening::Plain { provider, number } => self.plain(provider, *number),
             Happening::Movement { number, event_type, amount } => self.movement(*number, event_type, amount),
         };
         Ok(Fact { provider: what.provider(), told, body })
@@ -254,6 +255,17 @@ impl Stage {
             "ahead": ahead_secs > 0,
         });
         (told, bytes(&body))
+    }
+
+    /// Its provider's state follows from what is sent.
+    fn plain(&self, provider: &str, number: usize) -> (Value, Bytes) {
+        let (kit, id) = (hookledger_kit::of(provider), self.id("plain", number));
+        let event = (kit.event)(&id);
+        let body = match kit.time {
+            Some(field) => hookledger_kit::with_field(&event, field, &json!(now()).to_string()),
+            None => event,
+        };
+        ((kit.told)(&id), body.into())
     }
 
     fn movement(&self, number: usize, event_type: &str, amount: &str) -> (Value, Bytes) {

@@ -9,7 +9,8 @@ async fn stage(script: &[(u16, Option<u64>)]) -> (Running, Receiver) {
     let receiver = receive(script).await;
     let target = |name: &str| (name.to_owned(), json!(format!("{}/webhooks/{name}", receiver.url)));
     let targets: serde_json::Map<String, Value> = hookledger_kit::names().map(target).collect();
-    let secrets = json!({ "fynapse": "one", "runpayments": "two" });
+    let secrets: serde_json::Map<String, Value> =
+        hookledger_kit::names().map(|name| (name.to_owned(), json!("the-secret"))).collect();
     (start(json!({ "targets": targets, "signing_secrets": secrets })).await, receiver)
 }
 

@@ -110,14 +110,19 @@ fn of_tests_and_sandbox(root: &Path, provider: &str) -> Vec<Part> {
             read(root, "tests/kit/src/providers.rs").contains(&format!("&{provider}::")),
             "its place in the list, in tests/kit/src/providers.rs".to_owned(),
         ),
-        file(root, format!("tools/sandbox/src/{provider}.rs")),
+        file(root, format!("tools/sandbox/src/providers/{provider}.rs")),
         (
-            read(root, "tools/sandbox/src/serve.rs").contains(&format!("{provider}::")),
-            "its routes in tools/sandbox/src/serve.rs".to_owned(),
+            read(root, "tools/sandbox/src/providers.rs").contains(&format!("mod {provider};")),
+            "its place in the list, in tools/sandbox/src/providers.rs".to_owned(),
         ),
         (
-            read(root, "tools/xtask/src/providers.rs").contains(&format!("\"{provider}\"")),
-            "its row in tools/xtask/src/providers.rs".to_owned(),
+            root.join("tests/corpora").join(provider).is_dir(),
+            format!("inputs that are odd to read, tests/corpora/{provider}/*"),
+        ),
+        file(root, format!("tests/simulation/src/simulation/sides/{provider}.rs")),
+        (
+            read(root, "tests/simulation/src/simulation/sides.rs").contains(&format!("{provider}::")),
+            "its place in the list, in tests/simulation/src/simulation/sides.rs".to_owned(),
         ),
     ]
 }
@@ -169,8 +174,8 @@ mod tests {
     /// A workspace in which all of these providers are complete.
     fn workspace(name: &str, providers: &[&str]) -> std::path::PathBuf {
         let root = std::env::temp_dir().join(format!("xtask-{}-{name}", std::process::id()));
-        let (mut list, mut template, mut rows, mut routes): (String, String, String, String) = Default::default();
-        let mut kits = String::new();
+        let (mut list, mut template, mut kits): (String, String, String) = Default::default();
+        let (mut sandbox, mut sides) = (String::new(), String::new());
         for provider in providers {
             write(&root, &format!("shared/core/src/providers/{provider}/mod.rs"), "");
             write(&root, &format!("functions/{provider}/Cargo.toml"), "");
@@ -179,11 +184,13 @@ mod tests {
             write(&root, &format!("docs/events/{provider}.v1.json"), "{}");
             write(&root, &format!("tests/kit/src/providers/{provider}.rs"), "");
             kits += &format!("mod {provider};\nstatic ALL: &[&Kit] = &[&{provider}::KIT];\n");
-            write(&root, &format!("tools/sandbox/src/{provider}.rs"), "");
+            write(&root, &format!("tools/sandbox/src/providers/{provider}.rs"), "");
             list += &format!("mod {provider};\nstatic ALL: &[&dyn Provider] = &[&{provider}::It];\n");
             template += &block(provider);
-            rows += &format!("name: \"{provider}\"\n");
-            routes += &format!("{provider}::router()\n");
+            sandbox += &format!("mod {provider};\n");
+            write(&root, &format!("tests/corpora/{provider}/empty"), "");
+            write(&root, &format!("tests/simulation/src/simulation/sides/{provider}.rs"), "");
+            sides += &format!("mod {provider};\n{provider}: {provider}::new()\n");
         }
         write(&root, "shared/core/src/providers/helper.rs", "");
         write(&root, "functions/worker/Cargo.toml", "");
@@ -191,8 +198,8 @@ mod tests {
         write(&root, "shared/core/src/providers/mod.rs", &list);
         write(&root, "template.yaml", &template);
         write(&root, "tests/kit/src/providers.rs", &kits);
-        write(&root, "tools/sandbox/src/serve.rs", &routes);
-        write(&root, "tools/xtask/src/providers.rs", &rows);
+        write(&root, "tools/sandbox/src/providers.rs", &sandbox);
+        write(&root, "tests/simulation/src/simulation/sides.rs", &sides);
         root
     }
 

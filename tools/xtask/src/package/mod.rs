@@ -16,7 +16,6 @@ mod template;
 mod zips;
 
 use crate::project::Project;
-use crate::providers;
 use crate::ship::{self, Arch};
 use anyhow::{Context, Result, bail};
 use files::copy;
@@ -94,7 +93,7 @@ fn checked(project: &Project, arch: Arch, names: &[String], binaries: &Path) -> 
             fs::read(&path).with_context(|| format!("{} is missing although the build succeeded", path.display()))?;
         let zip = zips::write(&binary)?;
         findings.extend(binary::findings(&binary, arch, &machine_paths)?.iter().map(|one| format!("{name}: {one}")));
-        let limit = if providers::ALL.iter().any(|one| one.name == name) { RECEIVER_ZIP_BYTES } else { ZIP_BYTES };
+        let limit = if hookledger_kit::find(name).is_some() { RECEIVER_ZIP_BYTES } else { ZIP_BYTES };
         findings.extend(zips::check(&zip, &binary, limit).err().map(|error| format!("{name}.zip: {error:#}")));
         // What was built for another processor can't be started here.
         if arch == Arch::of(&project.triple) && cfg!(target_os = "linux") {

@@ -5,7 +5,6 @@
 
 use crate::process::job::{Job, Sink};
 use crate::project::Project;
-use crate::providers;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -38,7 +37,7 @@ pub(super) fn check(project: &Project, binary: &Path) -> Result<()> {
     let log = project.log("panics");
     let mut command = project.command(binary);
     command.env_clear().envs(SETTINGS);
-    for provider in &providers::ALL {
+    for provider in hookledger_kit::ALL {
         let name = provider.name.to_uppercase();
         command.env(format!("HOOKLEDGER_QUEUE_{name}"), format!("{ENDPOINT}/queue"));
         command.env(format!("HOOKLEDGER_SECRET_{name}"), "none");

@@ -3,13 +3,13 @@
 
 use crate::process::job::{Job, Sink};
 use crate::project::Project;
-use crate::providers::ALL;
 use crate::ship::Arch;
 use crate::stack::names;
 use crate::stack::names::TIME_SCALE;
 use crate::stack::names::{ADMINISTRATOR, REGION};
 use crate::venv::Venv;
 use anyhow::{Context, Result};
+use hookledger_kit::ALL;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ const ASK_LIMIT: Duration = Duration::from_secs(2 * 60);
 
 /// The template's times: the parameter, its production value in seconds, and a local value where scaling alone would be
 /// wrong: too short for a busy machine to tell from no wait at all, or longer than a person watches.
-const TIMES: [(&str, u64, Option<u64>); 13] = [
+const TIMES: [(&str, u64, Option<u64>); 12] = [
     ("PollFirstSecs", 30, None),
     ("PollCapSecs", 300, None),
     ("PollDeadlineSecs", 3_600, None),
@@ -36,12 +36,9 @@ const TIMES: [(&str, u64, Option<u64>); 13] = [
     ("DuplicateDelaySecs", 30, Some(3)),
     ("ListingIntervalSecs", 900, Some(5)),
     ("SecretsTtlSecs", 300, Some(5)),
-    ("FynapseAuditGraceSecs", 300, Some(5)),
 ];
 
-/// What is off unless an operator turns it on, and on here; and what is the other way round, since the emulator knows no
-/// alarm on a metric that is computed.
-const TURNED_ON: [&str; 1] = ["RunpaymentsReporting=on"];
+/// What is on by default, and off here, since the emulator knows no alarm on a metric that is computed.
 const TURNED_OFF: [&str; 2] = ["ShutOutAlarmCount=0", "ReconcilerAlarm=off"];
 
 /// Every `Parameter=value` that the local stack sets.
@@ -51,15 +48,17 @@ fn parameters(triple: &str, endpoint: &str, sandbox_url: &str) -> Vec<String> {
         let seconds = local.unwrap_or_else(|| (production / TIME_SCALE).max(1));
         format!("{name}={seconds}")
     });
-    let urls = ALL.iter().flat_map(|provider| provider.urls);
+    let urls = ALL.iter().flat_map(|provider| provider.local.urls);
     let urls = urls.map(|(name, path)| format!("{name}={sandbox_url}{path}"));
-    let turned = TURNED_ON.into_iter().chain(TURNED_OFF).map(str::to_owned);
+    let of_providers = ALL.iter().flat_map(|provider| provider.local.parameters);
+    let of_providers = of_providers.map(|(name, value)| format!("{name}={value}"));
+    let turned = TURNED_OFF.into_iter().map(str::to_owned);
     // The emulator serves an API under this path; the function puts the API's id in.
     let own = [
         format!("Architecture={architecture}"),
         format!("WebhookBaseUrl={endpoint}/_aws/execute-api/{{api}}/$default"),
     ];
-    own.into_iter().chain(times).chain(urls).chain(turned).collect()
+    own.into_iter().chain(times).chain(urls).chain(of_providers).chain(turned).collect()
 }
 
 /// What to deploy.
@@ -177,15 +176,19 @@ mod tests {
         let expected = "Architecture=arm64 WebhookBaseUrl=http://127.0.0.1:8/_aws/execute-api/{api}/$default \
              PollFirstSecs=1 PollCapSecs=10 PollDeadlineSecs=120 WatchDeadlineSecs=20160 \
              RetryBaseSecs=1 RetryCapSecs=30 CircuitBaseSecs=1 CircuitCapSecs=10 AdmitGraceSecs=6 DuplicateDelaySecs=3 \
-             ListingIntervalSecs=5 SecretsTtlSecs=5 FynapseAuditGraceSecs=5 \
-             RightfootApiBaseUrl=http://127.0.0.1:9/rightfoot \
-             FynapseApiBaseUrl=http://127.0.0.1:9/fynapse \
-             FinboxApiBaseUrl=http://127.0.0.1:9/finbox/bank-connect \
-             RunpaymentsApiBaseUrl=http://127.0.0.1:9/runpayments/ords \
-             RunpaymentsTokenUrl=http://127.0.0.1:9/runpayments/ords/relay/oauth/token \
-             RunpaymentsReportingTokenUrl=http://127.0.0.1:9/runpayments/ords/sprint/oauth/token \
-             RunpaymentsReporting=on ShutOutAlarmCount=0 ReconcilerAlarm=off";
-        assert_eq!(found, expected.split_whitespace().collect::<Vec<_>>());
+             ListingIntervalSecs=5 SecretsTtlSecs=5";
+        let expected: Vec<_> = expected.split_whitespace().collect();
+        assert_eq!(found.get(..expected.len()).unwrap(), expected);
+        assert!(found.ends_with(&TURNED_OFF.map(str::to_owned)));
+        // Of each provider what its kit says.
+        for wanted in [
+            "FinboxApiBaseUrl=http://127.0.0.1:9/finbox/bank-connect",
+            "RunpaymentsTokenUrl=http://127.0.0.1:9/runpayments/ords/relay/oauth/token",
+            "RunpaymentsReporting=on",
+            "FynapseAuditGraceSecs=5",
+        ] {
+            assert!(found.iter().any(|one| one == wanted), "{wanted}: {found:?}");
+        }
         assert_eq!(parameters("x86_64-apple-darwin", "", "").first().map(String::as_str), Some("Architecture=x86_64"));
     }
 

@@ -2,11 +2,12 @@
 
 use crate::process::processes::Record;
 use crate::project::Project;
-use crate::providers::{ALL, Proof};
+use crate::providers::{Proof, secret, webhook_path};
 use crate::stack::deploy::Deployed;
 use crate::stack::names::{ADMINISTRATOR, REGION, TIME_SCALE, endpoint};
 use crate::stack::secrets::{self, Proofs};
 use anyhow::{Context, Result};
+use hookledger_kit::ALL;
 use serde_json::{Map, Value, json};
 
 /// What clients read to find the stack.
@@ -26,9 +27,9 @@ pub(crate) fn stack_file(
         functions.insert(name.clone(), json!(deployed.output_of(&name, "FunctionName")?));
     }
     let (mut webhooks, mut secrets, mut queues) = (Map::new(), Map::new(), Map::new());
-    for provider in &ALL {
+    for provider in ALL {
         let proof = proofs.get(provider.name).map(String::as_str).unwrap_or_default();
-        webhooks.insert(provider.name.to_owned(), json!(format!("{api_url}{}", provider.webhook_path(proof))));
+        webhooks.insert(provider.name.to_owned(), json!(format!("{api_url}{}", webhook_path(provider, proof))));
         queues.insert(provider.name.to_owned(), json!(deployed.output_of(provider.name, "QueueUrl")?));
         secrets.insert(provider.name.to_owned(), json!(deployed.output_of(provider.name, "SecretArn")?));
     }
@@ -69,11 +70,11 @@ pub(crate) fn stack_file(
 /// The value of each provider's secret, by ARN.
 pub(crate) fn secret_values(stack: &Value, proofs: &Proofs) -> Result<Value> {
     let mut values = Map::new();
-    for provider in &ALL {
+    for provider in ALL {
         let arn = stack.get("secrets").and_then(|secrets| secrets.get(provider.name)).and_then(Value::as_str);
         let arn = arn.with_context(|| format!("{} has no secret", provider.name))?;
         let proof = proofs.get(provider.name).map(String::as_str).unwrap_or_default();
-        values.insert(arn.to_owned(), provider.secret(proof));
+        values.insert(arn.to_owned(), secret(provider, proof));
     }
     Ok(Value::Object(values))
 }

@@ -18,12 +18,12 @@ impl<L: Glass> Check<'_, L> {
         let kept = |link: &String| watched.contains(link) && !self.seen.closed.contains(link);
         let mut missing: Vec<ItemKey> = Vec::new();
         let mut found = Vec::new();
-        for statement in &truth.finbox.statements {
+        for statement in &truth.sides.finbox.statements {
             if statement.link().is_some_and(|link| kept(&format!("link:{link}"))) {
                 missing.push(statement.key());
             }
         }
-        for alike in &truth.finbox.alike {
+        for alike in &truth.sides.finbox.alike {
             if kept(&format!("link:{}", alike.link)) {
                 missing.extend((1..=alike.at.len()).map(|n| alike.key(n)));
             }

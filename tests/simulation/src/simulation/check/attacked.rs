@@ -69,7 +69,7 @@ impl<L: Glass> Check<'_, L> {
             }
         }
         // Of a batch that there is, for each page: whoever names it makes us ask, the genuine deliveries among them.
-        for batch in &self.world.truth.rightfoot.batches {
+        for batch in &self.world.truth.sides.rightfoot.batches {
             let (name, pk) = (format!("\"{}\"", batch.id), format!("rightfoot#batch#{}", batch.id));
             let posts = self.world.truth.attack.posts.iter().filter(|post| post.body.contains(&name)).count() as u64;
             let genuine = self.seen.acknowledged.iter().filter(|(event, _)| self.is_about(**event, &pk));

@@ -7,8 +7,8 @@ use hookledger_core::model::entry::{Entry, State};
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Metric;
 
-use super::super::fynapse::Delivery;
 use super::super::plot::{TrueEvent, Twin, is_other};
+use super::super::sides::fynapse::Delivery;
 use super::super::world::Glass;
 use super::Check;
 
@@ -38,7 +38,7 @@ impl<L: Glass> Check<'_, L> {
 
     /// What a list has shown of a merchant, and nobody knows, is kept.
     pub(super) fn unknown_statuses(&mut self) {
-        for merchant in &self.world.truth.runpayments.merchants {
+        for merchant in &self.world.truth.sides.runpayments.merchants {
             let key = merchant.listed_unknown();
             let state = self.state(&key);
             if !matches!(state, None | Some(State::Ignored)) {
@@ -51,7 +51,7 @@ impl<L: Glass> Check<'_, L> {
     pub(super) fn losses(&mut self) {
         let mut found = Vec::new();
         let truth = &self.world.truth;
-        let deliveries = truth.fynapse.deliveries();
+        let deliveries = truth.sides.fynapse.deliveries();
         for delivery in &deliveries {
             let event = &truth.plot.events[delivery.event];
             // Of an event that the audit does not name nobody can tell whether it is here.

@@ -12,7 +12,7 @@ use hookledger_core::model::fact::Fact;
 use hookledger_core::model::identity::ItemKey;
 
 use super::super::engine::CLOCKS_APART_SECS;
-use super::super::runpayments::{Merchant, place};
+use super::super::sides::runpayments::{Merchant, place};
 use super::super::world::Glass;
 use super::Check;
 
@@ -22,7 +22,7 @@ impl<L: Glass> Check<'_, L> {
     pub(super) fn merchants(&mut self) {
         let all_facts = self.world.memory().all_facts();
         let mut found = Vec::new();
-        for (index, merchant) in self.world.truth.runpayments.merchants.iter().enumerate() {
+        for (index, merchant) in self.world.truth.sides.runpayments.merchants.iter().enumerate() {
             let subject = merchant.subject();
             let facts: Vec<&Fact> = all_facts.iter().filter(|(of, _)| *of == subject).map(|(_, fact)| fact).collect();
             found.extend(self.final_status(index, merchant, &facts));
@@ -99,7 +99,7 @@ impl<L: Glass> Check<'_, L> {
     /// How often a page showed a status that had been left by the time the page was asked for.
     fn shown_late(&self, index: usize, merchant: &Merchant, status: &str) -> usize {
         let left = |step: usize| merchant.statuses.get(step + 1).map(|(_, at)| *at);
-        let shown = self.world.truth.runpayments.shown_of(index);
+        let shown = self.world.truth.sides.runpayments.shown_of(index);
         let late = shown.iter().filter(|shown| merchant.step(shown.step).0 == status);
         late.filter(|shown| left(shown.step).is_some_and(|left| left <= shown.asked_at)).count()
     }
@@ -131,7 +131,7 @@ impl<L: Glass> Check<'_, L> {
         }
         // A return while the list was looked at: the page showed the status before.
         let looked = at.minus_secs(2 * CLOCKS_APART_SECS);
-        let shown = self.world.truth.runpayments.shown_of(index);
+        let shown = self.world.truth.sides.runpayments.shown_of(index);
         let showed = shown.iter().any(|shown| merchant.step(shown.step).0 == held && shown.asked_at >= looked);
         (!showed).then_some(broken)
     }

@@ -5,8 +5,8 @@ use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::row::Row;
 
 use super::super::attacker::BOGUS;
-use super::super::finbox::{ALONE, Statement};
-use super::super::rightfoot::Batch;
+use super::super::sides::finbox::{ALONE, Statement};
+use super::super::sides::rightfoot::Batch;
 use super::super::world::Glass;
 use super::Check;
 
@@ -35,7 +35,7 @@ impl<L: Glass> Check<'_, L> {
     }
 
     fn is_of_batch(&self, subject: &str, row: &Row) -> bool {
-        let batches = &self.world.truth.rightfoot.batches;
+        let batches = &self.world.truth.sides.rightfoot.batches;
         let batch = subject.strip_prefix("batch#").and_then(|id| batches.iter().find(|batch| batch.id == id));
         let Some(batch) = batch.filter(|batch| batch.shown_from().is_some()) else { return false };
         match row.sk.split_once('#') {
@@ -49,7 +49,7 @@ impl<L: Glass> Check<'_, L> {
     }
 
     fn is_of_finbox(&self, subject: &str, key: &ItemKey, row: &Row) -> bool {
-        let finbox = &self.world.truth.finbox;
+        let finbox = &self.world.truth.sides.finbox;
         let document = String::from_utf8_lossy(&row.document);
         if document.contains(BOGUS) || row.columns.iter().any(|(_, value)| value.contains(BOGUS)) {
             return false;

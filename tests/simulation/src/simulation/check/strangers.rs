@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use hookledger_core::model::entry::{Entry, Origin, State};
 use hookledger_core::model::identity::ItemKey;
 
-use super::super::plot::{Effect, FORGED, LEAKED, Twin, beside, is_other};
+use super::super::plot::{Effect, FORGED, LEAKED, OVERTAKEN, Twin, beside, is_other};
 use super::super::world::Glass;
-use super::{Check, OVERTAKEN};
+use super::Check;
 
 /// Why an entry of a true event may wait for a person. Any other reason is a mistake of ours.
 const GOOD_REASONS: [&str; 4] =
@@ -30,7 +30,7 @@ impl<L: Glass> Check<'_, L> {
                 known.insert(beside(&event.key, event_type), Some(event.effect));
             }
         }
-        for merchant in &self.world.truth.runpayments.merchants {
+        for merchant in &self.world.truth.sides.runpayments.merchants {
             for (status, _) in &merchant.statuses {
                 // How many of them there may be, `merchants` says.
                 known.extend((1..=merchant.statuses.len() + 1).map(|n| (merchant.listed(status, n), None)));
@@ -40,7 +40,7 @@ impl<L: Glass> Check<'_, L> {
             }
         }
         let losses: BTreeSet<ItemKey> =
-            self.world.truth.fynapse.deliveries().iter().map(|delivery| delivery.loss()).collect();
+            self.world.truth.sides.fynapse.deliveries().iter().map(|delivery| delivery.loss()).collect();
         let seconds: Vec<&ItemKey> =
             plot.events.iter().filter(|event| event.twin == Twin::Content).map(|event| &event.key).collect();
         // How a loss and a second content must stand, `losses` and `other_contents` say.

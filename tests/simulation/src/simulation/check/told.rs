@@ -56,13 +56,13 @@ impl<L: Glass> Check<'_, L> {
         let truth = &self.world.truth;
         if sk.starts_with(ALERT) {
             let of = |id: &str| *pk == format!("rightfoot#batch#{id}");
-            return truth.rightfoot.batches.iter().find(|batch| of(&batch.id))?.shown_from();
+            return truth.sides.rightfoot.batches.iter().find(|batch| of(&batch.id))?.shown_from();
         }
         if sk.starts_with("event#attempt##failed") && pk.ends_with("#alone") {
-            return truth.finbox.alone.as_ref().map(|alone| alone.at);
+            return truth.sides.finbox.alone.as_ref().map(|alone| alone.at);
         }
         let id = pk.strip_prefix("finbox#session#")?;
-        let session = truth.finbox.sessions.iter().find(|session| session.id == id)?;
+        let session = truth.sides.finbox.sessions.iter().find(|session| session.id == id)?;
         match told.event_type.as_str() {
             "ENRICHMENT_NOTIFICATION" => (!session.expired).then_some(session.processed_at),
             "SESSION_REQUIREMENT_COMPLETION_NOTIFICATION" => (!session.expired).then_some(session.ended_at),

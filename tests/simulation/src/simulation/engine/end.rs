@@ -84,7 +84,7 @@ impl<L: Glass> Engine<'_, L> {
     /// What a genuine delivery names that can't be read is asked for.
     fn watch_hint(&mut self, past: Past, event: usize) {
         let happens = &self.world.truth.plot.events[event];
-        let batches = &self.world.truth.rightfoot.batches;
+        let batches = &self.world.truth.sides.rightfoot.batches;
         let named = batches.iter().find(|batch| happens.key.pk.ends_with(&format!("#{}", batch.id)));
         // An attacker may have filled its minute of the quarantine: then its provider comes again.
         let is_kept = || {
@@ -128,7 +128,7 @@ impl<L: Glass> Engine<'_, L> {
         let retry_after_secs = heard.and_then(|answer| answer.retry_after_secs);
         match next(happens.provider, made, status, retry_after_secs, &self.dice) {
             Next::Content if happens.provider == FYNAPSE => {
-                self.world.truth.fynapse.delivered(event, happens, self.now());
+                self.world.truth.sides.fynapse.delivered(event, happens, self.now());
             }
             Next::Content | Next::Exhausted => {}
             Next::GivesUp => {

@@ -61,7 +61,7 @@ impl<'w, L: Glass> Engine<'w, L> {
     pub(super) fn attempt(&mut self, event: usize, made: u32) {
         let happens = &self.world.truth.plot.events[event];
         if happens.provider == FYNAPSE {
-            self.world.truth.fynapse.tries(event, happens, self.now());
+            self.world.truth.sides.fynapse.tries(event, happens, self.now());
         }
         if !self.calm() && self.dice.percent(6) {
             self.world.chaos.tell(|| format!("{}: attempt {made} of event {event} gets lost", happens.provider));

@@ -52,7 +52,7 @@ impl<L: Glass> Engine<'_, L> {
     pub(super) fn quiet(&self) -> bool {
         let memory = self.world.memory();
         // The lists are walked once more after the last that they could tell.
-        let told = self.world.truth.fynapse.deliveries().into_iter().map(|delivery| delivery.changed_at).max();
+        let told = self.world.truth.sides.fynapse.deliveries().into_iter().map(|delivery| delivery.changed_at).max();
         let last = [told, self.moved_at].into_iter().flatten().fold(self.heal_at, UnixMs::max);
         let interval_secs = self.world.timing.listing_interval_secs;
         let since = |walks: u64| last.plus_secs(walks * interval_secs);

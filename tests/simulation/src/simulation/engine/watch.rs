@@ -1,26 +1,19 @@
 //! What must hold at every step of what is learnt about a merchant: whose effect a status is, that a return is none of
 //! the times before it, that the status follows the truth, and that a cursor moves after its page.
 
-use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::entry::Origin;
 use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::identity::{ItemKey, Subject};
 use hookledger_core::ports::Clock as _;
 
-use super::super::fynapse::Delivery;
-use super::super::runpayments::{Merchant, Shown, place};
+use super::super::side::AFTER_ITS_PAGE;
+use super::super::sides::runpayments::{Merchant, place};
 use super::super::world::Glass;
 use super::Engine;
 use super::invocation::Past;
 use super::known::{Held, Known};
 use super::limits::CLOCKS_APART_SECS;
-use crate::memory::{MemoryLedger, StoredEntry};
-
-/// How long after its last change a delivery of the audit is left alone.
-const AUDIT_GRACE_SECS: u64 = 300;
-/// How long after its last change nobody looks at a delivery any more.
-const AUDIT_HORIZON_SECS: u64 = 7 * 24 * 3600;
-/// No page takes longer than that to be read, compared and left behind.
-const PAGE_TAKES_SECS: u64 = 60;
+use crate::memory::MemoryLedger;
 
 fn key_of(subject: &Subject, fact: &Fact) -> ItemKey {
     subject.item(Fact::sk(&fact.status, fact.n))
@@ -57,7 +50,7 @@ impl<L: Glass> Engine<'_, L> {
     }
 
     fn merchant(&self, subject: &Subject) -> Option<&Merchant> {
-        self.world.truth.runpayments.merchants.iter().find(|merchant| merchant.subject() == *subject)
+        self.world.truth.sides.runpayments.merchants.iter().find(|merchant| merchant.subject() == *subject)
     }
 
     /// A row is never replaced by what was asked for earlier.
@@ -100,7 +93,7 @@ impl<L: Glass> Engine<'_, L> {
             }
             self.seen.effects.insert(by.clone(), self.world.clock.now());
             let memory = self.world.memory();
-            let merchants = &self.world.truth.runpayments.merchants;
+            let merchants = &self.world.truth.sides.runpayments.merchants;
             let step = merchants.iter().find(|merchant| merchant.subject() == *subject).and_then(|merchant| {
                 let step = (0..merchant.statuses.len()).find(|step| merchant.pushed(*step, memory) == *by)?;
                 Some((merchant.step(step).0, merchant.since(step, memory)))
@@ -170,79 +163,15 @@ impl<L: Glass> Engine<'_, L> {
                 self.walked.extend(self.begun.remove_entry(&listing.key));
             }
             let reached = listing.position.and_then(|position| position.parse::<u64>().ok());
-            match listing.list.as_str() {
-                "merchants" => self.watch_merchants(reached),
-                "deliveries" => self.watch_audit(reached),
-                other => self.violated("the simulation knows every list", other.to_string()),
+            let world = self.world;
+            let Some(side) = world.truth.sides.all().find(|side| side.lists().contains(&listing.list.as_str())) else {
+                self.violated("the simulation knows every list", listing.list);
+                continue;
+            };
+            if let Some(what) = side.passed_over(reached, &world.held(&|event| world.kept(event))) {
+                self.violated(AFTER_ITS_PAGE, format!("the cursor moved on, and nobody knows yet that {what}"));
             }
         }
-    }
-
-    /// A delivery that is gone for good, and whose event is not here, has an entry that says so.
-    fn watch_audit(&mut self, reached: Option<u64>) {
-        let truth = self.world.truth.clone();
-        let Some((page, rows)) = truth.fynapse.take_served() else { return };
-        if reached.is_some_and(|reached| reached <= page) {
-            return;
-        }
-        let memory = self.world.memory();
-        // Some time passed between the page and the cursor; and what has just changed is left alone for a while.
-        let long_ago = self.now().minus_secs(AUDIT_GRACE_SECS + PAGE_TAKES_SECS);
-        let horizon = self.now().minus_secs(AUDIT_HORIZON_SECS);
-        let passed_over = |row: &&Delivery| {
-            let held = memory.holds(&truth.plot.events[row.event].key) || memory.holds(&row.loss());
-            let is_due = horizon < row.changed_at && row.changed_at < long_ago;
-            row.tells_of_loss() && is_due && !held
-        };
-        if let Some(row) = rows.iter().find(passed_over) {
-            let what = format!("the cursor moved on, and nobody knows yet that delivery d{} is lost", row.event);
-            self.violated("a cursor moves after its page", what);
-        }
-    }
-
-    /// A merchant's status is known as a status, as a fact, or as an entry.
-    fn watch_merchants(&mut self, reached: Option<u64>) {
-        let Some(served) = self.world.truth.runpayments.take_served() else { return };
-        if reached.is_some_and(|reached| reached <= served.offset as u64) {
-            return;
-        }
-        if let Some(shown) = served.rows.iter().find(|shown| !self.is_known(shown)) {
-            let merchant = &self.world.truth.runpayments.merchants[shown.merchant];
-            let (id, (status, _)) = (&merchant.id, merchant.step(shown.step));
-            let what = format!("the cursor moved on, and nobody knows yet that {id} is {status}");
-            self.violated("a cursor moves after its page", what);
-        }
-    }
-
-    /// Whether somebody knows what a row shows: this time of the status, not one before.
-    fn is_known(&self, shown: &Shown) -> bool {
-        let memory = self.world.memory();
-        let merchant = &self.world.truth.runpayments.merchants[shown.merchant];
-        let (subject, (status, at)) = (merchant.subject(), merchant.step(shown.step));
-        if shown.unknown {
-            return memory.holds(&merchant.listed_unknown());
-        }
-        let since = at.minus_secs(CLOCKS_APART_SECS);
-        // What was pushed since the page was asked for is newer than the page.
-        let ahead = |(of, held): &(Subject, Status)| {
-            let newer = held.moved_at.plus_secs(2 * CLOCKS_APART_SECS) >= shown.asked_at;
-            *of == subject && (place(&held.status) >= place(status) || newer)
-        };
-        // One that is still open may be of a time before: the next walk finds this one, when that one has its fact.
-        let listed = |n| {
-            memory.stored(&merchant.listed(status, n)).is_some_and(|StoredEntry { entry, .. }| {
-                entry.state == State::Open || entry.occurred_at.is_some_and(|looked_at| looked_at >= since)
-            })
-        };
-        let facts = memory.all_facts();
-        let stands = |(of, fact): &(Subject, Fact)| {
-            let left = |(of, other): &(Subject, Fact)| {
-                let later = other.occurred_at > fact.occurred_at;
-                *of == subject && other.origin == Origin::Push && other.status != fact.status && later
-            };
-            *of == subject && fact.status == status && (fact.occurred_at >= since || !facts.iter().any(left))
-        };
-        memory.statuses().iter().any(ahead) || facts.iter().any(stands) || (1..=merchant.times(status) + 1).any(listed)
     }
 }
 

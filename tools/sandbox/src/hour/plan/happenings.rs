@@ -1,5 +1,8 @@
 //! What happens at each provider in an hour, the odd things that real providers do among it.
 
+use hookledger_kit::{ALL, Kit};
+use serde_json::Value;
+
 use crate::dice::Dice;
 use crate::hour::clock::{HOUR_MS, MINUTE_MS, between};
 use crate::hour::events::{Accounts, Balance, Happening, Shown};
@@ -18,6 +21,9 @@ const LONG_BATCH: usize = 101;
 /// How the long batches are shown, in turn: each of these has to be met in every hour. The last has the first authorizer
 /// twice, on two pages.
 const LONG_BATCHES: [(&str, u32); 4] = [("camel", 0), ("no_flag", 0), ("snake", 1), ("camel", 2)];
+
+/// One happening in so many is each plain provider's.
+const PLAIN_EVERY: usize = 10;
 
 /// One extract in so many is told again under its id, with another content.
 const AGAIN_EVERY: usize = 20;
@@ -42,13 +48,24 @@ pub(super) type Happenings = Vec<(u64, Happening)>;
 /// So many, in the order of their happening.
 pub(super) fn all(dice: &mut Dice, count: usize) -> Happenings {
     let mut happenings = Vec::new();
+    let plain: Vec<&Kit> = ALL.iter().copied().filter(|kit| is_plain(kit)).collect();
+    let of_each = count / PLAIN_EVERY;
+    let count = count.saturating_sub(of_each * plain.len());
     let (rightfoot, fynapse, finbox) = (count / 5, count / 4, count / 4);
     batches(dice, rightfoot, &mut happenings);
     extracts(dice, fynapse, &mut happenings);
     customers(dice, finbox, &mut happenings);
     merchants(dice, count.saturating_sub(rightfoot + fynapse + finbox), &mut happenings);
+    for kit in plain {
+        happenings.extend((0..of_each).map(|number| (moment(dice), Happening::Plain { provider: kit.name, number })));
+    }
     happenings.sort_by_key(|(at_ms, _)| *at_ms);
     happenings
+}
+
+/// Whether nothing is told of it but its event.
+fn is_plain(kit: &Kit) -> bool {
+    (kit.told)("x").get("kind").and_then(Value::as_str) == Some("plain")
 }
 
 fn pick<T: Copy>(dice: &mut Dice, choices: &[T], otherwise: T) -> T {

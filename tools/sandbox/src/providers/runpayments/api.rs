@@ -89,14 +89,15 @@ fn issue_token(
     grant: Result<Form<Grant>, FormRejection>,
 ) -> Response {
     if basic(headers).as_deref() != Some(api.client()) {
-        return sandbox.runpayments.error(StatusCode::UNAUTHORIZED, "Unauthorized");
+        return sandbox.providers.runpayments.error(StatusCode::UNAUTHORIZED, "Unauthorized");
     }
     if !grant.is_ok_and(|Form(grant)| grant.grant_type == "client_credentials") {
         return (StatusCode::BAD_REQUEST, Json(json!({ "error": "unsupported_grant_type" }))).into_response();
     }
     let token = locked(&sandbox.dice).token();
-    let expires_in =
-        api.tokens(&sandbox.runpayments).issue(&token, sandbox.faults_of(&sandbox.runpayments).token_life_ms);
+    let expires_in = api
+        .tokens(&sandbox.providers.runpayments)
+        .issue(&token, sandbox.faults_of(&sandbox.providers.runpayments).token_life_ms);
     let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in });
     Json(answer).into_response()
 }
@@ -108,11 +109,11 @@ fn basic(headers: &HeaderMap) -> Option<String> {
 }
 
 async fn token_holder(State((sandbox, api)): State<(Arc<Sandbox>, Api)>, request: Request, next: Next) -> Response {
-    if api.tokens(&sandbox.runpayments).admits(request.headers()) {
+    if api.tokens(&sandbox.providers.runpayments).admits(request.headers()) {
         return next.run(request).await;
     }
-    let status = sandbox.faults_of(&sandbox.runpayments).dead_token_status;
-    dead(&sandbox.runpayments, status, "Unauthorized")
+    let status = sandbox.faults_of(&sandbox.providers.runpayments).dead_token_status;
+    dead(&sandbox.providers.runpayments, status, "Unauthorized")
 }
 
 /// A page as Oracle REST Data Services writes it; `count` is of this page.
@@ -135,7 +136,7 @@ fn page(
 ) -> Response {
     let number = |name: &str, default| query.get(name).map_or(Some(default), |text| text.parse().ok());
     let (Some(limit), Some(offset)) = (number("limit", PAGE_DEFAULT), number("offset", 0)) else {
-        return sandbox.runpayments.error(StatusCode::BAD_REQUEST, "limit and offset are numbers");
+        return sandbox.providers.runpayments.error(StatusCode::BAD_REQUEST, "limit and offset are numbers");
     };
     let limit = limit.clamp(1, PAGE_LIMIT);
     let end = offset.saturating_add(limit);
@@ -154,11 +155,11 @@ async fn list_merchants(
 ) -> Response {
     let status = query.get("merchant_status");
     let rows: Vec<Fields> = {
-        let merchants = locked(&sandbox.runpayments.merchants);
+        let merchants = locked(&sandbox.providers.runpayments.merchants);
         let rows = merchants.iter().map(|(_, merchant)| &merchant.row);
         rows.filter(|row| status.is_none() || text(row, "merchant_status").as_ref() == status).cloned().collect()
     };
-    let odd = sandbox.faults_of(&sandbox.runpayments).odd_spellings;
+    let odd = sandbox.faults_of(&sandbox.providers.runpayments).odd_spellings;
     let rows = if odd { rows.into_iter().map(spelling::spelt).collect() } else { rows };
     let mut response = page(&sandbox, (&headers, &uri), rows, &query);
     if odd {
@@ -168,10 +169,10 @@ async fn list_merchants(
 }
 
 async fn get_merchant(State(sandbox): State<Arc<Sandbox>>, Path(merchant_id): Path<String>) -> Response {
-    let row = locked(&sandbox.runpayments.merchants).get(&merchant_id).map(|merchant| merchant.row.clone());
+    let row = locked(&sandbox.providers.runpayments.merchants).get(&merchant_id).map(|merchant| merchant.row.clone());
     match row {
         Some(row) => Json(row).into_response(),
-        None => sandbox.runpayments.error(StatusCode::NOT_FOUND, "Not Found"),
+        None => sandbox.providers.runpayments.error(StatusCode::NOT_FOUND, "Not Found"),
     }
 }
 
@@ -184,13 +185,13 @@ async fn get_report(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
     if !REPORTS.contains(&report.as_str()) {
-        return sandbox.runpayments.error(StatusCode::NOT_FOUND, "Not Found");
+        return sandbox.providers.runpayments.error(StatusCode::NOT_FOUND, "Not Found");
     }
     let wanted = query.get("q").filter(|q| !q.is_empty()).map_or(Some(Fields::new()), |q| fields(q.as_bytes()));
     let Some(wanted) = wanted else {
-        return sandbox.runpayments.error(StatusCode::BAD_REQUEST, "q is not a JSON object");
+        return sandbox.providers.runpayments.error(StatusCode::BAD_REQUEST, "q is not a JSON object");
     };
     let matches = |row: &Fields| wanted.keys().all(|name| text(row, name) == text(&wanted, name));
-    let rows = locked(&sandbox.runpayments.reports).get(&report).cloned().unwrap_or_default();
+    let rows = locked(&sandbox.providers.runpayments.reports).get(&report).cloned().unwrap_or_default();
     page(&sandbox, (&headers, &uri), rows.into_iter().filter(matches).collect(), &query)
 }

@@ -1,10 +1,13 @@
 //! A merchant: what it becomes, how that is stamped and spelt, and the entries that tell of it.
 
+use hookledger_core::model::entry::{Origin, State};
+use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
 use hookledger_core::model::time::UnixMs;
 
-use super::super::plot::{beside, key};
-use crate::memory::MemoryLedger;
+use crate::memory::{MemoryLedger, StoredEntry};
+use crate::simulation::engine::limits::CLOCKS_APART_SECS;
+use crate::simulation::plot::{beside, key};
 
 pub(super) const NAME: &str = "runpayments";
 
@@ -36,6 +39,19 @@ pub(crate) struct Merchant {
     pub(super) unknown: Option<(UnixMs, UnixMs)>,
     /// How the list spells its status.
     pub(super) spelling: Spelling,
+}
+
+/// A row of the merchants' list.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown {
+    /// The merchant, by its index.
+    pub(crate) merchant: usize,
+    /// Its status, by its place on this merchant's way.
+    pub(crate) step: usize,
+    /// When the page was asked for. A replica that lags behind shows what was true before.
+    pub(crate) asked_at: UnixMs,
+    /// The list showed another status, which nobody knows.
+    pub(crate) unknown: bool,
 }
 
 /// How a status is spelt.
@@ -133,6 +149,35 @@ impl Merchant {
     /// The entry of the list's row that shows a status for the `n`th time.
     pub(crate) fn listed(&self, status: &str, n: usize) -> ItemKey {
         key(NAME, "merchant", &self.id, &["listing", &self.id, status, &n.to_string()])
+    }
+
+    /// Whether somebody knows what a row shows: this time of the status, not one before.
+    pub(super) fn is_known(&self, shown: &Shown, memory: &MemoryLedger) -> bool {
+        let (subject, (status, at)) = (self.subject(), self.step(shown.step));
+        if shown.unknown {
+            return memory.holds(&self.listed_unknown());
+        }
+        let since = at.minus_secs(CLOCKS_APART_SECS);
+        // What was pushed since the page was asked for is newer than the page.
+        let ahead = |(of, held): &(Subject, Status)| {
+            let newer = held.moved_at.plus_secs(2 * CLOCKS_APART_SECS) >= shown.asked_at;
+            *of == subject && (place(&held.status) >= place(status) || newer)
+        };
+        // One that is still open may be of a time before: the next walk finds this one, when that one has its fact.
+        let listed = |n| {
+            memory.stored(&self.listed(status, n)).is_some_and(|StoredEntry { entry, .. }| {
+                entry.state == State::Open || entry.occurred_at.is_some_and(|looked_at| looked_at >= since)
+            })
+        };
+        let facts = memory.all_facts();
+        let stands = |(of, fact): &(Subject, Fact)| {
+            let left = |(of, other): &(Subject, Fact)| {
+                let later = other.occurred_at > fact.occurred_at;
+                *of == subject && other.origin == Origin::Push && other.status != fact.status && later
+            };
+            *of == subject && fact.status == status && (fact.occurred_at >= since || !facts.iter().any(left))
+        };
+        memory.statuses().iter().any(ahead) || facts.iter().any(stands) || (1..=self.times(status) + 1).any(listed)
     }
 
     /// How often it came to a status.

@@ -25,7 +25,7 @@ async fn put_merchant(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let given = read::<Fields>(&body)?;
-    let mut merchants = locked(&sandbox.runpayments.merchants);
+    let mut merchants = locked(&sandbox.providers.runpayments.merchants);
     if let Some(merchant) = merchants.entry(&merchant_id, || Merchant { row: Fields::new(), status_at: None }) {
         // The list's ids are numbers.
         let id = merchant_id.parse::<u64>().map_or_else(|_| raw(&merchant_id), |number| raw(&number));
@@ -54,6 +54,6 @@ async fn put_report(
     if given.items.len() > REPORT_ROWS_LIMIT {
         return Err(Problem::invalid(format!("at most {REPORT_ROWS_LIMIT} rows a report")));
     }
-    locked(&sandbox.runpayments.reports).put(&report, given.items);
+    locked(&sandbox.providers.runpayments.reports).put(&report, given.items);
     Ok(StatusCode::NO_CONTENT)
 }

@@ -25,7 +25,7 @@ pub(crate) fn router(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
 }
 
 async fn key_holder(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
-    let admitted = bearer(request.headers()) == Some(locked(&sandbox.rightfoot.api_key).as_str());
+    let admitted = bearer(request.headers()) == Some(locked(&sandbox.providers.rightfoot.api_key).as_str());
     if admitted {
         return next.run(request).await;
     }

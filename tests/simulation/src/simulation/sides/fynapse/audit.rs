@@ -4,15 +4,25 @@
 
 use std::cell::RefCell;
 
+use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::time::UnixMs;
 
-use super::super::author::Author;
-use super::super::plot::{Plot, TrueEvent, key};
-use super::super::query::parameter;
 use super::events::{NAME, happen};
 use crate::memory::answer;
+use crate::simulation::author::Author;
+use crate::simulation::engine::seen::Violations;
+use crate::simulation::plot::{Effect, Plot, TrueEvent, key};
+use crate::simulation::query::parameter;
+use crate::simulation::side::{Held, Look, RESULTS, Side};
+
+/// How long after its last change a delivery of the audit is left alone.
+const GRACE_SECS: u64 = 300;
+/// How long after its last change nobody looks at a delivery any more.
+const HORIZON_SECS: u64 = 7 * 24 * 3600;
+/// No page takes longer than that to be read, compared and left behind.
+const PAGE_TAKES_SECS: u64 = 60;
 
 const PENDING: &str = "PENDING";
 const DELIVERED: &str = "DELIVERED";
@@ -69,6 +79,58 @@ impl Delivery {
     }
 }
 
+impl Side for Fynapse {
+    fn answer(&self, url: &str, look: &Look<'_>) -> Option<Result<ApiResponse, ApiError>> {
+        let (_, query) = url.split_once("/event-deliveries/deliveries?")?;
+        Some(self.page(query, look.now))
+    }
+
+    fn lists(&self) -> &'static [&'static str] {
+        &["deliveries"]
+    }
+
+    fn forget_page(&self) {
+        self.served.take();
+    }
+
+    /// A delivery that is gone for good, and whose event is not here, has an entry that says so.
+    fn passed_over(&self, reached: Option<u64>, held: &Held<'_>) -> Option<String> {
+        let (page, rows) = self.served.take()?;
+        if reached.is_some_and(|reached| reached <= page) {
+            return None;
+        }
+        // Some time passed between the page and the cursor; and what has just changed is left alone for a while.
+        let long_ago = held.now.minus_secs(GRACE_SECS + PAGE_TAKES_SECS);
+        let horizon = held.now.minus_secs(HORIZON_SECS);
+        let passed_over = |row: &&Delivery| {
+            let known = held.memory.holds(&held.plot.events[row.event].key) || held.memory.holds(&row.loss());
+            let is_due = horizon < row.changed_at && row.changed_at < long_ago;
+            row.tells_of_loss() && is_due && !known
+        };
+        rows.iter().find(passed_over).map(|row| format!("delivery d{} is lost", row.event))
+    }
+
+    fn results(&self, held: &Held<'_>) -> Violations {
+        let mut found = Vec::new();
+        let extracts = held.plot.events.iter().filter(|event| event.provider == NAME);
+        for event in extracts.filter(|event| event.effect == Effect::Own) {
+            // Of two contents the first stands.
+            let kept = (held.kept)(event).filter(|kept| kept.entry.key == event.key);
+            if kept.is_none_or(|kept| kept.entry.state != State::Done) {
+                continue;
+            }
+            let data =
+                event.body.split_once(r#""data":"#).map(|(_, data)| data.trim_end_matches('}').to_string() + "}");
+            let rows = held.memory.rows(&event.key.subject());
+            let stored = rows.first().map(|row| String::from_utf8_lossy(&row.document).into_owned());
+            if stored != data {
+                found.push((RESULTS, format!("{}: {stored:?}, in truth {data:?}", event.key)));
+            }
+        }
+        found
+    }
+}
+
 impl Fynapse {
     pub(crate) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
         let (dice, first) = (author.dice, plot.events.len());
@@ -109,13 +171,8 @@ impl Fynapse {
         self.deliveries.borrow().clone()
     }
 
-    /// The page answered last, once.
-    pub(crate) fn take_served(&self) -> Option<(u64, Vec<Delivery>)> {
-        self.served.take()
-    }
-
     /// `GET /api/v1/event-deliveries/deliveries`.
-    pub(crate) fn answer(&self, query: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
+    fn page(&self, query: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
         let number = |name, absent| parameter(query, name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(absent);
         let (page, limit) = (number("page", 1), number("limit", 1));
         let mut made: Vec<Delivery> = self.deliveries().into_iter().filter(|made| made.created_at <= now).collect();

@@ -5,26 +5,28 @@ use std::collections::BTreeMap;
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::time::UnixMs;
 
-use super::author::Author;
-use super::plot::{Announced, Effect, FORGED, Forgery, Forging, LEAKED, Plot, Twin, key};
-use super::query::parameter;
 use crate::memory::answer;
+use crate::simulation::author::Author;
+use crate::simulation::engine::seen::Violations;
+use crate::simulation::plot::{Announced, Effect, FORGED, Forgery, Forging, LEAKED, Plot, Twin, key};
+use crate::simulation::query::parameter;
+use crate::simulation::side::{Held, Look, SHORT, Side};
 
 const NAME: &str = "rightfoot";
 /// The batch whose balances kill whoever reads them.
-pub(super) const DEADLY: &str = "deadly";
+pub(crate) const DEADLY: &str = "deadly";
 /// The batch whose pages take so long that one attempt does not see them all.
-pub(super) const LONG: &str = "long";
+pub(crate) const LONG: &str = "long";
 const LONG_BALANCES: u64 = 30;
-pub(super) const SLOW_PAGE_MS: u64 = 3_500;
+pub(crate) const SLOW_PAGE_MS: u64 = 3_500;
 /// Balances on one page, few enough that most batches take several.
 const PAGE: usize = 2;
 
 /// A batch of balances.
-pub(super) struct Batch {
-    pub(super) id: String,
+pub(crate) struct Batch {
+    pub(crate) id: String,
     /// When its balances can be read; `None`: it never completes.
-    pub(super) readable_at: Option<UnixMs>,
+    pub(crate) readable_at: Option<UnixMs>,
     /// Before that it is answered as complete, with its total and not with all its rows, from this time on.
     short_from: Option<UnixMs>,
     /// How many rows it shows then.
@@ -32,7 +34,7 @@ pub(super) struct Batch {
     /// How its pages say that another one follows.
     flags: Flags,
     /// Authorizer and amount, the amount as the JSON text that is sent.
-    pub(super) balances: Vec<(String, String)>,
+    pub(crate) balances: Vec<(String, String)>,
 }
 
 /// How a page says whether another one follows.
@@ -45,17 +47,17 @@ enum Flags {
 
 impl Batch {
     /// On how many pages its balances stand.
-    pub(super) fn pages(&self) -> u64 {
+    pub(crate) fn pages(&self) -> u64 {
         self.balances.len().div_ceil(PAGE) as u64
     }
 
     /// Since when its API shows any of its balances.
-    pub(super) fn shown_from(&self) -> Option<UnixMs> {
+    pub(crate) fn shown_from(&self) -> Option<UnixMs> {
         self.short_from.filter(|_| self.short_rows > 0).or(self.readable_at)
     }
 
     /// The rows that must be kept: of the same authorizer the second under a key of its own.
-    pub(super) fn rows(&self) -> BTreeMap<String, String> {
+    pub(crate) fn rows(&self) -> BTreeMap<String, String> {
         let mut times: BTreeMap<&str, u32> = BTreeMap::new();
         let row = |(authorizer, amount): &'_ (String, String)| (authorizer.clone(), amount.clone());
         let mut rows = BTreeMap::new();
@@ -68,12 +70,54 @@ impl Batch {
 }
 
 /// Everything Rightfoot knows.
-pub(super) struct Rightfoot {
-    pub(super) batches: Vec<Batch>,
+pub(crate) struct Rightfoot {
+    pub(crate) batches: Vec<Batch>,
+}
+
+impl Side for Rightfoot {
+    fn answer(&self, url: &str, look: &Look<'_>) -> Option<Result<ApiResponse, ApiError>> {
+        let (_, query) = url.split_once("/v1/balances?")?;
+        let refuses_token = !look.healed && look.dice.percent(5);
+        Some(self.balances(query, look.seen_at, refuses_token))
+    }
+
+    fn lists(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn forget_page(&self) {}
+
+    fn passed_over(&self, _: Option<u64>, _: &Held<'_>) -> Option<String> {
+        None
+    }
+
+    fn results(&self, held: &Held<'_>) -> Violations {
+        let mut found = Vec::new();
+        for batch in &self.batches {
+            let entry = key(NAME, "batch", &batch.id, &["BALANCE_BATCH_COMPLETED", &batch.id]);
+            if held.done(&entry).is_none() {
+                continue;
+            }
+            let rows = held.memory.rows(&entry.subject());
+            let balances = rows.iter().filter(|row| row.sk.starts_with("balance#"));
+            let stored: BTreeMap<String, String> = balances
+                .map(|row| {
+                    let amount =
+                        row.columns.iter().find(|(name, _)| *name == "balance").map(|(_, amount)| amount.clone());
+                    (row.sk.replacen("balance#", "", 1), amount.unwrap_or("null".into()))
+                })
+                .collect();
+            let known = batch.rows();
+            if stored != known {
+                found.push((SHORT, format!("{}: {stored:?}, in truth {known:?}", batch.id)));
+            }
+        }
+        found
+    }
 }
 
 impl Rightfoot {
-    pub(super) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
+    pub(crate) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
         let dice = author.dice;
         let mut batches: Vec<Batch> =
             (1..=dice.between(2, 4)).map(|n| batch(author, plot, format!("b{n}"), dice.between(1, 6))).collect();
@@ -115,7 +159,7 @@ impl Rightfoot {
     }
 
     /// `GET /v1/balances`. Now and then a token is refused although the walk's start would not be.
-    pub(super) fn answer(&self, query: &str, now: UnixMs, refuses_token: bool) -> Result<ApiResponse, ApiError> {
+    fn balances(&self, query: &str, now: UnixMs, refuses_token: bool) -> Result<ApiResponse, ApiError> {
         let wanted = parameter(query, "batchId").unwrap_or_default();
         let Some(batch) = self.batches.iter().find(|batch| batch.id == wanted) else { return answer(404, "{}") };
         let total = batch.balances.len();

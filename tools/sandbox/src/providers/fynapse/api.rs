@@ -43,15 +43,16 @@ async fn issue_token(State(sandbox): State<Arc<Sandbox>>, form: Result<Form<Cred
         return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "invalid_client" }))).into_response();
     }
     let token = locked(&sandbox.dice).token();
-    let expires_in = sandbox.fynapse.tokens.issue(&token, sandbox.faults_of(&sandbox.fynapse).token_life_ms);
+    let expires_in =
+        sandbox.providers.fynapse.tokens.issue(&token, sandbox.faults_of(&sandbox.providers.fynapse).token_life_ms);
     let answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in });
     Json(answer).into_response()
 }
 
 async fn token_holder(State(sandbox): State<Arc<Sandbox>>, request: Request, next: Next) -> Response {
-    if sandbox.fynapse.tokens.admits(request.headers()) {
+    if sandbox.providers.fynapse.tokens.admits(request.headers()) {
         return next.run(request).await;
     }
-    let status = sandbox.faults_of(&sandbox.fynapse).dead_token_status;
-    dead(&sandbox.fynapse, status, "The access token is missing or no longer valid")
+    let status = sandbox.faults_of(&sandbox.providers.fynapse).dead_token_status;
+    dead(&sandbox.providers.fynapse, status, "The access token is missing or no longer valid")
 }

@@ -35,7 +35,7 @@ struct ScheduleAnswer {
 }
 
 pub(super) async fn schedule(State(sandbox): State<Arc<Sandbox>>, Path(schedule_id): Path<String>) -> Response {
-    let schedule = locked(&sandbox.rightfoot.schedules).get(&schedule_id).cloned();
+    let schedule = locked(&sandbox.providers.rightfoot.schedules).get(&schedule_id).cloned();
     match schedule {
         Some(schedule) => Json(ScheduleAnswer { schedule_id, schedule }).into_response(),
         None => error(StatusCode::NOT_FOUND, "The schedule does not exist", None),
@@ -70,7 +70,7 @@ pub(super) async fn history(
     let Some(offset) = offset else {
         return error(StatusCode::BAD_REQUEST, "The page token is not valid", None);
     };
-    let histories = locked(&sandbox.rightfoot.histories);
+    let histories = locked(&sandbox.providers.rightfoot.histories);
     let Some(runs) = histories.get(&authorizer_id) else {
         return error(StatusCode::NOT_FOUND, "The authorizer does not exist", None);
     };
@@ -85,7 +85,7 @@ pub(super) async fn put_schedule(
     Path(schedule_id): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    locked(&sandbox.rightfoot.schedules).put(&schedule_id, read(&body)?);
+    locked(&sandbox.providers.rightfoot.schedules).put(&schedule_id, read(&body)?);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -103,7 +103,7 @@ pub(super) async fn put_history(
 ) -> Result<StatusCode, Problem> {
     let History { mut history } = read(&body)?;
     history.truncate(RUNS_LIMIT);
-    locked(&sandbox.rightfoot.histories).put(&authorizer_id, history);
+    locked(&sandbox.providers.rightfoot.histories).put(&authorizer_id, history);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -125,7 +125,7 @@ pub(super) async fn post_run(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let run = read::<Run>(&body)?;
-    let rightfoot = &sandbox.rightfoot;
+    let rightfoot = &sandbox.providers.rightfoot;
     let mut schedules = locked(&rightfoot.schedules);
     let schedule = schedules.get_mut(&schedule_id).ok_or_else(|| Problem::unknown("schedule"))?;
     schedule.last_run_at = Some(run.run_at.clone());

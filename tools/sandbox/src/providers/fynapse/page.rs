@@ -38,7 +38,7 @@ pub(super) fn page<T: Serialize>(sandbox: &Sandbox, rows: Vec<T>, query: &PageQu
     let page = number(&query.page, 1).filter(|page| *page >= 1);
     let limit = number(&query.limit, PAGE_DEFAULT).filter(|limit| (1..=PAGE_LIMIT).contains(limit));
     let (Some(page), Some(limit)) = (page, limit) else {
-        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, "page counts from 1, limit is from 1 to 100");
+        return sandbox.providers.fynapse.error(StatusCode::BAD_REQUEST, "page counts from 1, limit is from 1 to 100");
     };
     let (total_size, total_pages) = (rows.len(), rows.len().div_ceil(limit));
     let skipped = (page - 1).saturating_mul(limit);
@@ -49,6 +49,6 @@ pub(super) fn page<T: Serialize>(sandbox: &Sandbox, rows: Vec<T>, query: &PageQu
 pub(super) fn found<T: Serialize>(sandbox: &Sandbox, row: Option<T>) -> Response {
     match row {
         Some(row) => Json(row).into_response(),
-        None => sandbox.fynapse.error(StatusCode::NOT_FOUND, "Not found"),
+        None => sandbox.providers.fynapse.error(StatusCode::NOT_FOUND, "Not found"),
     }
 }

@@ -87,7 +87,7 @@ pub(super) async fn balances(State(sandbox): State<Arc<Sandbox>>, Query(query): 
     let Some(offset) = offset else {
         return error(StatusCode::BAD_REQUEST, "The page token is not valid", Some(batch_id));
     };
-    let mut batches = locked(&sandbox.rightfoot.batches);
+    let mut batches = locked(&sandbox.providers.rightfoot.batches);
     // A batch nobody submitted and one still at work look the same.
     let Some(batch) = batches.get_mut(batch_id).filter(|batch| batch.is_complete()) else {
         return error(StatusCode::NOT_FOUND, "The batch is still processing or does not exist", Some(batch_id));
@@ -130,7 +130,7 @@ pub(super) async fn submit(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> 
         return error(StatusCode::BAD_REQUEST, "A request takes from 1 to 1000 authorizers", None);
     }
     let time_scale = locked(&sandbox.config).time_scale;
-    let mut answers = locked(&sandbox.rightfoot.answers);
+    let mut answers = locked(&sandbox.providers.rightfoot.answers);
     let key = digest(&body);
     let kept = answers.get(&key).filter(|kept| kept.at.elapsed() < SAME_ANSWER.div_f64(time_scale));
     if let Some(kept) = kept {
@@ -142,7 +142,7 @@ pub(super) async fn submit(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> 
         message: "Batch has been successfully submitted and is pending processing.",
     };
     let webhook_url = submission.webhook_url.and_then(|url| loopback(&url).ok());
-    locked(&sandbox.rightfoot.batches).put(&answer.batch_id, Batch { webhook_url, ..Batch::default() });
+    locked(&sandbox.providers.rightfoot.batches).put(&answer.batch_id, Batch { webhook_url, ..Batch::default() });
     answers.put(&key, Answered { at: Instant::now(), answer: answer.clone() });
     Json(answer).into_response()
 }
@@ -176,7 +176,7 @@ pub(crate) async fn put_batch(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let patch = read::<BatchPatch>(&body)?;
-    let mut batches = locked(&sandbox.rightfoot.batches);
+    let mut batches = locked(&sandbox.providers.rightfoot.batches);
     if let Some(batch) = batches.entry(&batch_id, Batch::default) {
         batch.complete = patch.state == BatchState::Complete;
         batch.complete_at =

@@ -7,13 +7,15 @@ use std::cell::RefCell;
 use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::time::UnixMs;
 
-use super::author::Author;
-use super::dice::Dice;
-use super::plot::{ATTEMPT, Effect, FORGED, Forgery, Forging, Plot, Twin, key};
-use super::query::parameter;
 use crate::memory::answer;
+use crate::simulation::author::Author;
+use crate::simulation::dice::Dice;
+use crate::simulation::engine::seen::Violations;
+use crate::simulation::plot::{ATTEMPT, Effect, FORGED, Forgery, Forging, Plot, Twin, key};
+use crate::simulation::query::parameter;
+use crate::simulation::side::{Held, Look, Side};
 use merchant::{BELIEVED_SECS, NAME, Spelling, UNKNOWN, WAY, ZONE_SECS, event_type};
-pub(super) use merchant::{Merchant, place};
+pub(crate) use merchant::{Merchant, Shown, place};
 
 /// Merchants that return to an earlier status, of a hundred.
 const RETURNING_PERCENT: u64 = 25;
@@ -21,8 +23,8 @@ const RETURNING_PERCENT: u64 = 25;
 const MAX_STEPS_AGAIN: usize = 3;
 
 /// Everything Run Payments knows.
-pub(super) struct RunPayments {
-    pub(super) merchants: Vec<Merchant>,
+pub(crate) struct RunPayments {
+    pub(crate) merchants: Vec<Merchant>,
     /// The page answered last.
     served: RefCell<Option<Served>>,
     /// Every row that ever was shown.
@@ -30,26 +32,44 @@ pub(super) struct RunPayments {
 }
 
 /// A page of the merchants' list, as it was answered.
-pub(super) struct Served {
-    pub(super) offset: usize,
-    pub(super) rows: Vec<Shown>,
+pub(crate) struct Served {
+    pub(crate) offset: usize,
+    pub(crate) rows: Vec<Shown>,
 }
 
-/// A row of the merchants' list.
-#[derive(Clone, Copy)]
-pub(super) struct Shown {
-    /// The merchant, by its index.
-    pub(super) merchant: usize,
-    /// Its status, by its place on this merchant's way.
-    pub(super) step: usize,
-    /// When the page was asked for. A replica that lags behind shows what was true before.
-    pub(super) asked_at: UnixMs,
-    /// The list showed another status, which nobody knows.
-    pub(super) unknown: bool,
+impl Side for RunPayments {
+    fn answer(&self, url: &str, look: &Look<'_>) -> Option<Result<ApiResponse, ApiError>> {
+        let (_, query) = url.split_once("/merchants?")?;
+        Some(self.page(query, look.seen_at, look.now))
+    }
+
+    fn lists(&self) -> &'static [&'static str] {
+        &["merchants"]
+    }
+
+    fn forget_page(&self) {
+        self.served.take();
+    }
+
+    /// A merchant's status is known as a status, as a fact, or as an entry.
+    fn passed_over(&self, reached: Option<u64>, held: &Held<'_>) -> Option<String> {
+        let served = self.served.take()?;
+        if reached.is_some_and(|reached| reached <= served.offset as u64) {
+            return None;
+        }
+        let shown = served.rows.iter().find(|shown| !self.merchants[shown.merchant].is_known(shown, held.memory))?;
+        let merchant = &self.merchants[shown.merchant];
+        Some(format!("{} is {}", merchant.id, merchant.step(shown.step).0))
+    }
+
+    /// It is asked for none.
+    fn results(&self, _: &Held<'_>) -> Violations {
+        Vec::new()
+    }
 }
 
 impl RunPayments {
-    pub(super) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
+    pub(crate) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
         let dice = author.dice;
         let merchants = (1..=dice.between(2, 5)).map(|n| merchant(author, plot, n)).collect();
         for n in 0..dice.between(2, 5) {
@@ -90,7 +110,7 @@ impl RunPayments {
     }
 
     /// `GET /relay/api/boarding/v1/merchants`, as things stood at `seen_at`.
-    pub(super) fn answer(&self, query: &str, seen_at: UnixMs, asked_at: UnixMs) -> Result<ApiResponse, ApiError> {
+    fn page(&self, query: &str, seen_at: UnixMs, asked_at: UnixMs) -> Result<ApiResponse, ApiError> {
         let number = |name| parameter(query, name).and_then(|text| text.parse::<usize>().ok());
         let (limit, offset) = (number("limit").unwrap_or(1), number("offset").unwrap_or(0));
         let shown = |(merchant, of): (usize, &Merchant)| {
@@ -115,13 +135,8 @@ impl RunPayments {
 }
 
 impl RunPayments {
-    /// The page answered last, once.
-    pub(super) fn take_served(&self) -> Option<Served> {
-        self.served.take()
-    }
-
     /// The rows that were shown of a merchant, with a status that is known.
-    pub(super) fn shown_of(&self, merchant: usize) -> Vec<Shown> {
+    pub(crate) fn shown_of(&self, merchant: usize) -> Vec<Shown> {
         let shown = self.shown.borrow();
         shown.iter().filter(|shown| shown.merchant == merchant && !shown.unknown).copied().collect()
     }

@@ -3,18 +3,22 @@
 mod answers;
 
 use hookledger_core::model::identity::{ItemKey, digest_hex};
+use hookledger_core::model::provider_call::{ApiError, ApiResponse};
 use hookledger_core::model::time::UnixMs;
 
-use super::author::Author;
-use super::plot::{Announced, Effect, FORGED, Forgery, Forging, LEAKED, Plot, key};
+use crate::memory::StoredEntry;
+use crate::simulation::author::Author;
+use crate::simulation::engine::seen::Violations;
+use crate::simulation::plot::{Announced, Effect, FORGED, Forgery, Forging, LEAKED, OVERTAKEN, Plot, key};
+use crate::simulation::side::{Held, Look, RESULTS, SHORT, Side};
 
 const NAME: &str = "finbox";
 /// The entity of an attempt that names neither statement nor link.
-pub(super) const ALONE: &str = "alone";
+pub(crate) const ALONE: &str = "alone";
 const ENRICHMENT: &str = "ENRICHMENT_NOTIFICATION";
 
 /// One upload of a statement.
-pub(super) struct Statement {
+pub(crate) struct Statement {
     entity: String,
     link: Option<String>,
     id: String,
@@ -22,54 +26,54 @@ pub(super) struct Statement {
     ended_at: UnixMs,
     progress: &'static str,
     /// When a failed one was completed after all.
-    pub(super) completed_at: Option<UnixMs>,
+    pub(crate) completed_at: Option<UnixMs>,
 }
 
 /// Attempts that look the same when they are pushed: only the link's list tells how many there were.
-pub(super) struct Alike {
-    pub(super) entity: String,
-    pub(super) link: String,
-    pub(super) reason: &'static str,
-    pub(super) at: Vec<UnixMs>,
+pub(crate) struct Alike {
+    pub(crate) entity: String,
+    pub(crate) link: String,
+    pub(crate) reason: &'static str,
+    pub(crate) at: Vec<UnixMs>,
 }
 
 /// An attempt that failed before there was a statement, without a link. Its entity tells of it, in words of its own.
-pub(super) struct Alone {
-    pub(super) at: UnixMs,
+pub(crate) struct Alone {
+    pub(crate) at: UnixMs,
     /// What the API says of it.
-    pub(super) message: &'static str,
+    pub(crate) message: &'static str,
 }
 
 impl Alike {
     /// The entry of the `n`th of them.
-    pub(super) fn key(&self, n: usize) -> ItemKey {
+    pub(crate) fn key(&self, n: usize) -> ItemKey {
         let digits = if self.reason.is_empty() { 0 } else { 32 };
         let mark: String = digest_hex(self.reason.as_bytes()).chars().take(digits).collect();
         key(NAME, "entity", &self.entity, &["attempt", &self.link, "failed", &mark, &n.to_string()])
     }
 }
 
-pub(super) struct Session {
-    pub(super) id: String,
+pub(crate) struct Session {
+    pub(crate) id: String,
     /// When its upload was complete, or the session over.
-    pub(super) ended_at: UnixMs,
+    pub(crate) ended_at: UnixMs,
     /// When it is processed, which nobody can ask for before its upload is complete.
-    pub(super) processed_at: UnixMs,
-    pub(super) expired: bool,
+    pub(crate) processed_at: UnixMs,
+    pub(crate) expired: bool,
     /// Of an expired one: whether it is gone.
     deleted: bool,
 }
 
 /// Everything FinBox knows.
 #[derive(Default)]
-pub(super) struct FinBox {
-    pub(super) statements: Vec<Statement>,
-    pub(super) alike: Vec<Alike>,
-    pub(super) sessions: Vec<Session>,
+pub(crate) struct FinBox {
+    pub(crate) statements: Vec<Statement>,
+    pub(crate) alike: Vec<Alike>,
+    pub(crate) sessions: Vec<Session>,
     /// The attempts that name neither statement nor link.
-    pub(super) alone: Option<Alone>,
+    pub(crate) alone: Option<Alone>,
     /// The entries that tell of a session that was processed.
-    pub(super) enrichments: Vec<ItemKey>,
+    pub(crate) enrichments: Vec<ItemKey>,
 }
 
 impl Statement {
@@ -77,17 +81,17 @@ impl Statement {
         if self.progress == "failed" { "password" } else { "" }
     }
 
-    pub(super) fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.id
     }
 
     /// The link it belongs to.
-    pub(super) fn link(&self) -> Option<&str> {
+    pub(crate) fn link(&self) -> Option<&str> {
         self.link.as_deref()
     }
 
     /// Whether it ended well.
-    pub(super) fn completed(&self) -> bool {
+    pub(crate) fn completed(&self) -> bool {
         self.progress == "completed"
     }
 
@@ -98,18 +102,58 @@ impl Statement {
     }
 
     /// The entry of this upload.
-    pub(super) fn key(&self) -> ItemKey {
+    pub(crate) fn key(&self) -> ItemKey {
         key(NAME, "entity", &self.entity, &["statement", &self.id, self.progress])
     }
 
     /// The entry of what overtook it.
-    pub(super) fn completion(&self) -> ItemKey {
+    pub(crate) fn completion(&self) -> ItemKey {
         key(NAME, "entity", &self.entity, &["statement", &self.id, "completed"])
     }
 }
 
+impl Side for FinBox {
+    fn answer(&self, url: &str, look: &Look<'_>) -> Option<Result<ApiResponse, ApiError>> {
+        let (_, path) = url.split_once("/bank-connect/v1/")?;
+        Some(self.answer_at(path, look.seen_at))
+    }
+
+    fn lists(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn forget_page(&self) {}
+
+    fn passed_over(&self, _: Option<u64>, _: &Held<'_>) -> Option<String> {
+        None
+    }
+
+    fn results(&self, held: &Held<'_>) -> Violations {
+        let mut found = Vec::new();
+        for statement in &self.statements {
+            let Some(StoredEntry { entry, .. }) = held.done(&statement.key()) else { continue };
+            if entry.reason.as_ref().is_some_and(|reason| reason.starts_with(OVERTAKEN)) {
+                // It was overtaken because the provider said so, and this is told.
+                let told = statement.completed_at.is_none() || held.memory.holds(&statement.completion());
+                if !told {
+                    found.push(("what overtakes is told", format!("{} is overtaken, by what?", statement.key())));
+                }
+                continue;
+            }
+            let wanted: &[&str] = if statement.completed() { &["transactions", "accounts"] } else { &["failure#"] };
+            if !held.has_rows(&statement.key(), wanted) {
+                found.push((RESULTS, format!("{} has no rows", statement.key())));
+            }
+        }
+        let done = self.enrichments.iter().filter(|key| held.done(key).is_some());
+        let short = done.filter(|key| !held.has_rows(key, &["progress", "upload"]));
+        found.extend(short.map(|key| (SHORT, format!("{key} has not all its rows"))));
+        found
+    }
+}
+
 impl FinBox {
-    pub(super) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
+    pub(crate) fn new(author: &Author<'_>, plot: &mut Plot) -> Self {
         let dice = author.dice;
         let mut finbox = Self::default();
         for link in 1..=dice.between(1, 2) {
@@ -216,7 +260,7 @@ impl FinBox {
     }
 
     /// An attempt that fails without a link, before there is a statement.
-    pub(super) fn alone(&mut self, author: &Author<'_>, plot: &mut Plot) {
+    pub(crate) fn alone(&mut self, author: &Author<'_>, plot: &mut Plot) {
         if author.dice.percent(50) {
             return;
         }

@@ -54,29 +54,29 @@ struct NewSubscription {
 
 async fn create_secret(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
     let Ok(new) = serde_json::from_slice::<NewSecret>(&body) else {
-        return sandbox.fynapse.error(StatusCode::BAD_REQUEST, "name is required");
+        return sandbox.providers.fynapse.error(StatusCode::BAD_REQUEST, "name is required");
     };
     let (id, value) = {
         let mut dice = locked(&sandbox.dice);
         (dice.uuid(), dice.token())
     };
     let secret = Secret { id, name: new.name, value: Some(value), previous: None, created_at: now() };
-    locked(&sandbox.fynapse.secrets).put(&secret.id, secret.clone());
+    locked(&sandbox.providers.fynapse.secrets).put(&secret.id, secret.clone());
     (StatusCode::CREATED, Json(secret)).into_response()
 }
 
 async fn list_secrets(State(sandbox): State<Arc<Sandbox>>, Query(query): Query<PageQuery>) -> Response {
-    let secrets = locked(&sandbox.fynapse.secrets).iter().map(|(_, secret)| secret.without_value()).collect();
+    let secrets = locked(&sandbox.providers.fynapse.secrets).iter().map(|(_, secret)| secret.without_value()).collect();
     page(&sandbox, secrets, &query)
 }
 
 async fn get_secret(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
-    let secret = locked(&sandbox.fynapse.secrets).get(&id).map(Secret::without_value);
+    let secret = locked(&sandbox.providers.fynapse.secrets).get(&id).map(Secret::without_value);
     found(&sandbox, secret)
 }
 
 async fn delete_secret(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
-    match locked(&sandbox.fynapse.secrets).remove(&id) {
+    match locked(&sandbox.providers.fynapse.secrets).remove(&id) {
         Some(_) => StatusCode::NO_CONTENT.into_response(),
         None => found(&sandbox, None::<Secret>),
     }
@@ -85,12 +85,12 @@ async fn delete_secret(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<Strin
 /// A new value; the one before it keeps signing beside it.
 async fn rotate_secret(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
     let value = locked(&sandbox.dice).token();
-    let rotated = locked(&sandbox.fynapse.secrets).get_mut(&id).map(|secret| {
+    let rotated = locked(&sandbox.providers.fynapse.secrets).get_mut(&id).map(|secret| {
         secret.previous = secret.value.replace(value);
         secret.clone()
     });
     let current = {
-        let subscriptions = locked(&sandbox.fynapse.subscriptions);
+        let subscriptions = locked(&sandbox.providers.fynapse.subscriptions);
         subscriptions.rows.get(&subscriptions.current).cloned()
     };
     if let Some(current) = current.filter(|current| current.secret_ref.as_deref() == Some(id.as_str())) {
@@ -114,7 +114,7 @@ async fn create_subscription(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -
         status: INACTIVE,
         created_at: now(),
     };
-    locked(&sandbox.fynapse.subscriptions).rows.put(&subscription.id, subscription.clone());
+    locked(&sandbox.providers.fynapse.subscriptions).rows.put(&subscription.id, subscription.clone());
     (StatusCode::CREATED, Json(subscription)).into_response()
 }
 
@@ -125,7 +125,7 @@ async fn update_subscription(State(sandbox): State<Arc<Sandbox>>, Path(id): Path
         Err(refused) => return *refused,
     };
     let (row, current) = {
-        let mut subscriptions = locked(&sandbox.fynapse.subscriptions);
+        let mut subscriptions = locked(&sandbox.providers.fynapse.subscriptions);
         let current = subscriptions.current == id;
         let row = subscriptions.rows.get_mut(&id).map(|row| {
             (row.name, row.endpoint_url, row.secret_ref) = (new.name, Some(new.endpoint_url), new.secret_ref);
@@ -142,30 +142,30 @@ async fn update_subscription(State(sandbox): State<Arc<Sandbox>>, Path(id): Path
 
 /// Reads a subscription as it is to be, or says what is wrong with it.
 fn new_subscription(sandbox: &Sandbox, body: &[u8]) -> Result<NewSubscription, Box<Response>> {
-    let refused = |message: &str| Box::new(sandbox.fynapse.error(StatusCode::BAD_REQUEST, message));
+    let refused = |message: &str| Box::new(sandbox.providers.fynapse.error(StatusCode::BAD_REQUEST, message));
     let new: NewSubscription =
         serde_json::from_slice(body).map_err(|_| refused("name and endpointUrl are required"))?;
     loopback(&new.endpoint_url).map_err(|message| refused(&message))?;
-    if new.secret_ref.as_ref().is_some_and(|id| locked(&sandbox.fynapse.secrets).get(id).is_none()) {
+    if new.secret_ref.as_ref().is_some_and(|id| locked(&sandbox.providers.fynapse.secrets).get(id).is_none()) {
         return Err(refused("secretRef names no secret"));
     }
     Ok(new)
 }
 
 async fn list_subscriptions(State(sandbox): State<Arc<Sandbox>>, Query(query): Query<PageQuery>) -> Response {
-    let rows = locked(&sandbox.fynapse.subscriptions).rows.iter().map(|(_, row)| row.clone()).collect();
+    let rows = locked(&sandbox.providers.fynapse.subscriptions).rows.iter().map(|(_, row)| row.clone()).collect();
     page(&sandbox, rows, &query)
 }
 
 async fn get_subscription(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
-    let row = locked(&sandbox.fynapse.subscriptions).rows.get(&id).cloned();
+    let row = locked(&sandbox.providers.fynapse.subscriptions).rows.get(&id).cloned();
     found(&sandbox, row)
 }
 
 async fn activate(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
     let row = set_status(&sandbox, &id, ACTIVE);
     if let Some(row) = &row {
-        locked(&sandbox.fynapse.subscriptions).current = id;
+        locked(&sandbox.providers.fynapse.subscriptions).current = id;
         point_to(&sandbox, row);
     }
     found(&sandbox, row)
@@ -174,7 +174,7 @@ async fn activate(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -
 /// What still waits on the subscription is cancelled.
 async fn deactivate(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
     let row = set_status(&sandbox, &id, INACTIVE);
-    let mut audit = locked(&sandbox.fynapse.audit);
+    let mut audit = locked(&sandbox.providers.fynapse.audit);
     let ids: Vec<String> = audit.iter().map(|(id, _)| id.to_owned()).collect();
     for waiting in ids {
         if let Some(row) = audit.get_mut(&waiting)
@@ -188,7 +188,7 @@ async fn deactivate(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>)
 }
 
 fn set_status(sandbox: &Sandbox, id: &str, status: &'static str) -> Option<Subscription> {
-    let mut subscriptions = locked(&sandbox.fynapse.subscriptions);
+    let mut subscriptions = locked(&sandbox.providers.fynapse.subscriptions);
     let row = subscriptions.rows.get_mut(id)?;
     row.status = status;
     Some(row.clone())
@@ -197,8 +197,9 @@ fn set_status(sandbox: &Sandbox, id: &str, status: &'static str) -> Option<Subsc
 /// From now on, webhooks go to this subscription's endpoint, signed with its secret. The default one has neither and
 /// leaves the configuration as it is.
 fn point_to(sandbox: &Sandbox, subscription: &Subscription) {
-    let secret = subscription.secret_ref.as_ref().and_then(|id| locked(&sandbox.fynapse.secrets).get(id).cloned());
-    let name = sandbox.fynapse.name();
+    let secret =
+        subscription.secret_ref.as_ref().and_then(|id| locked(&sandbox.providers.fynapse.secrets).get(id).cloned());
+    let name = sandbox.providers.fynapse.name();
     let mut config = locked(&sandbox.config);
     if let Some(target) = subscription.endpoint_url.as_deref().and_then(|url| loopback(url).ok()) {
         config.targets.insert(name.to_owned(), target);
@@ -218,20 +219,20 @@ async fn subscription_deliveries(
     Path(id): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Response {
-    if locked(&sandbox.fynapse.subscriptions).rows.get(&id).is_none() {
+    if locked(&sandbox.providers.fynapse.subscriptions).rows.get(&id).is_none() {
         return found(&sandbox, None::<Subscription>);
     }
     page(&sandbox, audit(&sandbox, Some(&id), &query), &query)
 }
 
 async fn delivery(State(sandbox): State<Arc<Sandbox>>, Path(id): Path<String>) -> Response {
-    let row = locked(&sandbox.fynapse.audit).get(&id).cloned();
+    let row = locked(&sandbox.providers.fynapse.audit).get(&id).cloned();
     found(&sandbox, row)
 }
 
 /// Newest first, of one subscription or all, in one state or any.
 fn audit(sandbox: &Sandbox, subscription: Option<&str>, query: &PageQuery) -> Vec<Row> {
-    let audit = locked(&sandbox.fynapse.audit);
+    let audit = locked(&sandbox.providers.fynapse.audit);
     let status = query.filters.get("status");
     let rows = audit.iter().rev().map(|(_, row)| row);
     let rows = rows.filter(|row| subscription.is_none_or(|id| row.subscription_id == id));

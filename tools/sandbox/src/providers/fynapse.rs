@@ -6,6 +6,7 @@
 
 mod admin;
 pub(crate) mod api;
+pub(crate) mod control;
 mod page;
 mod state;
 

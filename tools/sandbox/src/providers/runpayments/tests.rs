@@ -102,7 +102,7 @@ async fn every_retry_is_signed_anew() {
     let attempts: Vec<_> = arrivals.iter().map(|arrival| parsed_attempt(&arrival.body)).collect();
     assert_eq!(attempts, [1, 2, 3]);
     for arrival in &arrivals {
-        let tag = hex::encode(crate::sign::tag(b"whsec-run", &[&arrival.body]));
+        let tag = hex::encode(crate::sign::tag(b"whsec-runpayments", &[&arrival.body]));
         assert_eq!(arrival.headers["x-webhook-signature-256"], format!("sha256={tag}"));
         assert_eq!(arrival.headers["x-idempotency-key"], "key-7");
     }

@@ -2,8 +2,8 @@
 
 use hookledger_core::model::identity::digest_hex;
 
-use super::super::author::Author;
-use super::super::plot::{Effect, FORGED, Forgery, Forging, Plot, Twin, key};
+use crate::simulation::author::Author;
+use crate::simulation::plot::{Effect, FORGED, Forgery, Forging, Plot, Twin, key};
 
 pub(super) const NAME: &str = "fynapse";
 

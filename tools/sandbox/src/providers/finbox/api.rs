@@ -47,7 +47,7 @@ pub(crate) fn router(sandbox: &Arc<Sandbox>) -> Router<Arc<Sandbox>> {
 
 fn authenticated(sandbox: &Sandbox, headers: &HeaderMap) -> bool {
     let given = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let api_key = locked(&sandbox.finbox.api_key);
+    let api_key = locked(&sandbox.providers.finbox.api_key);
     (given("x-api-key"), given("server-hash")) == (Some(api_key.as_str()), Some(SERVER_HASH))
 }
 
@@ -92,7 +92,7 @@ async fn list_entities(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
     let link_id = query.get("link_id");
-    let entities = locked(&sandbox.finbox.entities);
+    let entities = locked(&sandbox.providers.finbox.entities);
     let all: Vec<EntityRow> = entities.iter().map(|(id, entity)| EntityRow::new(id, entity)).collect();
     drop(entities);
     let all: Vec<EntityRow> =
@@ -100,7 +100,7 @@ async fn list_entities(
     let pages = all.len().div_ceil(PAGE_SIZE).max(1);
     let page: Option<usize> = query.get("page").map_or(Some(1), |page| page.parse().ok());
     let Some(page) = page.filter(|page| (1..=pages).contains(page)) else {
-        return sandbox.finbox.error(StatusCode::NOT_FOUND, "Invalid page.");
+        return sandbox.providers.finbox.error(StatusCode::NOT_FOUND, "Invalid page.");
     };
     let link = |page: usize| link(&headers, &uri, &[("page", page)]);
     let (next, previous) = ((page < pages).then(|| link(page + 1)), (page > 1).then(|| link(page - 1)));
@@ -110,17 +110,21 @@ async fn list_entities(
 }
 
 async fn entity(State(sandbox): State<Arc<Sandbox>>, Path(entity_id): Path<String>) -> Response {
-    let row = locked(&sandbox.finbox.entities).get(&entity_id).map(|entity| EntityRow::new(&entity_id, entity));
-    row.map_or_else(|| sandbox.finbox.error(StatusCode::NOT_FOUND, "Not found."), |row| Json(row).into_response())
+    let row =
+        locked(&sandbox.providers.finbox.entities).get(&entity_id).map(|entity| EntityRow::new(&entity_id, entity));
+    row.map_or_else(
+        || sandbox.providers.finbox.error(StatusCode::NOT_FOUND, "Not found."),
+        |row| Json(row).into_response(),
+    )
 }
 
 /// Every read of an entity has the progress of its statements and, as available, its accounts, frauds and the data
 /// asked for.
 async fn entity_view(State(sandbox): State<Arc<Sandbox>>, Path((entity_id, view)): Path<(String, String)>) -> Response {
-    let entities = locked(&sandbox.finbox.entities);
+    let entities = locked(&sandbox.providers.finbox.entities);
     let known = ["transactions", "accounts", "identity", "salary"].contains(&view.as_str());
     let Some(entity) = entities.get(&entity_id).filter(|_| known) else {
-        return sandbox.finbox.error(StatusCode::NOT_FOUND, "Not found.");
+        return sandbox.providers.finbox.error(StatusCode::NOT_FOUND, "Not found.");
     };
     let empty = raw::<[u8; 0]>(&[]);
     let given = |name: &str| entity.get(name).cloned().unwrap_or_else(|| empty.clone());
@@ -140,9 +144,9 @@ async fn webhook_payloads(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
     let Some(link_id) = query.get("link_id") else {
-        return sandbox.finbox.error(StatusCode::BAD_REQUEST, "link_id is required");
+        return sandbox.providers.finbox.error(StatusCode::BAD_REQUEST, "link_id is required");
     };
-    let mut payloads = locked(&sandbox.finbox.payloads).get(link_id).cloned().unwrap_or_default();
+    let mut payloads = locked(&sandbox.providers.finbox.payloads).get(link_id).cloned().unwrap_or_default();
     // "Decreasing order of time": of two in one second, the later one in the list came later.
     payloads.reverse();
     payloads.sort_by_key(|row| Reverse(text(row, "date_time")));
@@ -159,20 +163,22 @@ struct WebhookSetting {
 
 async fn update_webhook(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Response {
     let Ok(setting) = serde_json::from_slice::<WebhookSetting>(&body) else {
-        return sandbox.finbox.error(StatusCode::BAD_REQUEST, "webhook_url is required");
+        return sandbox.providers.finbox.error(StatusCode::BAD_REQUEST, "webhook_url is required");
     };
     match loopback(&setting.webhook_url) {
-        Ok(_) if setting.webhook_mode > 3 => sandbox.finbox.error(StatusCode::BAD_REQUEST, "webhook_mode is 0 to 3"),
+        Ok(_) if setting.webhook_mode > 3 => {
+            sandbox.providers.finbox.error(StatusCode::BAD_REQUEST, "webhook_mode is 0 to 3")
+        }
         Ok(target) => {
-            locked(&sandbox.config).targets.insert(sandbox.finbox.name().to_owned(), target);
+            locked(&sandbox.config).targets.insert(sandbox.providers.finbox.name().to_owned(), target);
             Json(json!({ "message": "success" })).into_response()
         }
-        Err(message) => sandbox.finbox.error(StatusCode::BAD_REQUEST, &message),
+        Err(message) => sandbox.providers.finbox.error(StatusCode::BAD_REQUEST, &message),
     }
 }
 
 async fn session_progress(State(sandbox): State<Arc<Sandbox>>, Path(session_id): Path<String>) -> Response {
-    let sessions = locked(&sandbox.finbox.sessions);
+    let sessions = locked(&sandbox.providers.finbox.sessions);
     match sessions.get(&session_id) {
         Some(session) if session.http_status == 200 => Json(&session.answer).into_response(),
         Some(session) if session.http_status == 400 => {
@@ -187,7 +193,7 @@ async fn session_progress(State(sandbox): State<Arc<Sandbox>>, Path(session_id):
 
 /// There also before anybody asked for processing.
 async fn session_upload_status(State(sandbox): State<Arc<Sandbox>>, Path(session_id): Path<String>) -> Response {
-    let sessions = locked(&sandbox.finbox.sessions);
+    let sessions = locked(&sandbox.providers.finbox.sessions);
     match sessions.get(&session_id) {
         Some(session) if matches!(session.http_status, 200 | 400) => Json(&session.upload).into_response(),
         Some(session) => session_error(session.http_status),

@@ -24,6 +24,6 @@ pub(crate) fn router() -> Router<Arc<Sandbox>> {
 
 /// From now on this key counts, and no other.
 async fn put_key(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<StatusCode, Problem> {
-    *locked(&sandbox.rightfoot.api_key) = read::<NewKey>(&body)?.api_key;
+    *locked(&sandbox.providers.rightfoot.api_key) = read::<NewKey>(&body)?.api_key;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,7 +10,7 @@ use crate::memory::answer;
 
 impl FinBox {
     /// Everything below `/bank-connect/v1/`.
-    pub(crate) fn answer(&self, path: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
+    pub(super) fn answer_at(&self, path: &str, now: UnixMs) -> Result<ApiResponse, ApiError> {
         if let Some(link) = path.strip_prefix("entity/webhook_payloads/?link_id=") {
             return answer(200, self.payloads(link, now));
         }

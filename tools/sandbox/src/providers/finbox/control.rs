@@ -25,7 +25,7 @@ pub(crate) fn router() -> Router<Arc<Sandbox>> {
 
 /// From now on this key counts, and no other.
 async fn put_key(State(sandbox): State<Arc<Sandbox>>, body: Bytes) -> Result<StatusCode, Problem> {
-    *locked(&sandbox.finbox.api_key) = read::<NewKey>(&body)?.api_key;
+    *locked(&sandbox.providers.finbox.api_key) = read::<NewKey>(&body)?.api_key;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -35,7 +35,7 @@ pub(crate) async fn put_entity(
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
     let given = read::<Fields>(&body)?;
-    if let Some(entity) = locked(&sandbox.finbox.entities).entry(&entity_id, Fields::new) {
+    if let Some(entity) = locked(&sandbox.providers.finbox.entities).entry(&entity_id, Fields::new) {
         entity.extend(given);
     }
     Ok(StatusCode::NO_CONTENT)
@@ -57,9 +57,9 @@ async fn put_payloads(
         return Err(Problem::invalid(format!("at most {PAYLOADS_LIMIT} payloads a link")));
     }
     // Given newest first, as they are served; kept oldest first.
-    locked(&sandbox.finbox.payloads).put(&link_id, Vec::new());
+    locked(&sandbox.providers.finbox.payloads).put(&link_id, Vec::new());
     for row in given.payloads.into_iter().rev() {
-        sandbox.finbox.append(&link_id, row);
+        sandbox.providers.finbox.append(&link_id, row);
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -69,7 +69,7 @@ async fn post_payload(
     Path(link_id): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    sandbox.finbox.append(&link_id, read::<Fields>(&body)?);
+    sandbox.providers.finbox.append(&link_id, read::<Fields>(&body)?);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -98,6 +98,6 @@ pub(crate) async fn put_session(
     upload.entry("session_expiry_timestamp".to_owned()).or_insert_with(|| raw("2099-01-01 00:00:00"));
     upload.entry("accounts".to_owned()).or_insert_with(|| raw::<[u8; 0]>(&[]));
     answer.entry("progress".to_owned()).or_insert_with(|| raw::<[u8; 0]>(&[]));
-    locked(&sandbox.finbox.sessions).put(&session_id, Session { http_status, answer, upload });
+    locked(&sandbox.providers.finbox.sessions).put(&session_id, Session { http_status, answer, upload });
     Ok(StatusCode::NO_CONTENT)
 }

@@ -3,4 +3,4 @@
 mod audit;
 mod events;
 
-pub(super) use audit::{Delivery, Fynapse};
+pub(crate) use audit::{Delivery, Fynapse};
