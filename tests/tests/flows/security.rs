@@ -48,9 +48,14 @@ fn what_proves_genuine_later_is_let_in_once() {
     for (provider, body, secret_id) in bodies() {
         let town = mended(provider, |town| town.delivery(provider, &body));
         // Hours later: a signature grows no older in quarantine.
+        let came_at = town.inbox.clock.now();
         town.inbox.clock.advance_secs(6 * 3600);
-        assert_eq!(look_again(&town, provider), [Verdict::LetIn { secret_id: secret_id.into() }], "{provider}");
+        let verdicts = look_again(&town, provider);
         let entry = town.only_entry();
+        let let_in = Verdict::LetIn { secret_id: secret_id.into(), key: Some(entry.key.clone()) };
+        assert_eq!(verdicts, [let_in], "{provider}: which event it is, is told");
+        let notes = town.inbox.ledger.stored(&entry.key).unwrap().notes;
+        assert!(notes.contains(&("refused_at", came_at.to_string())), "{provider}: when it came first: {notes:?}");
         assert_eq!((entry.state, entry.received_at), (State::Open, town.inbox.clock.now()), "{provider}");
         assert_eq!(town.inbox.ledger.stored(&entry.key).unwrap().body, body.as_bytes(), "byte for byte");
         assert_eq!(town.inbox.queue.messages().len(), 1, "its work is on its way");
@@ -113,9 +118,15 @@ fn what_was_cut_is_said_to_be_cut() {
         let town = mended("runpayments", |town| town.delivery("runpayments", &body));
         let expected = match cut {
             true => Verdict::Cut { kept: MAX_QUARANTINE_BYTES, body_bytes: MAX_QUARANTINE_BYTES + 1 },
-            false => Verdict::LetIn { secret_id: "s1".into() },
+            false => Verdict::LetIn { secret_id: "s1".into(), key: None },
         };
-        assert_eq!(look_again(&town, "runpayments"), [expected]);
+        let mut verdicts = look_again(&town, "runpayments");
+        for verdict in &mut verdicts {
+            if let Verdict::LetIn { key, .. } = verdict {
+                assert!(key.take().is_some());
+            }
+        }
+        assert_eq!(verdicts, [expected]);
         assert_eq!(town.inbox.ledger.refusals().len(), usize::from(cut));
     }
 }

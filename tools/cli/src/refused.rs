@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(cut.to_string(), "cannot be verified: only the first 4096 of its 90000 bytes were kept");
         let stays = Verdict::Refused(Refusal::WrongSignature);
         assert_eq!(stays.to_string(), "stays refused: no live secret produces this signature");
-        let let_in = Verdict::LetIn { secret_id: "2026-11".into() };
+        let let_in = Verdict::LetIn { secret_id: "2026-11".into(), key: None };
         assert_eq!(let_in.to_string(), "genuine by 2026-11: let in");
         assert!(summary(&[cut, stays, let_in]).starts_with("1 of 3 let in"));
     }

@@ -27,6 +27,8 @@ pub enum Verdict {
     LetIn {
         /// The id of the secret or token that proves it.
         secret_id: String,
+        /// The event that it tells, where it can be read.
+        key: Option<ItemKey>,
     },
     /// It does not prove genuine today either.
     #[error("stays refused: {0}")]
@@ -109,18 +111,20 @@ async fn look_again(
     let came_at = refused.at;
     let verified = match provider.scheme().verify(Delivery::kept(refused), known, came_at) {
         // It comes in today: the operator finds it in today's list, and its debt is due from now on.
-        Ok(verified) => verified.received_at(inbox.clock().now()),
+        Ok(verified) => verified.let_in_at(inbox.clock().now()),
         Err((refusal, _)) => return Verdict::Refused(refusal),
     };
     let secret_id = verified.proof().secret_id.clone();
-    // The door would quarantine it a second time.
-    if matches!(provider.answers().unreadable, OnUnreadable::Quarantine(_))
-        && let Err(why) = provider.parse(&verified).and_then(bounded)
-    {
-        return Verdict::Unreadable(why);
-    }
+    let key = match provider.parse(&verified).and_then(bounded) {
+        Ok(event) => Some(event.key()),
+        // The door would quarantine it a second time.
+        Err(why) if matches!(provider.answers().unreadable, OnUnreadable::Quarantine(_)) => {
+            return Verdict::Unreadable(why);
+        }
+        Err(_) => None,
+    };
     match store(inbox, provider, verified).await {
-        Ok(_) => Verdict::LetIn { secret_id },
+        Ok(_) => Verdict::LetIn { secret_id, key },
         Err(_) => Verdict::NotStored,
     }
 }

@@ -156,7 +156,8 @@ pub(crate) async fn store(
     verified: Verified,
 ) -> Result<Answer, Box<Delivery>> {
     let received_at = verified.delivery().received_at;
-    let (event, start) = match provider.parse(&verified).and_then(bounded) {
+    let refused_at = verified.refused_at();
+    let (mut event, start) = match provider.parse(&verified).and_then(bounded) {
         Ok(event) => {
             let start = admit::start(inbox.timing(), &event, received_at);
             (event, start)
@@ -168,6 +169,8 @@ pub(crate) async fn store(
         },
     };
     span::name(&event);
+    // It counts as come in today; that it was here before is for whoever asks.
+    event.notes.extend(refused_at.map(|at| ("refused_at", at.to_string())));
     let (mut delivery, proof) = verified.into_parts();
     let entry = NewEntry {
         provider: provider.id(),

@@ -113,11 +113,13 @@ pub struct Proof {
 pub struct Verified {
     delivery: Delivery,
     proof: Proof,
+    /// When it came the first time, where it was refused then.
+    refused_at: Option<UnixMs>,
 }
 
 impl Verified {
     pub(crate) fn new(delivery: Delivery, proof: Proof) -> Self {
-        Self { delivery, proof }
+        Self { delivery, proof, refused_at: None }
     }
 
     /// A delivery that was verified when it came, out of the ledger again.
@@ -136,10 +138,15 @@ impl Verified {
         &self.delivery
     }
 
-    /// The same, come in at another time than it was verified for.
-    pub(crate) fn received_at(mut self, at: UnixMs) -> Self {
-        self.delivery.received_at = at;
-        self
+    /// The same, let in now: it was refused when it came.
+    pub(crate) fn let_in_at(self, at: UnixMs) -> Self {
+        let refused_at = Some(self.delivery.received_at);
+        Self { delivery: Delivery { received_at: at, ..self.delivery }, refused_at, ..self }
+    }
+
+    /// When it came the first time, where it was refused then.
+    pub fn refused_at(&self) -> Option<UnixMs> {
+        self.refused_at
     }
 
     /// What proved it.

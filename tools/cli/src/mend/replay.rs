@@ -1,5 +1,6 @@
 //! `replay`: what is parked is opened again, one entry or all that a filter finds.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use hookledger_core::desk::replay::{Replayed, replay};
 use hookledger_core::model::debt::Debt;
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ItemKey;
-use hookledger_core::ports::Clock as _;
+use hookledger_core::ports::{Clock as _, WorkQueue as _};
 use serde_json::{Value, json};
 
 use super::bulk::{Chosen, Plan};
@@ -51,6 +52,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
         Plan::Nothing => return Ok(Ended::NotFound),
     };
     keys.iter().try_for_each(is_entry)?;
+    warn_of_queues(stack, &inbox, &keys).await;
     let by = stack.order(order.why.clone()).await?;
     let open = async |key: &ItemKey| match replay(&inbox, &stack.providers, key, &by).await {
         Ok(Replayed::OnItsWay) => Ok("open again, and on its way".to_string()),
@@ -67,6 +69,17 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
         keys.into_iter().zip(outcomes).map(|(key, outcome)| Row { key, outcome, state: None }).collect();
     wait_for(&inbox, &mut rows, order.wait).await;
     Ok(tell(format, &rows, order.wait))
+}
+
+/// Says which of the queues do not answer, before anything is opened: what is opened then is paid by the reconciler alone.
+async fn warn_of_queues(stack: &Stack, inbox: &AwsInbox, keys: &[ItemKey]) {
+    let names: BTreeSet<&str> = keys.iter().map(ItemKey::provider).collect();
+    for provider in names.into_iter().filter_map(|name| stack.providers.get(name)) {
+        if let Err(error) = inbox.queue.depth(provider.id()).await {
+            let id = provider.id();
+            out::note(format!("the queue of {id} does not answer ({error}): its entries wait for the reconciler"));
+        }
+    }
 }
 
 /// Waits until the work of all is done, or the time is over.

@@ -87,6 +87,10 @@ async fn a_replay_says_whose_it_is() {
     let acts = town.ledger.history(&key).await.unwrap();
     let acts: Vec<_> = acts.iter().map(|act| (act.by.as_str(), act.what.as_str(), act.why.as_deref())).collect();
     assert_eq!(acts, [(CALLER, "replay", Some("they are back"))]);
+    // No queue answers here, which is said before anything is done.
+    let said = text(&output.stderr);
+    let warned = said.find("the queue of rightfoot does not answer").unwrap();
+    assert!(warned < said.find("1 opened").unwrap(), "{said}");
 }
 
 /// Without knowing who orders it nothing is done: an act without a name is no act of record.
