@@ -34,7 +34,14 @@ async fn what_an_outage_parked_is_mended_by_one_command() {
     for key in &keys {
         local.until_state(key, State::Parked).await.unwrap();
     }
+    // What is it? The provider lets nobody in with this key; once it does again, that is told as well.
+    local.sandbox.faults(PROVIDER, json!({ "outage": true, "status": 401 })).await.unwrap();
+    let api = |rows: &[Value]| rows.iter().find(|row| row["what"] == format!("{PROVIDER} API")).cloned().unwrap();
+    let (found, code) = rows(local, &["doctor", "apis"]).unwrap();
+    assert_eq!((code, &api(&found)["verdict"]), (Some(4), &json!("warn")), "{found:?}");
     local.sandbox.faults(PROVIDER, json!({ "outage": false })).await.unwrap();
+    let (found, _) = rows(local, &["doctor", "apis"]).unwrap();
+    assert_eq!(api(&found)["verdict"], "ok", "{found:?}");
     let ours = |rows: &[Value]| rows.iter().filter(|row| keys.iter().any(|key| row["subject"] == key.pk)).count();
 
     // Is it well? No: something waits for a person.

@@ -87,6 +87,52 @@ async fn rotate(local: &Local, before: &str, name: &str) -> Outcome<()> {
     local.until_state(&event_of("runpayments", &late).key(), State::Done).await.map(drop)
 }
 
+/// A rotation by the command alone: added, seen to be used, given an end. Its value stands on no screen.
+#[tokio::test]
+async fn a_secret_is_added_and_retired_by_the_command() {
+    let (_guard, scene) = scene("secret").await;
+    let before = scene.local.secret("runpayments").await.unwrap();
+    let outcome = by_the_command(&scene.local, &scene.id("value")).await;
+    scene.local.put_secret_back("runpayments", &before).await.unwrap();
+    outcome.unwrap();
+}
+
+async fn by_the_command(local: &Local, name: &str) -> Outcome<()> {
+    let value = format!("{name}-0123456789abcdef");
+    let list = ["--list", "signing_secrets"];
+    let typed = |arguments: &[&str], input: &str| {
+        let ended = output(local, "runpayments", &[&["secret"], arguments].concat(), input)?;
+        let said = format!("{}{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert!(!said.contains(&value), "{said}");
+        Ok::<_, String>((ended.status.code(), said))
+    };
+    let add = [&["add", "runpayments", "drill"], &list[..]].concat();
+    assert_eq!(typed(&add, "short\n")?.0, Some(1), "one that no function would use");
+    assert_eq!(typed(&add, "")?.0, Some(1), "nothing came");
+    assert_eq!(typed(&add, &format!("{value}\n"))?.0, Some(0));
+    assert_eq!(typed(&add, &value)?.0, Some(1), "the name is taken");
+    let body = local.sandbox.event("runpayments", name).await?;
+    until_answered(local, &value, &body, 200).await?;
+    local.until_state(&event_of("runpayments", &body).key(), State::Done).await?;
+    let used = until("its use to be listed", async || {
+        let (_, said) = typed(&["list", "runpayments", "-o", "jsonl"], "")?;
+        let rows = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let used = rows.into_iter().any(|row| row["id"] == "drill" && row["last_use"].is_string());
+        Ok(if used { Ok(()) } else { Err(said) })
+    });
+    used.await?;
+    let retire = [&["retire", "runpayments", "drill", "--in", "1s"], &list[..]].concat();
+    let (code, said) = typed(&retire, "")?;
+    assert!(code == Some(4) && said.contains("in use"), "{said}");
+    assert_eq!(typed(&[&retire[..], &["--yes"]].concat(), "")?.0, Some(0));
+    let late = local.sandbox.event("runpayments", &format!("{name}-late")).await?;
+    until_answered(local, &value, &late, 403).await?;
+    // The last one may not go: every delivery would be refused.
+    let (code, said) = typed(&[&["retire", "runpayments", "local", "--in", "1s", "--yes"], &list[..]].concat(), "")?;
+    assert!(code == Some(1) && said.contains("no other secret"), "{said}");
+    Ok(())
+}
+
 /// The secret was wrong, the provider has given up, the secret is put right: the operator lets the delivery in.
 #[tokio::test]
 async fn what_was_refused_for_a_wrong_secret_is_let_in_afterwards() {

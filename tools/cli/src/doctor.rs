@@ -1,82 +1,203 @@
-//! `hookledger doctor secrets`: which secrets prove deliveries today, and which do not and why. It shows ids, never a
-//! value. It looks at the secrets whose ARNs it is given.
+//! `hookledger doctor`: can what was set up work? It looks at the secrets and tries each provider's API, and says what to do
+//! about what it finds. It shows the ids of secrets, never a value.
+
+use std::sync::Arc;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
-use hookledger_aws::ports::clock::SystemClock;
+use hookledger_aws::ports::api::HttpProviderApi;
 use hookledger_aws::ports::secrets::SecretsManager;
-use hookledger_core::model::secret::ProviderSecrets;
+use hookledger_core::model::debt::{Expectation, ExpectationState};
+use hookledger_core::model::provider_call::{ApiError, ApiRequest};
+use hookledger_core::model::secret::{NamedSecret, ProviderSecrets};
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::Clock as _;
+use hookledger_core::ports::{Clock as _, ProviderApi as _};
+use hookledger_core::providers::{Provider, definition};
+use serde_json::{Value, json};
 
-use crate::out::{self, Ended};
+use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
+
+/// A secret that ends sooner than this is told of, in seconds: a rotation takes days where a provider has to be written to.
+const SOON_SECS: u64 = 14 * 24 * 3600;
+/// An id that nothing has: what an API says of it shows that it lets us in.
+const NOBODYS: &str = "hookledger-doctor";
+const WARN: &str = "warn";
 
 /// What the command is told.
 #[derive(Args)]
 pub(crate) struct Doctor {
     #[command(subcommand)]
-    order: Order,
+    order: Option<Order>,
 }
 
-#[derive(Subcommand)]
+#[derive(Clone, Copy, Subcommand, PartialEq, Eq)]
 enum Order {
-    /// Says of every secret whether it is live, and names those that are too short to be used. Ends with 4 if anything is
-    /// wrong.
+    /// Says of every secret whether it is live, and names those that are too short to be used.
     #[command(after_help = "Example: hookledger --stack hookledger doctor secrets")]
     Secrets,
+    /// Asks each provider's API for something that is not there: does it let us in?
+    #[command(after_help = "Example: hookledger --stack hookledger doctor apis")]
+    Apis,
 }
 
-/// Looks, and fails if there is something to mend.
-pub(crate) async fn run(stack: &Stack, doctor: &Doctor) -> anyhow::Result<Ended> {
-    let Order::Secrets = doctor.order;
-    let secrets = SecretsManager::from_env(&stack.env, stack.clients.secrets.clone());
-    let now = SystemClock::new().now();
-    let (mut seen, mut wrong) = (0, 0);
-    for provider in stack.providers.iter().filter(|provider| stack.env.secret_arn(provider.id()).is_ok()) {
-        let findings = match secrets.document(provider.id()).await {
-            Ok(document) => match ProviderSecrets::parse(document.reveal()) {
-                Ok(secrets) => findings(&secrets, now),
-                Err(error) => vec![(error.to_string(), true)],
-            },
-            Err(error) => vec![(error.to_string(), true)],
-        };
-        seen += 1;
-        wrong += findings.iter().filter(|(_, wrong)| *wrong).count();
-        for (finding, _) in findings {
-            out::line(format!("{}  {finding}", provider.id()));
+/// What was found: about what, whether it is wrong, and what to do then.
+struct Finding {
+    what: String,
+    is: String,
+    wrong: Option<&'static str>,
+}
+
+/// Looks, and ends with 4 where there is something to mend.
+pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyhow::Result<Ended> {
+    let secrets = Arc::new(SecretsManager::from_env(&stack.env, stack.clients.secrets.clone()));
+    let now = stack.inbox()?.clock.now();
+    let named: Vec<&dyn Provider> =
+        stack.providers.iter().filter(|provider| stack.env.secret_arn(provider.id()).is_ok()).collect();
+    if named.is_empty() {
+        bail!("no secret was named: HOOKLEDGER_SECRET_<PROVIDER> is the stack's output <Provider>SecretArn");
+    }
+    let mut found = Vec::new();
+    for (id, error) in stack.providers.all_stopped() {
+        let is = format!("is stopped: {error}");
+        found.push(Finding { what: id.to_string(), is, wrong: Some("mend the setting, and deploy") });
+    }
+    for provider in named {
+        let id = provider.id();
+        if doctor.order != Some(Order::Apis) {
+            let of_secret = match secrets.document(id).await {
+                Ok(document) => match ProviderSecrets::parse(document.reveal()) {
+                    Ok(secrets) => findings(&secrets, now),
+                    Err(error) => vec![(error.to_string(), Some("mend the document: docs/deploy.md has its shape"))],
+                },
+                Err(error) => vec![(error.to_string(), Some("is the secret there, and may you read it?"))],
+            };
+            found.extend(of_secret.into_iter().map(|(is, wrong)| Finding { what: format!("{id} secret"), is, wrong }));
+        }
+        if doctor.order != Some(Order::Secrets) {
+            let (is, wrong) = login(stack, provider, &secrets, now).await;
+            found.push(Finding { what: format!("{id} API"), is, wrong });
         }
     }
-    match (seen, wrong) {
-        (0, _) => bail!("no secret was named: HOOKLEDGER_SECRET_<PROVIDER> is the stack's output <Provider>SecretArn"),
-        (_, 0) => Ok(Ended::Well),
-        _ => {
-            out::note(format!("{wrong} to mend"));
-            Ok(Ended::NeedsAPerson)
-        }
+    let rows: Vec<Value> = found.iter().map(Finding::row).collect();
+    format.rows(&["what", "finding", "verdict", "to_do"], &rows, None);
+    let wrong = found.iter().filter(|finding| finding.wrong.is_some()).count();
+    if doctor.order.is_none() {
+        out::note(
+            "not looked at: alarms and their mail, the schedule (`status` tells whether it runs), account limits",
+        );
+    }
+    if wrong == 0 {
+        return Ok(Ended::Well);
+    }
+    out::note(format!("{wrong} to mend"));
+    Ok(Ended::NeedsAPerson)
+}
+
+impl Finding {
+    fn row(&self) -> Value {
+        let verdict = if self.wrong.is_some() { WARN } else { "ok" };
+        json!({ "what": self.what, "finding": self.is, "verdict": verdict, "to_do": self.wrong })
     }
 }
 
-/// What there is to say of each secret, and whether that is wrong.
-fn findings(secrets: &ProviderSecrets, now: UnixMs) -> Vec<(String, bool)> {
+/// Whether a provider's API lets us in, by asking it for what is not there.
+async fn login(
+    stack: &Stack,
+    provider: &dyn Provider,
+    secrets: &Arc<SecretsManager>,
+    now: UnixMs,
+) -> (String, Option<&'static str>) {
+    if let Err(error) = stack.provider_to_call(provider.id().0) {
+        return (format!("was not tried: {error}"), Some("name the stack with --stack"));
+    }
+    let Ok(tls) = stack.env.tls() else { return ("was not tried: no TLS roots".into(), Some("mend AWS_CA_BUNDLE")) };
+    let api = HttpProviderApi::new(secrets.clone(), &tls);
+    if !api.is_used(provider.id()).await {
+        return ("is not used: its secret is empty".into(), None);
+    }
+    let Some(request) = harmless(provider, now) else {
+        return ("has nothing that can be asked without doing something".into(), None);
+    };
+    match api.call(provider.id(), &request).await {
+        Ok(answer) if matches!(answer.status, 401 | 403) => (
+            format!("refuses us: it answered {}", answer.status),
+            Some("mend the credentials under `api` in its secret; they are read anew within minutes"),
+        ),
+        Ok(answer) if answer.status >= 500 || answer.status == 429 => {
+            (format!("lets nobody in now: it answered {}", answer.status), Some("look again later"))
+        }
+        Ok(answer) => (format!("lets us in: it answered {}", answer.status), None),
+        Err(error @ (ApiError::Unreachable | ApiError::TimedOut)) => {
+            (error.to_string(), Some("is its address right (<Provider>ApiBaseUrl), and is it up?"))
+        }
+        Err(error) => (error.to_string(), Some("mend the credentials under `api` in its secret")),
+    }
+}
+
+/// A request that changes nothing: for a reference that nobody has, or for the start of a list.
+fn harmless(provider: &dyn Provider, now: UnixMs) -> Option<ApiRequest> {
+    let polled = || {
+        let polls = provider.polls().offered()?;
+        let kinds = definition(provider.id().0)?.kinds;
+        let plain = std::iter::once(NOBODYS.to_string());
+        let mut references = plain.chain(kinds.iter().map(|kind| format!("{kind}:{NOBODYS}")));
+        references.find_map(|reference| {
+            let expected = polls.expectation(&reference).ok()?;
+            let expectation = Expectation {
+                key: expected.key,
+                provider: provider.id().to_string(),
+                reference,
+                repeats: expected.repeats,
+                state: ExpectationState::Waiting,
+                created_at: now,
+                due_at: Some(now),
+                deadline: now,
+                polls: 0,
+                found: 0,
+            };
+            polls.poll(&expectation, None)
+        })
+    };
+    let listed = || {
+        let lists = provider.lists().offered()?;
+        Some(lists.list(lists.names().first()?, None, now))
+    };
+    polled().or_else(listed)
+}
+
+/// What there is to say of each secret, and what to do where that is wrong.
+fn findings(secrets: &ProviderSecrets, now: UnixMs) -> Vec<(String, Option<&'static str>)> {
     let mut findings = Vec::new();
     let mut live = 0;
     for (list, least, all) in secrets.lists() {
         for secret in all {
             let (state, wrong) = match secret.not_after {
-                _ if secret.too_short => (format!("is not used: it has fewer than {least} characters"), true),
-                Some(end) if end <= now => (format!("is over since {end}"), false),
-                Some(end) => (format!("is live until {end}"), false),
-                None => ("is live".to_string(), false),
+                _ if secret.too_short => {
+                    (format!("is not used: it has fewer than {least} characters"), Some("make a longer one"))
+                }
+                Some(end) if end <= now => (format!("is over since {end}"), None),
+                Some(end) if end < now.plus_secs(SOON_SECS) && is_last(all, &secret.id, end) => {
+                    (format!("is live until {end}"), Some("it is the last one: add another before"))
+                }
+                Some(end) => (format!("is live until {end}"), None),
+                None => ("is live".to_string(), None),
             };
             live += usize::from(state.starts_with("is live"));
             findings.push((format!("{list}  {}  {state}", secret.id), wrong));
         }
     }
     if live == 0 {
-        findings.push(("no secret is live: every delivery is answered 503".into(), true));
+        findings.push(("no secret is live: every delivery is answered 503".into(), Some("fill its secret")));
     }
     findings
+}
+
+/// Whether no other of the list lives longer.
+fn is_last(all: &[NamedSecret], id: &str, end: UnixMs) -> bool {
+    let outlives =
+        |other: &NamedSecret| other.id != id && !other.too_short && other.not_after.is_none_or(|at| at > end);
+    !all.iter().any(outlives)
 }
 
 #[cfg(test)]
@@ -84,7 +205,9 @@ mod tests {
     use super::*;
 
     fn told(document: &str) -> Vec<(String, bool)> {
-        findings(&ProviderSecrets::parse(document).unwrap(), UnixMs::parse_rfc3339("2026-11-22T12:00:00Z").unwrap())
+        let now = UnixMs::parse_rfc3339("2026-11-22T12:00:00Z").unwrap();
+        let found = findings(&ProviderSecrets::parse(document).unwrap(), now);
+        found.into_iter().map(|(is, wrong)| (is, wrong.is_some())).collect()
     }
 
     #[test]
@@ -102,12 +225,25 @@ mod tests {
         let expected = [
             ("signing_secrets  short  is not used: it has fewer than 16 characters", true),
             ("signing_secrets  floor  is live", false),
-            ("url_tokens  a  is live until 2026-12-01T00:00:00.000Z", false),
+            ("url_tokens  a  is live until 2026-12-01T00:00:00.000Z", true),
             ("url_tokens  b  is not used: it has fewer than 22 characters", true),
             ("url_tokens  c  is over since 2026-01-01T00:00:00.000Z", false),
         ];
         assert_eq!(told, expected.map(|(finding, wrong)| (finding.to_string(), wrong)));
         assert!(!format!("{told:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_last_one_is_told_before_it_ends() {
+        let list = |end: &str, other: &str| {
+            let long = "0123456789012345678901";
+            told(&format!(r#"{{"url_tokens":[{{"id":"a","value":"{long}","not_after":"{end}"}}{other}]}}"#)).remove(0).1
+        };
+        let (soon, later) = ("2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z");
+        assert!(list(soon, ""));
+        assert!(!list(later, ""), "there is time");
+        assert!(!list(soon, r#",{"id":"b","value":"0123456789012345678901"}"#), "there is another");
+        assert!(list(soon, r#",{"id":"b","value":"short"}"#), "one that is used");
     }
 
     #[test]

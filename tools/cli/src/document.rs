@@ -1,5 +1,5 @@
-//! A provider's secret document, changed in one place only: its signing secrets. Everything else in it stays as it was
-//! written, known to this version or not.
+//! A provider's secret document, changed in its lists of secrets only. Everything else in it stays as it was written, known
+//! to this version or not.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,43 @@ use hookledger_core::model::secret::{ProviderSecrets, Secret};
 use hookledger_core::model::time::UnixMs;
 use serde_json::value::{RawValue, to_raw_value};
 
-const SIGNING_SECRETS: &str = "signing_secrets";
+/// A list of secrets in the document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum List {
+    /// Keys that sign deliveries.
+    SigningSecrets,
+    /// Last parts of the webhook URL.
+    UrlTokens,
+    /// Values of FinBox's static header.
+    StaticHeader,
+}
+
+impl List {
+    const ALL: [Self; 3] = [Self::SigningSecrets, Self::UrlTokens, Self::StaticHeader];
+
+    /// As the document has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::SigningSecrets => "signing_secrets",
+            Self::UrlTokens => "url_tokens",
+            Self::StaticHeader => "static_header",
+        }
+    }
+}
 
 type Fields = BTreeMap<String, Box<RawValue>>;
 
 /// The document, its values as they were written.
 pub(crate) struct Document {
     fields: Fields,
-    signing_secrets: Vec<Fields>,
+    lists: BTreeMap<List, Vec<Fields>>,
 }
 
-/// What stands about one signing secret, without its value.
-struct Known {
-    id: String,
-    not_after: Option<UnixMs>,
+/// What stands about one secret, without its value.
+pub(crate) struct Known {
+    pub(crate) id: String,
+    pub(crate) not_after: Option<UnixMs>,
 }
 
 impl Document {
@@ -30,17 +53,24 @@ impl Document {
         ProviderSecrets::parse(document.reveal())?;
         let unusable = "the secret document is not usable: see docs/deploy.md for its shape";
         let mut fields: Fields = serde_json::from_str(document.reveal()).ok().context(unusable)?;
-        let signing_secrets = match fields.remove(SIGNING_SECRETS) {
-            Some(list) => serde_json::from_str(list.get()).ok().context(unusable)?,
-            None => Vec::new(),
-        };
-        Ok(Self { fields, signing_secrets })
+        let mut lists = BTreeMap::new();
+        for list in List::ALL {
+            if let Some(written) = fields.remove(list.name()) {
+                lists.insert(list, serde_json::from_str(written.get()).ok().context(unusable)?);
+            }
+        }
+        Ok(Self { fields, lists })
+    }
+
+    /// The secrets of a list.
+    pub(crate) fn known(&self, list: List) -> Vec<Known> {
+        self.lists.get(&list).into_iter().flatten().filter_map(known).collect()
     }
 
     /// Which signing secrets a rotation of the provider's `secret_id` replaces: those that were kept for it before; else
     /// the one there is; else the one that the person names.
     pub(crate) fn replaced(&self, secret_id: &str, named: Option<&str>, now: UnixMs) -> anyhow::Result<Vec<String>> {
-        let known: Vec<Known> = self.signing_secrets.iter().filter_map(known).collect();
+        let known = self.known(List::SigningSecrets);
         let live: Vec<&Known> = known.iter().filter(|known| known.not_after.is_none_or(|end| now < end)).collect();
         if let Some(named) = named {
             if live.iter().all(|known| known.id != named) {
@@ -68,16 +98,16 @@ impl Document {
         Ok(ids)
     }
 
-    /// Adds a signing secret without an end.
-    pub(crate) fn add(&mut self, id: &str, value: &Secret) -> anyhow::Result<()> {
+    /// Adds a secret without an end.
+    pub(crate) fn add(&mut self, list: List, id: &str, value: &Secret) -> anyhow::Result<()> {
         let field = |name: &str, text: &str| anyhow::Ok((name.to_string(), to_raw_value(text)?));
-        self.signing_secrets.push(Fields::from([field("id", id)?, field("value", value.reveal())?]));
+        self.lists.entry(list).or_default().push(Fields::from([field("id", id)?, field("value", value.reveal())?]));
         Ok(())
     }
 
-    /// Gives signing secrets an end, unless they have an earlier one.
-    pub(crate) fn end(&mut self, ids: &[String], not_after: UnixMs) -> anyhow::Result<()> {
-        for fields in &mut self.signing_secrets {
+    /// Gives secrets an end, unless they have an earlier one.
+    pub(crate) fn end(&mut self, list: List, ids: &[String], not_after: UnixMs) -> anyhow::Result<()> {
+        for fields in self.lists.get_mut(&list).into_iter().flatten() {
             let ends = known(fields).is_some_and(|known| {
                 ids.contains(&known.id) && known.not_after.is_none_or(|earlier| not_after < earlier)
             });
@@ -91,7 +121,9 @@ impl Document {
     /// As it is stored.
     pub(crate) fn to_text(&self) -> anyhow::Result<Secret> {
         let mut fields = self.fields.clone();
-        fields.insert(SIGNING_SECRETS.into(), to_raw_value(&self.signing_secrets)?);
+        for (list, secrets) in &self.lists {
+            fields.insert(list.name().into(), to_raw_value(secrets)?);
+        }
         Ok(Secret::new(serde_json::to_string(&fields)?))
     }
 }
@@ -125,8 +157,8 @@ mod tests {
     #[test]
     fn what_is_not_changed_stays_as_it_was_written() {
         let mut changed = document(DOCUMENT);
-        changed.add("s1@now", &Secret::new("the \"2nd\" secret")).unwrap();
-        changed.end(&["first".into(), "over".into()], at("2026-11-26T12:00:00Z")).unwrap();
+        changed.add(List::SigningSecrets, "s1@now", &Secret::new("the \"2nd\" secret")).unwrap();
+        changed.end(List::SigningSecrets, &["first".into(), "over".into()], at("2026-11-26T12:00:00Z")).unwrap();
         let text = changed.to_text().unwrap();
         for kept in [r#""n":1.10"#, "12345678901234567890123", r#""note":[1.0]"#] {
             assert!(text.reveal().contains(kept), "{kept}");
@@ -146,7 +178,7 @@ mod tests {
     fn an_empty_document_takes_its_first_secret() {
         let mut first = document("{}");
         assert!(first.replaced("s1", None, now()).unwrap().is_empty());
-        first.add("s1@now", &Secret::new("v")).unwrap();
+        first.add(List::SigningSecrets, "s1@now", &Secret::new("v")).unwrap();
         let expected = r#"{"signing_secrets":[{"id":"s1@now","value":"v"}]}"#;
         assert_eq!(first.to_text().unwrap().reveal(), expected);
     }

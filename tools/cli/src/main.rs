@@ -5,7 +5,7 @@
 //! see      status events find show story owed parked refused stats export
 //! mend     replay close dead erase, refused reverify              stack  which stack, and how it is reached
 //! announce expect put get cancel list import                     help   completions, man
-//! set up   doctor, <provider> …, submit, listen
+//! set up   doctor, secret, <provider> …, submit, listen
 //! ```
 //!
 //! What was asked for goes to standard output, as a table or as JSON; everything else to standard error. Bodies are shown
@@ -20,6 +20,7 @@ mod out;
 mod refused;
 mod said;
 mod see;
+mod secret;
 mod setup;
 mod stack;
 mod submit;
@@ -123,8 +124,11 @@ enum Command {
     #[command(after_help = "Example: hookledger expect list --late")]
     Expect(announce::Expect),
     /// Looks whether what was set up can work.
-    #[command(after_help = "Example: hookledger doctor secrets")]
+    #[command(after_help = "Example: hookledger doctor")]
     Doctor(doctor::Doctor),
+    /// Lists the secrets that prove deliveries, with their last use; adds one, or gives one an end.
+    #[command(after_help = "Example: hookledger secret list")]
+    Secret(secret::Secrets),
     /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
     #[command(after_help = "Example: hookledger submit rightfoot authorizers.json")]
     Submit(submit::Submit),
@@ -195,7 +199,8 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Dead(order) => mend::dead::run(&stack, output, &order).await,
         Command::Submit(order) => submit::submit(&stack, output, &order).await.map(|()| Ended::Well),
         Command::Expect(order) => announce::run(&stack, output, &order).await,
-        Command::Doctor(order) => doctor::run(&stack, &order).await,
+        Command::Secret(order) => secret::run(&stack, output, &order).await,
+        Command::Doctor(order) => doctor::run(&stack, output, &order).await,
         Command::Listen(_) | Command::Completions(_) | Command::Man(_) => Ok(Ended::Well),
     }
 }

@@ -21,7 +21,7 @@ use hookledger_core::ports::{Clock as _, ProviderApi, SecretsError};
 use hookledger_core::providers::{Inputs, MadeSecret, Offer, Provider, Providers, SecretUse, Setup, SetupStep};
 use serde_json::{Value, json};
 
-use crate::document::Document;
+use crate::document::{Document, List};
 use crate::out::{self, Format};
 use crate::stack::Stack;
 
@@ -268,8 +268,8 @@ async fn put_beside(
     // Read again: somebody may have changed it meanwhile.
     let mut document = Document::parse(&documents.read().await?)?;
     let ended = replaced(&document, order, &made.id, now)?;
-    document.end(&ended, end)?;
-    document.add(kept_as, &made.value)?;
+    document.end(List::SigningSecrets, &ended, end)?;
+    document.add(List::SigningSecrets, kept_as, &made.value)?;
     documents.write(&document.to_text()?).await?;
     Ok(ended)
 }

@@ -42,6 +42,15 @@ impl Span {
     }
 }
 
+/// Reads a span of time, in seconds: 90m, 72h, 3d.
+pub(crate) fn span(text: &str) -> Result<u64, String> {
+    let secs = SECS.iter().find_map(|(letter, secs)| {
+        let count: u64 = text.strip_suffix(*letter)?.parse().ok()?;
+        count.checked_mul(*secs)
+    });
+    secs.ok_or_else(|| "write 90m, 72h or 3d".to_string())
+}
+
 /// Reads a time: so long ago, a day (its first instant, UTC), or an instant.
 pub(crate) fn read(text: &str, now: UnixMs) -> anyhow::Result<UnixMs> {
     let ago = SECS.iter().find_map(|(letter, secs)| {
