@@ -3,7 +3,7 @@
 //! `cargo bench -p hookledger-cli` fills a table in this process and runs the command beside it, as a person would. Figures
 //! are wall time and peak memory of the whole process, start included; they are for comparing within one run.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "all of this is measuring code")]
+#![expect(clippy::disallowed_macros, clippy::indexing_slicing, clippy::unwrap_used, reason = "all of this measures")]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
