@@ -8,7 +8,7 @@
 //! | lost | was found, and its webhook has not come so far |
 //!
 //! An event whose webhook may still come counts as lost until it does, so a young span shows more of them than it will. What
-//! only asking can bring ([`has_webhook`](crate::providers::has_webhook)) counts as seen alone.
+//! only asking can bring ([`has_webhook`]) counts as seen alone.
 
 use crate::model::entry::Origin;
 use crate::model::time::UnixMs;
