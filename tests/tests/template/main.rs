@@ -396,3 +396,28 @@ fn wildcards_stand_where_they_are_known_to() {
         }
     }
 }
+
+/// The heading in the runbook that an alarm belongs to: its own, or that of its kind.
+fn is_headed(heading: &str, alarm: &str) -> bool {
+    heading.strip_prefix('…').map_or(heading == alarm, |kind| alarm.ends_with(kind))
+}
+
+#[test]
+fn each_alarm_has_its_section_in_the_runbook_and_no_other_has() {
+    let runbook = include_str!("../../../docs/runbook.md");
+    let headings = runbook.lines().filter_map(|line| line.strip_prefix("## "));
+    let headings: Vec<&str> = headings.filter_map(|heading| heading.split([',', ' ']).next()).collect();
+    let alarms: Vec<String> = blocks()
+        .into_iter()
+        .filter(|(_, block)| block.contains("Type: AWS::CloudWatch::Alarm\n"))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(alarms.len() > 30, "{alarms:?}");
+    for alarm in &alarms {
+        let of_it = headings.iter().filter(|heading| is_headed(heading, alarm)).count();
+        assert_eq!(of_it, 1, "{alarm} has {of_it} sections");
+    }
+    for heading in headings {
+        assert!(alarms.iter().any(|alarm| is_headed(heading, alarm)), "no alarm is named {heading}");
+    }
+}

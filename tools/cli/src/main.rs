@@ -241,4 +241,60 @@ mod tests {
             assert!(whole.clone().try_get_matches_from(words).is_ok(), "{example}");
         }
     }
+
+    /// What the guides tell a person to type can be typed.
+    #[test]
+    fn the_commands_in_the_guides_can_be_typed() {
+        let guides = [
+            ("runbook", include_str!("../../../docs/runbook.md")),
+            ("operate", include_str!("../../../docs/operate.md")),
+            ("announcing", include_str!("../../../docs/announcing.md")),
+        ];
+        let providers =
+            Providers::read(&|name| name.ends_with("_API_BASE_URL").then(|| "https://unset.invalid".into()));
+        let whole = setup::add_to(Arguments::command(), &providers);
+        let mut typed = 0;
+        for (guide, text) in guides {
+            let quoted = text.split('`').skip(1).step_by(2).filter_map(|code| code.strip_prefix("hookledger "));
+            let prompts = text.lines().filter_map(|line| {
+                line.split_once("hookledger ").filter(|(before, _)| before.starts_with("$ ") || before.is_empty())
+            });
+            for line in quoted.chain(prompts.map(|(_, rest)| rest)) {
+                let line = line.split(" #").next().unwrap_or_default().split(" > ").next().unwrap_or_default();
+                if line.contains('…') || line.contains('\n') || line.starts_with("· ") {
+                    continue;
+                }
+                // What a person puts in for a word in angle brackets.
+                let mut words: Vec<String> = Vec::new();
+                for (part, is_quoted) in line.split('\'').zip([false, true].into_iter().cycle()) {
+                    match is_quoted {
+                        true => words.push(part.into()),
+                        false => words.extend(placed(part).split_whitespace().map(String::from)),
+                    }
+                }
+                let words: Vec<&str> = std::iter::once("hookledger").chain(words.iter().map(String::as_str)).collect();
+                let read = whole.clone().try_get_matches_from(&words);
+                assert!(read.is_ok(), "{guide}: {line}: {}", read.unwrap_err());
+                typed += 1;
+            }
+        }
+        assert!(typed > 60, "{typed}");
+    }
+
+    /// The text with `rightfoot` for `<provider>` and a word for all else in angle brackets.
+    fn placed(text: &str) -> String {
+        let mut parts = text.split('<');
+        let mut placed = parts.next().unwrap_or_default().to_string();
+        for part in parts {
+            let (name, rest) = part.split_once('>').unwrap_or((part, ""));
+            let word = match name {
+                "provider" => "rightfoot",
+                "list" => "url_tokens",
+                _ => "word",
+            };
+            placed.push_str(word);
+            placed.push_str(rest);
+        }
+        placed
+    }
 }
