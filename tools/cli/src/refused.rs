@@ -55,16 +55,29 @@ pub(crate) async fn run(stack: &Stack, format: Format, refused: &Refused) -> any
     }
 }
 
-async fn list(stack: &Stack, format: Format, which: &Which) -> anyhow::Result<Ended> {
-    let inbox = stack.inbox()?;
-    let day = which.day(&inbox)?;
-    let provider = stack.provider(&which.provider)?;
-    let limit = which.limit.unwrap_or(LISTED);
-    let mut refused = inbox.ledger.kept(provider.id(), &day, None, limit.saturating_add(1)).await?;
-    let more = (refused.len() > limit).then(|| format!("{limit} shown, there are more: --limit"));
+/// What was refused of a provider on a day and is kept, the latest first; and whether there is more.
+pub(crate) async fn find(
+    stack: &Stack,
+    inbox: &AwsInbox,
+    provider: &str,
+    day: &str,
+    limit: usize,
+) -> anyhow::Result<(Vec<Kept>, bool)> {
+    let provider = stack.provider(provider)?;
+    let mut refused = inbox.ledger.kept(provider.id(), day, None, limit.saturating_add(1)).await?;
+    let is_cut = refused.len() > limit;
     refused.truncate(limit);
     // Within a minute the rows stand by their slots.
     refused.sort_by_key(|kept| std::cmp::Reverse(kept.refused.at));
+    Ok((refused, is_cut))
+}
+
+async fn list(stack: &Stack, format: Format, which: &Which) -> anyhow::Result<Ended> {
+    let inbox = stack.inbox()?;
+    let day = which.day(&inbox)?;
+    let limit = which.limit.unwrap_or(LISTED);
+    let (refused, is_cut) = find(stack, &inbox, &which.provider, &day, limit).await?;
+    let more = is_cut.then(|| format!("{limit} shown, there are more: --limit"));
     let rows: Vec<Value> = refused.iter().map(row).collect();
     format.rows(&["at", "code", "bytes", "from", "reason"], &rows, more.as_deref());
     out::note(format!("{} of {} on {day}; a full minute keeps some and counts none", rows.len(), which.provider));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
+use hookledger_aws::AwsInbox;
 use hookledger_core::model::debt::{Debt, DueKey, Expectation, ExpectationState, due_shard};
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Clock as _;
@@ -20,32 +21,43 @@ const MAX_LOOKED_AT: usize = 20_000;
 const COLUMNS: [&str; 7] = ["deadline", "next_poll_at", "late_secs", "polls", "found", "provider", "reference"];
 
 /// Which.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Which {
     /// Of this provider alone.
     #[arg(long)]
-    provider: Option<String>,
+    pub(crate) provider: Option<String>,
     /// Those that wait, or those that expired. One that ended otherwise is in no list: `expect get` has it.
     #[arg(long, value_enum, default_value_t)]
-    state: State,
+    pub(crate) state: State,
     /// Those alone whose next poll is overdue.
     #[arg(long)]
-    late: bool,
+    pub(crate) late: bool,
     /// The most rows shown.
     #[arg(long, default_value_t = 100)]
     limit: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum State {
+pub(crate) enum State {
     #[default]
     Waiting,
     Expired,
 }
 
-/// Lists them, the soonest deadline first.
-pub(super) async fn run(stack: &Stack, format: Format, which: &Which) -> anyhow::Result<Ended> {
-    let inbox = stack.inbox()?;
+/// What was found.
+pub(crate) struct Found {
+    /// The soonest deadline first.
+    pub(crate) rows: Vec<Expectation>,
+    /// How many this version can't read.
+    pub(crate) unreadable: usize,
+    /// How many were not looked at.
+    pub(crate) unseen: usize,
+    /// Of some shard not all rows were read.
+    pub(crate) is_cut: bool,
+}
+
+/// Finds those that are wanted.
+pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, which: &Which) -> anyhow::Result<Found> {
     if let Some(name) = &which.provider {
         stack.provider(name)?;
     }
@@ -74,6 +86,14 @@ pub(super) async fn run(stack: &Stack, format: Format, which: &Which) -> anyhow:
         .filter(|expectation| !which.late || expectation.due_at.is_none_or(|at| at < now))
         .collect();
     found.sort_by(|a, b| (a.deadline, &a.key).cmp(&(b.deadline, &b.key)));
+    Ok(Found { rows: found, unreadable, unseen, is_cut })
+}
+
+/// Lists them.
+pub(super) async fn run(stack: &Stack, format: Format, which: &Which) -> anyhow::Result<Ended> {
+    let inbox = stack.inbox()?;
+    let Found { rows: found, unreadable, unseen, is_cut } = find(stack, &inbox, which).await?;
+    let now = inbox.clock.now();
     let late_secs = |of: &Expectation| of.due_at.filter(|at| *at < now).map_or(0, |at| now.since_ms(at) / 1000);
     let rows: Vec<Value> = found
         .iter()

@@ -10,7 +10,7 @@ mod columns;
 mod expect;
 mod import;
 mod lines;
-mod list;
+pub(crate) mod list;
 mod results;
 
 use clap::{Args, Subcommand};

@@ -1,7 +1,9 @@
 //! `close`: nothing is to be done for what waits for a person. It is the last word: no delivery opens it again.
 
 use clap::Args;
+use hookledger_aws::AwsInbox;
 use hookledger_core::desk::close::close;
+use hookledger_core::model::act;
 use hookledger_core::model::debt::Debt;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::Debts as _;
@@ -25,16 +27,9 @@ pub(crate) struct Order {
     why: String,
 }
 
-/// Ends them.
-pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow::Result<Ended> {
-    let inbox = stack.inbox()?;
-    let keys = match order.chosen.plan(stack, &inbox, |_| true, "closes").await? {
-        Plan::Do(keys) => keys,
-        Plan::Shown => return Ok(Ended::Well),
-        Plan::Nothing => return Ok(Ended::NotFound),
-    };
-    let by = stack.order(Some(order.why.clone())).await?;
-    let end = async |key: &ItemKey| match close(&inbox, key, &by).await {
+/// Ends one, and says what came of it.
+pub(crate) async fn end(inbox: &AwsInbox, key: &ItemKey, by: &act::Order) -> Result<&'static str, String> {
+    match close(inbox, key, by).await {
         Ok(true) => Ok("closed"),
         Ok(false) => Err(match inbox.ledger.debt(key).await {
             Ok(Some(Debt::Entry(entry))) => format!("is {}, not parked: nothing was done", entry.state.as_str()),
@@ -44,8 +39,19 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
             Err(error) => error.to_string(),
         }),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Ends them.
+pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow::Result<Ended> {
+    let inbox = stack.inbox()?;
+    let keys = match order.chosen.plan(stack, &inbox, |_| true, "closes").await? {
+        Plan::Do(keys) => keys,
+        Plan::Shown => return Ok(Ended::Well),
+        Plan::Nothing => return Ok(Ended::NotFound),
     };
-    let outcomes = order.chosen.each(&keys, end).await;
+    let by = stack.order(Some(order.why.clone())).await?;
+    let outcomes = order.chosen.each(&keys, async |key: &ItemKey| end(&inbox, key, &by).await).await;
     let rows: Vec<Value> = keys
         .iter()
         .zip(&outcomes)

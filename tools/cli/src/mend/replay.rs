@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use hookledger_aws::AwsInbox;
 use hookledger_core::desk::replay::{Replayed, replay};
+use hookledger_core::model::act;
 use hookledger_core::model::debt::Debt;
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::ItemKey;
@@ -43,6 +44,25 @@ struct Row {
     state: Option<State>,
 }
 
+/// Opens one, and says what came of it.
+pub(crate) async fn open(
+    stack: &Stack,
+    inbox: &AwsInbox,
+    key: &ItemKey,
+    by: &act::Order,
+) -> Result<String, String> {
+    match replay(inbox, &stack.providers, key, by).await {
+        Ok(Replayed::OnItsWay) => Ok("open again, and on its way".to_string()),
+        Ok(Replayed::Owed(why)) => Ok(format!("open again; {why}, so the reconciler takes it up within minutes")),
+        Ok(Replayed::NotParked) => Err(match inbox.ledger.entry_header(key).await {
+            Ok(Some(entry)) => format!("is {}, not parked: nothing was done", entry.state.as_str()),
+            Ok(None) => MISSING.to_string(),
+            Err(error) => error.to_string(),
+        }),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Opens them.
 pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow::Result<Ended> {
     let inbox = stack.inbox()?;
@@ -54,17 +74,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
     keys.iter().try_for_each(is_entry)?;
     warn_of_queues(stack, &inbox, &keys).await;
     let by = stack.order(order.why.clone()).await?;
-    let open = async |key: &ItemKey| match replay(&inbox, &stack.providers, key, &by).await {
-        Ok(Replayed::OnItsWay) => Ok("open again, and on its way".to_string()),
-        Ok(Replayed::Owed(why)) => Ok(format!("open again; {why}, so the reconciler takes it up within minutes")),
-        Ok(Replayed::NotParked) => Err(match inbox.ledger.entry_header(key).await {
-            Ok(Some(entry)) => format!("is {}, not parked: nothing was done", entry.state.as_str()),
-            Ok(None) => MISSING.to_string(),
-            Err(error) => error.to_string(),
-        }),
-        Err(error) => Err(error.to_string()),
-    };
-    let outcomes = order.chosen.each(&keys, open).await;
+    let outcomes = order.chosen.each(&keys, async |key: &ItemKey| open(stack, &inbox, key, &by).await).await;
     let mut rows: Vec<Row> =
         keys.into_iter().zip(outcomes).map(|(key, outcome)| Row { key, outcome, state: None }).collect();
     wait_for(&inbox, &mut rows, order.wait).await;

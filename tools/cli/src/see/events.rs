@@ -24,33 +24,44 @@ const MAX_AT_ONCE: usize = 1_000;
 const COLUMNS: [&str; 8] = ["received_at", "state", "origin", "type", "subject", "entry", "proof", "reason"];
 
 /// Which.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Wanted {
     /// Of this provider alone.
     #[arg(long)]
-    provider: Option<String>,
+    pub(crate) provider: Option<String>,
     /// Of this type alone, as the provider names it.
     #[arg(long = "type", value_name = "TYPE")]
-    event_type: Option<String>,
+    pub(crate) event_type: Option<String>,
     /// In this state alone.
     #[arg(long, value_parser = ["open", "done", "ignored", "parked"])]
-    state: Option<String>,
+    pub(crate) state: Option<String>,
     /// Sent by the provider (push), or found by asking (poll).
     #[arg(long, value_parser = ["push", "poll"])]
-    origin: Option<String>,
+    pub(crate) origin: Option<String>,
     /// Of this subject alone, such as rightfoot#batch#b1.
     #[arg(long)]
-    subject: Option<String>,
+    pub(crate) subject: Option<String>,
     #[command(flatten)]
-    span: Span,
+    pub(crate) span: Span,
     /// The most entries shown.
     #[arg(long, default_value_t = 100)]
-    limit: usize,
+    pub(crate) limit: usize,
 }
 
-/// Lists them.
-pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyhow::Result<()> {
-    let inbox = stack.inbox()?;
+/// What was found.
+pub(crate) struct Found {
+    /// The latest first, each with how it stands; without that where its row is gone.
+    pub(crate) rows: Vec<(Pointer, Option<Entry>)>,
+    /// When the first of those came that are left out.
+    pub(crate) more: Option<UnixMs>,
+    /// From when on was looked.
+    pub(crate) since: UnixMs,
+    /// When each secret was last used, by provider and id, among what was looked at.
+    pub(crate) last_uses: BTreeMap<(String, String), UnixMs>,
+}
+
+/// Finds what came in and is wanted.
+pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, wanted: &Wanted) -> anyhow::Result<Found> {
     if let Some(name) = &wanted.provider {
         stack.provider(name)?;
     }
@@ -59,7 +70,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
     // Before what is kept, and after the present, there is nothing to look for.
     let since = since.max(now.minus_secs(stack.env.timing.retention_secs()));
     let mut until = until.min(now);
-    let mut rows: Vec<Value> = Vec::new();
+    let mut rows = Vec::new();
     let (mut looked_at, mut more) = (0, None);
     let mut last_uses = BTreeMap::new();
     // Back from the last, so many at a time; never over the end of a day, which is where the index begins anew.
@@ -69,21 +80,21 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
         let begin = UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", until.day())).unwrap_or(since).max(since);
         let found = inbox.ledger.list_recent(begin, until, at_once, |pointer| wanted.takes(pointer)).await?;
         let news: Vec<&Pointer> = found.iter().filter(|pointer| !seen.contains(&pointer.key)).collect();
-        let known = look_at(&inbox, &news).await?;
+        let mut known = look_at(inbox, &news).await?;
         looked_at += news.len();
         for pointer in &news {
             if rows.len() >= wanted.limit || looked_at > MAX_LOOKED_AT {
-                more = Some(format!("{} shown, more: --until {}", rows.len(), pointer.received_at));
+                more = Some(pointer.received_at);
                 break 'all;
             }
             // The latest come first, so the first use of a secret that is seen is its last.
             if let Some(proof) = &pointer.proof {
                 last_uses.entry((pointer.key.provider().to_string(), proof.clone())).or_insert(pointer.received_at);
             }
-            let entry = known.get(&pointer.key);
-            let state = entry.map(|entry| entry.state.as_str());
+            let entry = known.remove(&pointer.key);
+            let state = entry.as_ref().map(|entry| entry.state.as_str());
             if wanted.state.as_deref().is_none_or(|wanted| state == Some(wanted)) {
-                rows.push(row(pointer, entry));
+                rows.push(((*pointer).clone(), entry));
             }
         }
         match found.last() {
@@ -96,6 +107,14 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
             _ => until = UnixMs(begin.0.saturating_sub(1)),
         }
     }
+    Ok(Found { rows, more, since, last_uses })
+}
+
+/// Lists them.
+pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyhow::Result<()> {
+    let Found { rows, more, since, last_uses } = find(stack, &stack.inbox()?, wanted).await?;
+    let rows: Vec<Value> = rows.iter().map(|(pointer, entry)| row(pointer, entry.as_ref())).collect();
+    let more = more.map(|at| format!("{} shown, more: --until {at}", rows.len()));
     format.rows(&COLUMNS, &rows, more.as_deref());
     for ((provider, id), at) in last_uses {
         crate::out::note(format!("last use of {provider}'s {id}: {at}"));

@@ -1,6 +1,7 @@
 //! `find`: which subjects have this id, at any provider.
 
 use futures_util::future::try_join_all;
+use hookledger_aws::AwsInbox;
 use hookledger_core::model::identity::{ProviderId, Subject};
 use hookledger_core::providers::ALL;
 use serde_json::{Value, json};
@@ -8,16 +9,31 @@ use serde_json::{Value, json};
 use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
 
+/// A subject that has the id.
+pub(crate) struct Found {
+    pub(crate) provider: ProviderId,
+    pub(crate) kind: &'static str,
+    pub(crate) subject: Subject,
+}
+
 /// Looks for it under every kind of subject.
-pub(crate) async fn run(stack: &Stack, format: Format, id: &str) -> anyhow::Result<Ended> {
-    let inbox = stack.inbox()?;
+pub(crate) async fn find(inbox: &AwsInbox, id: &str) -> anyhow::Result<Vec<Found>> {
     let kinds = ALL.iter().flat_map(|definition| definition.kinds.iter().map(|kind| (definition.id, *kind)));
     let look = async |(provider, kind): (ProviderId, &'static str)| {
         let subject = Subject::new(provider, kind, id);
         let known = inbox.ledger.is_known(subject.as_str()).await?;
-        anyhow::Ok(known.then(|| json!({ "provider": provider.0, "kind": kind, "subject": subject.as_str() })))
+        anyhow::Ok(known.then_some(Found { provider, kind, subject }))
     };
-    let found: Vec<Value> = try_join_all(kinds.map(look)).await?.into_iter().flatten().collect();
+    Ok(try_join_all(kinds.map(look)).await?.into_iter().flatten().collect())
+}
+
+/// Shows what was found.
+pub(crate) async fn run(stack: &Stack, format: Format, id: &str) -> anyhow::Result<Ended> {
+    let found = find(&stack.inbox()?, id).await?;
+    let found: Vec<Value> = found
+        .iter()
+        .map(|of| json!({ "provider": of.provider.0, "kind": of.kind, "subject": of.subject.as_str() }))
+        .collect();
     format.rows(&["provider", "kind", "subject"], &found, None);
     if found.is_empty() {
         out::note(format!("{} knows nothing of {id:?} as any of these:", stack.title));

@@ -1,6 +1,8 @@
 //! `owed`: what is to be done, and when.
 
 use clap::Args;
+use hookledger_aws::AwsInbox;
+use hookledger_core::model::debt::DueKey;
 use hookledger_core::ports::Clock as _;
 use serde_json::{Value, json};
 
@@ -12,32 +14,38 @@ pub(super) const MAX_OF_SHARD: usize = 2_000;
 const COLUMNS: [&str; 5] = ["due_at", "late_secs", "kind", "subject", "key"];
 
 /// Which.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Which {
     /// Of this provider alone.
     #[arg(long)]
-    provider: Option<String>,
+    pub(crate) provider: Option<String>,
     /// What is late alone.
     #[arg(long)]
-    late: bool,
+    pub(crate) late: bool,
     /// The most rows shown.
     #[arg(long, default_value_t = 100)]
     limit: usize,
 }
 
-/// Lists them, the oldest first.
-pub(crate) async fn run(stack: &Stack, format: Format, which: &Which) -> anyhow::Result<()> {
-    let inbox = stack.inbox()?;
+/// Finds what is owed and is wanted, the oldest first.
+pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, which: &Which) -> anyhow::Result<Vec<DueKey>> {
     if let Some(name) = &which.provider {
         stack.provider(name)?;
     }
     let now = inbox.clock.now();
     let owed = inbox.ledger.list_owed(MAX_OF_SHARD).await?;
-    let wanted = owed.iter().filter(|due| {
+    let wanted = owed.into_iter().filter(|due| {
         which.provider.as_deref().is_none_or(|name| provider(&due.key.pk, &due.key.sk) == name)
             && (!which.late || due.due_at < now)
     });
-    let wanted: Vec<_> = wanted.collect();
+    Ok(wanted.collect())
+}
+
+/// Lists them.
+pub(crate) async fn run(stack: &Stack, format: Format, which: &Which) -> anyhow::Result<()> {
+    let inbox = stack.inbox()?;
+    let wanted = find(stack, &inbox, which).await?;
+    let now = inbox.clock.now();
     let rows: Vec<Value> = wanted
         .iter()
         .take(which.limit)
@@ -69,7 +77,7 @@ pub(crate) fn kind(sk: &str) -> &'static str {
 }
 
 /// Whose it is: a list's cursor names its provider second.
-fn provider<'a>(pk: &'a str, sk: &'a str) -> &'a str {
+pub(crate) fn provider<'a>(pk: &'a str, sk: &'a str) -> &'a str {
     let parts = |key: &'a str, n| key.split('#').nth(n).unwrap_or_default();
     if sk.starts_with("cursor#") { parts(sk, 1) } else { parts(pk, 0) }
 }

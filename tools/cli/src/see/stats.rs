@@ -44,7 +44,7 @@ const COLUMNS: [&str; 13] = [
 
 /// How the span is cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum By {
+pub(crate) enum By {
     /// Not at all: a row for each provider.
     #[default]
     Provider,
@@ -55,26 +55,26 @@ enum By {
 }
 
 /// What to count.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Wanted {
     /// Of this provider alone.
     #[arg(long)]
-    provider: Option<String>,
+    pub(crate) provider: Option<String>,
     /// A row for each provider, or for each provider and day or hour.
     #[arg(long, value_enum, default_value_t)]
-    by: By,
+    pub(crate) by: By,
     #[command(flatten)]
-    span: Span,
+    pub(crate) span: Span,
 }
 
 /// What is counted of a provider in a part of the span.
 #[derive(Default)]
-struct Counts {
-    losses: Losses,
-    pushed: u64,
+pub(crate) struct Counts {
+    pub(crate) losses: Losses,
+    pub(crate) pushed: u64,
     open: u64,
-    parked: u64,
-    refused: u64,
+    pub(crate) parked: u64,
+    pub(crate) refused: u64,
     /// From receipt to settlement, of what was pushed and done.
     settle_ms: Vec<u64>,
 }
@@ -82,9 +82,21 @@ struct Counts {
 /// A part of the span, and whose.
 type Part = (String, String);
 
-/// Counts.
-pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyhow::Result<()> {
-    let inbox = stack.inbox()?;
+/// What was counted.
+pub(crate) struct Counted {
+    pub(crate) parts: BTreeMap<Part, Counts>,
+    /// How often each reason stands in a row that a person may have to look at.
+    reasons: BTreeMap<String, u64>,
+    /// How many entries there were.
+    pub(crate) entries: usize,
+    since: UnixMs,
+    until: UnixMs,
+    /// Whose refusals of which day are more than are counted.
+    pub(crate) cut: Vec<String>,
+}
+
+/// Counts the latest entries, so many at most.
+pub(crate) async fn count(stack: &Stack, inbox: &AwsInbox, wanted: &Wanted, most: usize) -> anyhow::Result<Counted> {
     if let Some(name) = &wanted.provider {
         stack.provider(name)?;
     }
@@ -93,10 +105,18 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
     // Before what is kept, and after the present, there is nothing to count.
     let since = since.max(now.minus_secs(stack.env.timing.retention_secs()));
     let until = until.min(now);
-    let mut parts: BTreeMap<Part, Counts> = BTreeMap::new();
-    let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
-    let counted = count_entries(&inbox, wanted, since, until, &mut parts, &mut reasons).await?;
-    count_refused(stack, &inbox, wanted, since, until, &mut parts).await?;
+    let (parts, reasons) = (BTreeMap::new(), BTreeMap::new());
+    let mut counted = Counted { parts, reasons, entries: 0, since, until, cut: Vec::new() };
+    counted.count_entries(inbox, wanted, most).await?;
+    counted.count_refused(stack, inbox, wanted).await?;
+    Ok(counted)
+}
+
+/// Shows the counts.
+pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyhow::Result<()> {
+    let counted = count(stack, &stack.inbox()?, wanted, MAX_COUNTED).await?;
+    let Counted { mut parts, reasons, entries, since, until, cut } = counted;
+    cut.iter().for_each(out::note);
     let rows: Vec<Value> = parts.iter_mut().map(|(part, counts)| row(part, counts)).collect();
     format.rows(&COLUMNS, &rows, None);
     let mut reasons: Vec<_> = reasons.into_iter().collect();
@@ -104,8 +124,8 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
     for (reason, count) in reasons.into_iter().take(TOLD_REASONS) {
         out::note(format!("{count:>7}  {reason}"));
     }
-    out::note(format!("{counted} entries from {since} to {until}; a duplicate leaves no row: see DeliveriesDuplicate"));
-    if counted >= MAX_COUNTED {
+    out::note(format!("{entries} entries from {since} to {until}; a duplicate leaves no row: see DeliveriesDuplicate"));
+    if entries >= MAX_COUNTED {
         out::note(format!("the latest {MAX_COUNTED} are counted, and no more: ask for a shorter time"));
     }
     if stack.env.recent == Recent::Unworked {
@@ -114,66 +134,57 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
     Ok(())
 }
 
-/// Counts the entries, back from the last; how many there were.
-async fn count_entries(
-    inbox: &AwsInbox,
-    wanted: &Wanted,
-    since: UnixMs,
-    mut until: UnixMs,
-    parts: &mut BTreeMap<Part, Counts>,
-    reasons: &mut BTreeMap<String, u64>,
-) -> anyhow::Result<usize> {
-    let mut counted = 0;
-    // A day at a time, which is where the index begins anew.
-    while until >= since && counted < MAX_COUNTED {
-        let begin = day_of(until).max(since);
-        let takes = |pointer: &Pointer| wanted.provider.as_deref().is_none_or(|name| pointer.key.provider() == name);
-        let found = inbox.ledger.list_recent(begin, until, MAX_COUNTED - counted, takes).await?;
-        counted += found.len();
-        for some in found.chunks(MAX_AT_ONCE) {
-            let keys: Vec<ItemKey> = some.iter().map(|pointer| pointer.key.clone()).collect();
-            for row in inbox.ledger.look_at(&keys).await?.into_values() {
-                if let Ok(Debt::Entry(entry)) = row {
-                    let part = (wanted.by.part(entry.received_at), entry.provider.clone());
-                    parts.entry(part).or_default().count(&entry);
-                    if let Some(reason) = reason(&entry) {
-                        *reasons.entry(reason).or_default() += 1;
+impl Counted {
+    /// Counts the entries, back from the last.
+    async fn count_entries(&mut self, inbox: &AwsInbox, wanted: &Wanted, most: usize) -> anyhow::Result<()> {
+        let mut until = self.until;
+        // A day at a time, which is where the index begins anew.
+        while until >= self.since && self.entries < most {
+            let begin = day_of(until).max(self.since);
+            let takes =
+                |pointer: &Pointer| wanted.provider.as_deref().is_none_or(|name| pointer.key.provider() == name);
+            let found = inbox.ledger.list_recent(begin, until, most - self.entries, takes).await?;
+            self.entries += found.len();
+            for some in found.chunks(MAX_AT_ONCE) {
+                let keys: Vec<ItemKey> = some.iter().map(|pointer| pointer.key.clone()).collect();
+                for row in inbox.ledger.look_at(&keys).await?.into_values() {
+                    if let Ok(Debt::Entry(entry)) = row {
+                        let part = (wanted.by.part(entry.received_at), entry.provider.clone());
+                        self.parts.entry(part).or_default().count(&entry);
+                        if let Some(reason) = reason(&entry) {
+                            *self.reasons.entry(reason).or_default() += 1;
+                        }
                     }
                 }
             }
-        }
-        until = UnixMs(begin.0.saturating_sub(1));
-    }
-    Ok(counted)
-}
-
-/// Counts what was refused and kept: of a minute with more than it keeps, what it keeps.
-async fn count_refused(
-    stack: &Stack,
-    inbox: &AwsInbox,
-    wanted: &Wanted,
-    since: UnixMs,
-    until: UnixMs,
-    parts: &mut BTreeMap<Part, Counts>,
-) -> anyhow::Result<()> {
-    for provider in stack.providers.iter().map(|provider| provider.id()) {
-        if wanted.provider.as_deref().is_some_and(|name| name != provider.0) {
-            continue;
-        }
-        let mut until = until;
-        while until >= since {
-            let begin = day_of(until).max(since);
-            let refused = inbox.ledger.refused_between(provider, begin, until, MAX_REFUSED).await?;
-            if refused.len() >= MAX_REFUSED {
-                out::note(format!("{provider} refused more on {} than the {MAX_REFUSED} counted", until.day()));
-            }
-            for line in refused {
-                parts.entry((wanted.by.part(line.at), provider.to_string())).or_default().refused += 1;
-            }
             until = UnixMs(begin.0.saturating_sub(1));
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Counts what was refused and kept: of a minute with more than it keeps, what it keeps.
+    async fn count_refused(&mut self, stack: &Stack, inbox: &AwsInbox, wanted: &Wanted) -> anyhow::Result<()> {
+        for provider in stack.providers.iter().map(|provider| provider.id()) {
+            if wanted.provider.as_deref().is_some_and(|name| name != provider.0) {
+                continue;
+            }
+            let mut until = self.until;
+            while until >= self.since {
+                let begin = day_of(until).max(self.since);
+                let refused = inbox.ledger.refused_between(provider, begin, until, MAX_REFUSED).await?;
+                if refused.len() >= MAX_REFUSED {
+                    let day = until.day();
+                    self.cut.push(format!("{provider} refused more on {day} than the {MAX_REFUSED} counted"));
+                }
+                for line in refused {
+                    let part = (wanted.by.part(line.at), provider.to_string());
+                    self.parts.entry(part).or_default().refused += 1;
+                }
+                until = UnixMs(begin.0.saturating_sub(1));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn day_of(at: UnixMs) -> UnixMs {
@@ -187,7 +198,7 @@ fn reason(entry: &Entry) -> Option<String> {
 }
 
 impl By {
-    fn part(self, at: UnixMs) -> String {
+    pub(crate) fn part(self, at: UnixMs) -> String {
         match self {
             Self::Provider => String::new(),
             Self::Day => at.day(),

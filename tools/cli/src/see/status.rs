@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use hookledger_aws::AwsInbox;
 use hookledger_aws::ports::ledger::Ran;
 use hookledger_core::model::debt::{DUE_SHARDS, DueKey};
+use hookledger_core::model::identity::ProviderId;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{CircuitStore as _, Clock as _, WorkQueue as _};
 use serde_json::{Value, json};
@@ -20,28 +22,58 @@ const LATE_SECS: u64 = 300;
 const STALE_SECS: u64 = 300;
 /// So many reasons are shown.
 const SHOWN_GROUPS: usize = 5;
-const WARN: &str = "warn";
+
+/// One line of it.
+pub(crate) struct Line {
+    pub(crate) what: String,
+    pub(crate) is: String,
+    /// A person has to look.
+    pub(crate) warns: bool,
+}
+
+/// A provider, and how it is reached.
+pub(crate) struct OfProvider {
+    /// Until when its circuit is open, and how often it opened.
+    pub(crate) open: Option<(UnixMs, u32)>,
+    /// How many messages about wait for its work.
+    pub(crate) depth: Result<u64, String>,
+}
+
+/// How a provider is reached now.
+pub(crate) async fn of_provider(stack: &Stack, inbox: &AwsInbox, id: ProviderId) -> anyhow::Result<OfProvider> {
+    let open = inbox.ledger.circuit(id).await?.and_then(|circuit| Some((circuit.open_until?, circuit.trips)));
+    // One that nobody has asked for since is no news: nothing is owed to its provider.
+    let is_recent = |until: UnixMs| inbox.clock.now() < until.plus_secs(stack.env.timing.circuit.cap_secs);
+    let depth = inbox.queue.depth(id).await.map_err(|error| error.to_string());
+    Ok(OfProvider { open: open.filter(|(until, _)| is_recent(*until)), depth })
+}
+
+/// Whether the reconciler runs, and what it did last.
+pub(crate) async fn reconciler(inbox: &AwsInbox) -> anyhow::Result<Line> {
+    Ok(runs(&inbox.ledger.list_runs().await?, inbox.clock.now()))
+}
+
+/// What is owed, and how late the oldest is.
+pub(crate) async fn owed(inbox: &AwsInbox) -> anyhow::Result<Line> {
+    let owed = inbox.ledger.list_owed(MAX_OF_SHARD).await?;
+    let now = inbox.clock.now();
+    Ok(debts(&owed, |due| now.since_ms(due.due_at) / 1000))
+}
 
 /// Looks, and ends with 4 where something needs a person.
 pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> {
     let inbox = stack.inbox()?;
-    let now = inbox.clock.now();
-    let owed = inbox.ledger.list_owed(MAX_OF_SHARD).await?;
-    let mut rows = vec![runs(&inbox.ledger.list_runs().await?, now)];
-    rows.push(debts(&owed, |due| now.since_ms(due.due_at) / 1000));
+    let mut rows = vec![reconciler(&inbox).await?, owed(&inbox).await?];
     for provider in stack.providers.iter() {
         let id = provider.id();
-        let open = inbox.ledger.circuit(id).await?.and_then(|circuit| Some((circuit.open_until?, circuit.trips)));
-        // One that nobody has asked for since is no news: nothing is owed to its provider.
-        let is_recent = |until: UnixMs| now < until.plus_secs(stack.env.timing.circuit.cap_secs);
-        let open = open.filter(|(until, _)| is_recent(*until));
+        let OfProvider { open, depth } = of_provider(stack, &inbox, id).await?;
         if let Some((until, trips)) = open {
             rows.push(line(&format!("circuit {id}"), format!("open until {until}, opened {trips} times"), true));
         }
-        match inbox.queue.depth(id).await {
+        match depth {
             Ok(0) => {}
             Ok(depth) => rows.push(line(&format!("queue {id}"), format!("about {depth} messages wait"), false)),
-            Err(error) => rows.push(line(&format!("queue {id}"), error.to_string(), true)),
+            Err(error) => rows.push(line(&format!("queue {id}"), error, true)),
         }
     }
     for (id, error) in stack.providers.all_stopped() {
@@ -60,14 +92,18 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
     for (group, count) in groups(&parked.rows).into_iter().take(SHOWN_GROUPS) {
         rows.push(line("", format!("{count:>7}  {group}"), false));
     }
-    let needs_a_person = rows.iter().any(|row| row.get("verdict").is_some_and(|verdict| verdict == WARN));
+    let needs_a_person = rows.iter().any(|row| row.warns);
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|Line { what, is, warns }| json!({ "what": what, "is": is, "verdict": if *warns { "warn" } else { "ok" } }))
+        .collect();
     format.rows(&["what", "is", "verdict"], &rows, None);
     crate::out::note("not looked at: what was refused (`refused`), and the secrets (`doctor secrets`)");
     Ok(if needs_a_person { Ended::NeedsAPerson } else { Ended::Well })
 }
 
 /// The reconciler's last runs. It runs once a minute, and takes one at most.
-fn runs(runs: &[Ran], now: UnixMs) -> Value {
+fn runs(runs: &[Ran], now: UnixMs) -> Line {
     let Some(last) = runs.iter().max_by_key(|run| run.at) else {
         return line("reconciler", "has not run yet, or is older than this command".to_string(), true);
     };
@@ -94,7 +130,7 @@ fn covers(run: &Ran, shard: u8) -> bool {
 }
 
 /// What is owed. One debt that nobody takes up for minutes says that the reconciler does not run, or does not keep up.
-fn debts(owed: &[DueKey], late_secs: impl Fn(&DueKey) -> u64) -> Value {
+fn debts(owed: &[DueKey], late_secs: impl Fn(&DueKey) -> u64) -> Line {
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for due in owed {
         *kinds.entry(kind(&due.key.sk)).or_default() += 1;
@@ -109,6 +145,6 @@ fn debts(owed: &[DueKey], late_secs: impl Fn(&DueKey) -> u64) -> Value {
     line("owed", text, oldest > LATE_SECS)
 }
 
-fn line(what: &str, is: String, warns: bool) -> Value {
-    json!({ "what": what, "is": is, "verdict": if warns { WARN } else { "ok" } })
+fn line(what: &str, is: String, warns: bool) -> Line {
+    Line { what: what.to_string(), is, warns }
 }

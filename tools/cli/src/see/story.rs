@@ -38,7 +38,7 @@ fn row(StoryLine { key, state, columns }: &StoryLine) -> Value {
 }
 
 /// What waits for a person owes nothing: its `due_at` is since when it waits.
-fn named<'a>(name: &'a str, state: Option<&str>) -> &'a str {
+pub(crate) fn named<'a>(name: &'a str, state: Option<&str>) -> &'a str {
     match (name, state) {
         ("due_at", Some("parked")) => "parked_at",
         ("due_at", Some("expired")) => "expired_at",
@@ -47,7 +47,7 @@ fn named<'a>(name: &'a str, state: Option<&str>) -> &'a str {
 }
 
 /// Instants are stored as numbers; people read dates.
-fn readable(name: &str, value: &str) -> String {
+pub(crate) fn readable(name: &str, value: &str) -> String {
     let is_instant = name.ends_with("_at") || ["deadline", "open_until", "walk"].contains(&name);
     match value.parse() {
         Ok(secs) if name == "expires_at" => UnixMs::from_secs(secs).to_string(),
