@@ -29,6 +29,7 @@ pub async fn the_first_is_new_and_is_read_back_whole<L: Ledger>(ledger: &L) {
         reason: None,
         frozen: None,
         progress: None,
+        proof: new.proof.clone(),
     };
     assert_eq!(read_whole(ledger, &key).await, (wanted, new.body));
 

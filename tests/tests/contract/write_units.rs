@@ -16,7 +16,7 @@ use aws_sdk_dynamodb::error::BoxError;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemInput, PutItemOutput};
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemInput, UpdateItemOutput};
 use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
-use hookledger_aws::ports::ledger::{DynamoLedger, schema};
+use hookledger_aws::ports::ledger::{DynamoLedger, Filter, schema};
 use hookledger_aws::start::env::Recent;
 use hookledger_core::model::debt::{Expectation, ExpectationState};
 use hookledger_core::model::entry::{Admitted, Event, NewEntry, OnDuplicate, Origin, Start, State};
@@ -177,7 +177,7 @@ fn what_is_not_listed_costs_a_unit_less() {
         ignored.event.identity = Identity::new(&["another"]);
         admitted(ledger, &ignored).await;
         step();
-        let listed = ledger.list_recent(NOW.minus_secs(60), NOW, 10, |_| true).await.expect("a list");
+        let listed = ledger.list_recent(NOW.minus_secs(60), NOW, 10, &Filter::default()).await.expect("a list");
         assert_eq!(listed.into_iter().map(|listed| listed.key).collect::<Vec<_>>(), [ignored.event.key()]);
     });
     assert_eq!(steps, [(1, 1, 0), (1, 1, 0), (1, 0, 1)]);

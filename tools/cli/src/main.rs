@@ -273,12 +273,23 @@ mod tests {
                     }
                 }
                 let words: Vec<&str> = std::iter::once("hookledger").chain(words.iter().map(String::as_str)).collect();
-                let read = whole.clone().try_get_matches_from(&words);
-                assert!(read.is_ok(), "{guide}: {line}: {}", read.unwrap_err());
+                let typed_words = submit::reordered(words.iter().map(Into::into).collect());
+                let read = whole.clone().try_get_matches_from(typed_words);
+                // A text may speak of a command by its name alone.
+                let is_name = words.iter().all(|word| word.chars().all(|c| c.is_ascii_lowercase()));
+                assert!(read.is_ok() || is_name && is_incomplete(&read), "{guide}: {line}: {}", read.unwrap_err());
                 typed += 1;
             }
         }
         assert!(typed > 60, "{typed}");
+    }
+
+    fn is_incomplete(read: &Result<clap::ArgMatches, clap::Error>) -> bool {
+        use clap::error::ErrorKind::{
+            DisplayHelpOnMissingArgumentOrSubcommand, MissingRequiredArgument, MissingSubcommand,
+        };
+        let kinds = [DisplayHelpOnMissingArgumentOrSubcommand, MissingRequiredArgument, MissingSubcommand];
+        read.as_ref().is_err_and(|error| kinds.contains(&error.kind()))
     }
 
     /// The text with `rightfoot` for `<provider>` and a word for all else in angle brackets.

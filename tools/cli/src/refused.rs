@@ -6,7 +6,8 @@
 use clap::{Args, Subcommand};
 use hookledger_aws::AwsInbox;
 use hookledger_core::desk::reverify::{Verdict, reverify};
-use hookledger_core::model::refused::Kept;
+use hookledger_core::model::refused::{Kept, MAX_QUARANTINED_PER_MINUTE, Shelf};
+use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock as _, Quarantine as _};
 use serde_json::{Value, json};
 
@@ -16,6 +17,10 @@ use crate::when;
 
 /// Rows of a list, unless another number is asked for.
 const LISTED: usize = 100;
+/// The most that is kept of a provider's minute.
+const A_MINUTES: usize = Shelf::ALL.len() * MAX_QUARANTINED_PER_MINUTE as usize;
+/// Days that are looked at again at most: what is refused is kept for two weeks.
+const MAX_DAYS: usize = 16;
 
 /// What the command is told.
 #[derive(Args)]
@@ -31,7 +36,16 @@ pub(crate) struct Refused {
 enum Order {
     /// Verifies the refused deliveries again with today's secrets, as of when they came, and lets in what is genuine.
     #[command(after_help = "Example: hookledger refused reverify finbox --day 2026-11-27")]
-    Reverify(Which),
+    Reverify(Again),
+}
+
+#[derive(Args, Debug, PartialEq, Eq)]
+struct Again {
+    #[command(flatten)]
+    which: Which,
+    /// From this day on, up to today: 3d, 2026-11-20. What is refused is kept for 14 days.
+    #[arg(long, value_name = "TIME", conflicts_with = "day")]
+    since: Option<String>,
 }
 
 #[derive(Args, Debug, PartialEq, Eq)]
@@ -49,7 +63,7 @@ struct Which {
 /// Lists, or looks again.
 pub(crate) async fn run(stack: &Stack, format: Format, refused: &Refused) -> anyhow::Result<Ended> {
     match (&refused.order, &refused.which) {
-        (Some(Order::Reverify(which)), _) => look_again(stack, format, which).await,
+        (Some(Order::Reverify(again)), _) => look_again(stack, format, again).await,
         (None, Some(which)) => list(stack, format, which).await,
         (None, None) => anyhow::bail!("`hookledger refused <provider>` needs the provider's name"),
     }
@@ -64,11 +78,11 @@ pub(crate) async fn find(
     limit: usize,
 ) -> anyhow::Result<(Vec<Kept>, bool)> {
     let provider = stack.provider(provider)?;
-    let mut refused = inbox.ledger.kept(provider.id(), day, None, limit.saturating_add(1)).await?;
+    // Within a minute the rows stand by their slots, so the last one is read whole before it is cut.
+    let mut refused = inbox.ledger.kept(provider.id(), day, None, limit.saturating_add(A_MINUTES)).await?;
+    refused.sort_by_key(|kept| std::cmp::Reverse(kept.refused.at));
     let is_cut = refused.len() > limit;
     refused.truncate(limit);
-    // Within a minute the rows stand by their slots.
-    refused.sort_by_key(|kept| std::cmp::Reverse(kept.refused.at));
     Ok((refused, is_cut))
 }
 
@@ -94,15 +108,22 @@ fn row(Kept { refused, .. }: &Kept) -> Value {
     })
 }
 
-async fn look_again(stack: &Stack, format: Format, which: &Which) -> anyhow::Result<Ended> {
+async fn look_again(stack: &Stack, format: Format, again: &Again) -> anyhow::Result<Ended> {
     let inbox = stack.inbox()?;
+    let which = &again.which;
     let provider = stack.provider(&which.provider)?;
     let secrets = stack.secrets_of(provider)?;
-    let day = which.day(&inbox)?;
-    let verdicts = reverify(&inbox, &secrets, provider, &day, which.limit.unwrap_or(usize::MAX)).await?;
-    let rows: Vec<Value> =
-        verdicts.iter().map(|(at, verdict)| json!({ "at": at.to_string(), "verdict": verdict.to_string() })).collect();
-    format.rows(&["at", "verdict"], &rows, None);
+    let mut verdicts = Vec::new();
+    for day in again.days(&inbox)? {
+        let left = which.limit.map_or(usize::MAX, |limit| limit.saturating_sub(verdicts.len()));
+        verdicts.extend(reverify(&inbox, &secrets, provider, &day, left).await?);
+    }
+    let row = |(at, verdict): &(UnixMs, Verdict)| {
+        let key = if let Verdict::LetIn { key, .. } = verdict { key.as_ref() } else { None };
+        let (subject, entry) = (key.map(|key| &key.pk), key.map(|key| &key.sk));
+        json!({ "at": at.to_string(), "verdict": verdict.to_string(), "subject": subject, "entry": entry })
+    };
+    format.rows(&["at", "verdict", "subject", "entry"], &verdicts.iter().map(row).collect::<Vec<_>>(), None);
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(|(_, verdict)| verdict).collect();
     out::note(summary(&verdicts));
     let let_in = verdicts.iter().any(|verdict| matches!(verdict, Verdict::LetIn { .. }));
@@ -112,6 +133,17 @@ async fn look_again(stack: &Stack, format: Format, which: &Which) -> anyhow::Res
 fn summary(verdicts: &[Verdict]) -> String {
     let let_in = verdicts.iter().filter(|verdict| matches!(verdict, Verdict::LetIn { .. })).count();
     format!("{let_in} of {} let in; the others stay in quarantine until their 14 days are over", verdicts.len())
+}
+
+impl Again {
+    /// The days, the latest first.
+    fn days(&self, inbox: &AwsInbox) -> anyhow::Result<Vec<String>> {
+        let Some(since) = &self.since else { return Ok(vec![self.which.day(inbox)?]) };
+        let now = inbox.clock.now();
+        let first = when::read(since, now)?.day();
+        let days = (0_u64..).take(MAX_DAYS).map(|n| now.minus_secs(n * 24 * 3600).day());
+        Ok(days.take_while(|day| *day >= first).collect())
+    }
 }
 
 impl Which {
@@ -138,7 +170,7 @@ mod tests {
     fn typed(words: &str) -> Option<(bool, Which)> {
         let words = std::iter::once("refused").chain(words.split(' ').filter(|word| !word.is_empty()));
         match Typed::try_parse_from(words).ok()?.refused {
-            Refused { order: Some(Order::Reverify(which)), .. } => Some((true, which)),
+            Refused { order: Some(Order::Reverify(again)), .. } => Some((true, again.which)),
             Refused { which, .. } => Some((false, which?)),
         }
     }

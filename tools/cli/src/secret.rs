@@ -7,6 +7,7 @@ use std::io::Read as _;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use hookledger_aws::AwsInbox;
+use hookledger_aws::ports::ledger::Filter;
 use hookledger_core::model::secret::{ProviderSecrets, Secret};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
@@ -130,8 +131,8 @@ async fn last_uses(inbox: &AwsInbox, provider: &dyn Provider) -> anyhow::Result<
         let at = now.minus_secs(day * 24 * 3600);
         let begin = UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", at.day())).unwrap_or(at);
         let until = if day == 0 { now } else { UnixMs(begin.0.saturating_add(24 * 3_600_000 - 1)) };
-        let of_provider = |pointer: &hookledger_aws::ports::ledger::Pointer| pointer.key.provider() == provider.id().0;
-        for pointer in inbox.ledger.list_recent(begin, until, MAX_LOOKED_AT, of_provider).await? {
+        let of_provider = Filter { provider: Some(provider.id().0), ..Filter::default() };
+        for pointer in inbox.ledger.list_recent(begin, until, MAX_LOOKED_AT, &of_provider).await? {
             // The latest come first.
             if let Some(proof) = pointer.proof {
                 uses.entry(proof).or_insert(pointer.received_at);

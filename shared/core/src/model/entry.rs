@@ -204,6 +204,8 @@ pub struct Entry {
     pub frozen: Option<String>,
     /// How far the walk of the provider's answer has come, if an attempt ended on its way.
     pub progress: Option<Progress>,
+    /// The id of the secret or token that proved it, if it was pushed.
+    pub proof: Option<String>,
 }
 
 impl Entry {

@@ -50,6 +50,7 @@ pub(crate) fn entry(provider: ProviderId, key: ItemKey, event_type: &str, occurr
         reason: None,
         frozen: None,
         progress: None,
+        proof: None,
     }
 }
 

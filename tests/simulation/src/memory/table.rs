@@ -90,6 +90,7 @@ impl StoredEntry {
             reason,
             frozen: None,
             progress: None,
+            proof: new.proof.clone(),
         };
         let body = if pieces.is_some() { Vec::new() } else { new.body.clone() };
         let (proof, notes) = (new.proof.clone(), new.event.notes.clone());

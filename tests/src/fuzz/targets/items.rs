@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
-use hookledger_aws::ports::ledger::DynamoLedger;
+use hookledger_aws::ports::ledger::{DynamoLedger, Filter};
 use hookledger_core::model::debt::{ExpectationState, Wanted};
 use hookledger_core::model::entry::State;
 use hookledger_core::model::identity::{ItemKey, ProviderId, Subject};
@@ -92,7 +92,7 @@ async fn read(ledger: &DynamoLedger) -> Seen {
     let refused = ledger.kept(ProviderId("finbox"), "2026-11-22", None, 10).await;
     // Sorts instants out of any range.
     let until = UnixMs::parse_rfc3339("2026-11-22T23:59:59.999Z").expect("a time");
-    let recent = ledger.list_recent(UnixMs(i64::MIN), until, 3, |_| true).await;
+    let recent = ledger.list_recent(UnixMs(i64::MIN), until, 3, &Filter::default()).await;
     let words = [
         word(&entry),
         word(&expectation),

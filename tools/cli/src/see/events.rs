@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use hookledger_aws::AwsInbox;
-use hookledger_aws::ports::ledger::Pointer;
+use hookledger_aws::ports::ledger::{Filter, Pointer};
 use hookledger_aws::start::env::Recent;
-use hookledger_core::model::debt::Debt;
+use hookledger_core::model::debt::{Debt, DueKey};
 use hookledger_core::model::entry::{Entry, State};
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::time::UnixMs;
@@ -17,8 +17,12 @@ use crate::out::Format;
 use crate::stack::Stack;
 use crate::when::Span;
 
-/// The most entries that are looked at for their state.
-const MAX_LOOKED_AT: usize = 20_000;
+/// So many entries are looked at for each that is shown, and so many at least: one page of a state that is rare must not
+/// read a whole day.
+const LOOKED_AT_FOR_EACH: usize = 10;
+const LOOKED_AT: usize = 1_000;
+/// The most keys of one shard that are read of what is parked or owed: there are 64.
+const MAX_OF_SHARD: usize = 2_000;
 /// The most entries that are held at a time.
 const MAX_AT_ONCE: usize = 1_000;
 const COLUMNS: [&str; 8] = ["received_at", "state", "origin", "type", "subject", "entry", "proof", "reason"];
@@ -69,31 +73,76 @@ pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, wanted: &Wanted) -> an
     let (since, until) = wanted.span.bounds(now)?;
     // Before what is kept, and after the present, there is nothing to look for.
     let since = since.max(now.minus_secs(stack.env.timing.retention_secs()));
-    let mut until = until.min(now);
+    let until = until.min(now);
+    // A subject has its entries together, and what is parked or owed is listed by itself: no need to look at all.
+    let listed = match (&wanted.subject, wanted.state.as_deref()) {
+        (Some(subject), _) => Some(inbox.ledger.entries_of(subject).await?),
+        (None, Some("parked")) => Some(entries(inbox.ledger.list_parked(MAX_OF_SHARD).await?)),
+        (None, Some("open")) => Some(entries(inbox.ledger.list_owed(MAX_OF_SHARD).await?)),
+        (None, _) => None,
+    };
+    match listed {
+        Some(keys) => among(inbox, wanted, &keys, since, until).await,
+        None => back_from(inbox, wanted, since, until).await,
+    }
+}
+
+fn entries(keys: Vec<DueKey>) -> Vec<ItemKey> {
+    keys.into_iter().filter(DueKey::is_entry).map(|due| due.key).collect()
+}
+
+/// Finds what is wanted among these entries.
+async fn among(
+    inbox: &AwsInbox,
+    wanted: &Wanted,
+    keys: &[ItemKey],
+    since: UnixMs,
+    until: UnixMs,
+) -> anyhow::Result<Found> {
+    let known = look_at(inbox, keys).await?.into_values();
+    let mut found: Vec<Entry> =
+        known.filter(|entry| wanted.takes(entry) && (since..=until).contains(&entry.received_at)).collect();
+    found.sort_by(|a, b| (b.received_at, &a.key).cmp(&(a.received_at, &b.key)));
+    let more = found.get(wanted.limit).map(|entry| entry.received_at);
+    let mut last_uses = BTreeMap::new();
+    let rows = found.into_iter().take(wanted.limit).map(|entry| {
+        let (key, proof) = (entry.key.clone(), entry.proof.clone());
+        count_use(&mut last_uses, &key, proof.as_ref(), entry.received_at);
+        let (event_type, origin) = (entry.event_type.clone(), Some(entry.origin));
+        (Pointer { key, received_at: entry.received_at, event_type, origin, proof }, Some(entry))
+    });
+    Ok(Found { rows: rows.collect(), more, since, last_uses })
+}
+
+/// Finds what is wanted, back from the last: so many at a time, and never over the end of a day, which is where the index
+/// begins anew.
+async fn back_from(inbox: &AwsInbox, wanted: &Wanted, since: UnixMs, mut until: UnixMs) -> anyhow::Result<Found> {
     let mut rows = Vec::new();
     let (mut looked_at, mut more) = (0, None);
     let mut last_uses = BTreeMap::new();
-    // Back from the last, so many at a time; never over the end of a day, which is where the index begins anew.
+    let most = wanted.limit.saturating_mul(LOOKED_AT_FOR_EACH).max(LOOKED_AT);
     let few = if wanted.state.is_some() { MAX_AT_ONCE } else { wanted.limit.saturating_add(1) };
     let (mut at_once, mut seen) = (few.clamp(2, MAX_AT_ONCE), BTreeSet::new());
+    let filter = Filter {
+        provider: wanted.provider.as_deref(),
+        event_type: wanted.event_type.as_deref(),
+        origin: wanted.origin.as_deref(),
+    };
     'all: while until >= since && wanted.limit > 0 {
         let begin = UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", until.day())).unwrap_or(since).max(since);
-        let found = inbox.ledger.list_recent(begin, until, at_once, |pointer| wanted.takes(pointer)).await?;
+        let found = inbox.ledger.list_recent(begin, until, at_once, &filter).await?;
         let news: Vec<&Pointer> = found.iter().filter(|pointer| !seen.contains(&pointer.key)).collect();
-        let mut known = look_at(inbox, &news).await?;
-        looked_at += news.len();
+        let keys: Vec<ItemKey> = news.iter().map(|pointer| pointer.key.clone()).collect();
+        let mut known = look_at(inbox, &keys).await?;
         for pointer in &news {
-            if rows.len() >= wanted.limit || looked_at > MAX_LOOKED_AT {
+            if rows.len() >= wanted.limit || looked_at >= most {
                 more = Some(pointer.received_at);
                 break 'all;
             }
-            // The latest come first, so the first use of a secret that is seen is its last.
-            if let Some(proof) = &pointer.proof {
-                last_uses.entry((pointer.key.provider().to_string(), proof.clone())).or_insert(pointer.received_at);
-            }
+            looked_at += 1;
+            count_use(&mut last_uses, &pointer.key, pointer.proof.as_ref(), pointer.received_at);
             let entry = known.remove(&pointer.key);
-            let state = entry.as_ref().map(|entry| entry.state.as_str());
-            if wanted.state.as_deref().is_none_or(|wanted| state == Some(wanted)) {
+            if entry.as_ref().map_or(wanted.state.is_none(), |entry| wanted.takes(entry)) {
                 rows.push(((*pointer).clone(), entry));
             }
         }
@@ -108,6 +157,13 @@ pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, wanted: &Wanted) -> an
         }
     }
     Ok(Found { rows, more, since, last_uses })
+}
+
+/// The latest come first, so the first use of a secret that is seen is its last.
+fn count_use(uses: &mut BTreeMap<(String, String), UnixMs>, key: &ItemKey, proof: Option<&String>, at: UnixMs) {
+    if let Some(proof) = proof {
+        uses.entry((key.provider().to_string(), proof.clone())).or_insert(at);
+    }
 }
 
 /// Lists them.
@@ -128,9 +184,8 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
     Ok(())
 }
 
-async fn look_at(inbox: &AwsInbox, pointers: &[&Pointer]) -> anyhow::Result<BTreeMap<ItemKey, Entry>> {
-    let keys: Vec<ItemKey> = pointers.iter().map(|pointer| pointer.key.clone()).collect();
-    let known = inbox.ledger.look_at(&keys).await?;
+async fn look_at(inbox: &AwsInbox, keys: &[ItemKey]) -> anyhow::Result<BTreeMap<ItemKey, Entry>> {
+    let known = inbox.ledger.look_at(keys).await?;
     Ok(known
         .into_iter()
         .filter_map(|(key, debt)| if let Ok(Debt::Entry(entry)) = debt { Some((key, entry)) } else { None })
@@ -153,11 +208,12 @@ fn row(pointer: &Pointer, entry: Option<&Entry>) -> Value {
 }
 
 impl Wanted {
-    fn takes(&self, pointer: &Pointer) -> bool {
+    fn takes(&self, entry: &Entry) -> bool {
         let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
-        is(&self.provider, pointer.key.provider())
-            && is(&self.event_type, &pointer.event_type)
-            && is(&self.subject, &pointer.key.pk)
-            && is(&self.origin, pointer.origin.map_or("", |origin| origin.as_str()))
+        is(&self.provider, &entry.provider)
+            && is(&self.event_type, &entry.event_type)
+            && is(&self.subject, &entry.key.pk)
+            && is(&self.origin, entry.origin.as_str())
+            && is(&self.state, entry.state.as_str())
     }
 }

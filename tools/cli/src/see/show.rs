@@ -58,7 +58,6 @@ pub(crate) async fn run(stack: &Stack, format: Format, which: &Which) -> anyhow:
         out::bytes(&bytes);
         return Ok(Ended::Well);
     }
-    let proof = inbox.ledger.proved_header(key).await?.and_then(|(_, proof)| proof);
     let acts = inbox.ledger.history(key).await?;
     let history = acts
         .iter()
@@ -74,7 +73,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, which: &Which) -> anyhow:
         "type": entry.event_type,
         "state": entry.state.as_str(),
         "origin": entry.origin.as_str(),
-        "proof": proof,
+        "proof": entry.proof,
         "received_at": entry.received_at.to_string(),
         "occurred_at": time(entry.occurred_at),
         "due_at": time(entry.due_at),

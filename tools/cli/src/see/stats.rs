@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 use hookledger_aws::AwsInbox;
-use hookledger_aws::ports::ledger::Pointer;
+use hookledger_aws::ports::ledger::Filter;
 use hookledger_aws::start::env::Recent;
 use hookledger_core::desk::loss::Losses;
 use hookledger_core::model::debt::Debt;
@@ -141,14 +141,15 @@ impl Counted {
         // A day at a time, which is where the index begins anew.
         while until >= self.since && self.entries < most {
             let begin = day_of(until).max(self.since);
-            let takes =
-                |pointer: &Pointer| wanted.provider.as_deref().is_none_or(|name| pointer.key.provider() == name);
-            let found = inbox.ledger.list_recent(begin, until, most - self.entries, takes).await?;
+            let filter = Filter { provider: wanted.provider.as_deref(), ..Filter::default() };
+            let found = inbox.ledger.list_recent(begin, until, most - self.entries, &filter).await?;
             self.entries += found.len();
             for some in found.chunks(MAX_AT_ONCE) {
                 let keys: Vec<ItemKey> = some.iter().map(|pointer| pointer.key.clone()).collect();
                 for row in inbox.ledger.look_at(&keys).await?.into_values() {
-                    if let Ok(Debt::Entry(entry)) = row {
+                    if let Ok(Debt::Entry(entry)) = row
+                        && wanted.provider.as_ref().is_none_or(|name| *name == entry.provider)
+                    {
                         let part = (wanted.by.part(entry.received_at), entry.provider.clone());
                         self.parts.entry(part).or_default().count(&entry);
                         if let Some(reason) = reason(&entry) {

@@ -1,6 +1,6 @@
 //! `story`: all that is known about a subject.
 
-use hookledger_aws::ports::ledger::StoryLine;
+use hookledger_aws::ports::ledger::{MAX_STORY, StoryLine};
 use hookledger_core::model::time::UnixMs;
 use serde_json::{Map, Value, json};
 
@@ -20,6 +20,9 @@ pub(crate) async fn run(stack: &Stack, format: Format, subject: &str) -> anyhow:
         _ => format.rows(&[], &lines.iter().map(row).collect::<Vec<_>>(), None),
     }
     out::note(format!("{} rows", lines.len()));
+    if lines.len() >= MAX_STORY {
+        out::note("there are more rows than one story has: the others are not shown");
+    }
     Ok(Ended::Well)
 }
 

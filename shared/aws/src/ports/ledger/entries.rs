@@ -189,11 +189,4 @@ impl DynamoLedger {
         let item = get(&self.table, key, Some(ENTRY_ATTRIBUTES)).await?;
         item.map(|item| entry_from(&item, key)).transpose()
     }
-
-    /// The same with the id of the secret or token that proved it, if it was pushed.
-    pub async fn proved_header(&self, key: &ItemKey) -> Result<Option<(Entry, Option<String>)>, StoreError> {
-        let wanted = [ENTRY_ATTRIBUTES, &["proof"]].concat();
-        let Some(item) = get(&self.table, key, Some(&wanted)).await? else { return Ok(None) };
-        Ok(Some((entry_from(&item, key)?, Reader::new(&item, key).optional_text("proof"))))
-    }
 }

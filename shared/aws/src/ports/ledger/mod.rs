@@ -28,7 +28,7 @@ mod table;
 mod write;
 
 pub use erase::Content;
-pub use operator::{Pointer, Ran, RefusedLine, StoredRow, StoryLine};
+pub use operator::{Filter, MAX_STORY, Pointer, Ran, RefusedLine, StoredRow, StoryLine};
 pub use table::DynamoLedger;
 
 #[cfg(test)]

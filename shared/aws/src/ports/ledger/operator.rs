@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hookledger_core::flows::reconcile::Report;
@@ -27,9 +28,13 @@ use super::write::put_if;
 /// Partitions asked at the same time.
 const CONCURRENT_QUERIES: usize = 8;
 /// The most rows of one subject that are shown.
-const MAX_STORY: usize = 100_000;
+pub const MAX_STORY: usize = 100_000;
 /// How the sort keys of the reconciler's last runs begin.
 const RUN_PREFIX: &str = "run#";
+/// How the sort keys of entries begin.
+const ENTRY_PREFIX: &str = "event#";
+/// Rows of a page that is filtered.
+const FILTERED_PAGE: usize = 4_000;
 /// The most rows of one batch of reads, which DynamoDB sets.
 const MAX_BATCH: usize = 100;
 
@@ -57,6 +62,43 @@ pub struct RefusedLine {
     pub code: String,
     /// The address that it came from.
     pub source_ip: Option<String>,
+}
+
+/// Which entries of the index are listed: those that have what is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter<'a> {
+    /// The provider.
+    pub provider: Option<&'a str>,
+    /// The type, as the provider names it.
+    pub event_type: Option<&'a str>,
+    /// Push or poll.
+    pub origin: Option<&'a str>,
+}
+
+impl Filter<'_> {
+    fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let all = [("provider", self.provider), ("event_type", self.event_type), ("origin", self.origin)];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    fn is_open(&self) -> bool {
+        self.named().next().is_none()
+    }
+
+    /// The query, filtered where the table is: what does not fit is not sent.
+    fn of(&self, mut query: QueryFluentBuilder) -> QueryFluentBuilder {
+        // The index of a table that an earlier version made has the keys alone: whoever asked looks at the rows.
+        let term = |(name, _)| format!("(#{name} = :{name} OR attribute_not_exists(#{name}))");
+        let terms: Vec<String> = self.named().map(term).collect();
+        if terms.is_empty() {
+            return query;
+        }
+        for (name, value) in self.named() {
+            query = query.expression_attribute_names(format!("#{name}"), name);
+            query = query.expression_attribute_values(format!(":{name}"), s(value));
+        }
+        query.filter_expression(terms.join(" AND "))
+    }
 }
 
 /// A run of the reconciler, as it left word of itself.
@@ -129,23 +171,26 @@ impl DynamoLedger {
     }
 
     /// Entries that came in on the UTC day of `until`, from `since` to `until`, the latest first: the first `limit` that
-    /// are `wanted`.
+    /// the filter takes.
     pub async fn list_recent(
         &self,
         since: UnixMs,
         until: UnixMs,
         limit: usize,
-        wanted: impl Fn(&Pointer) -> bool,
+        filter: &Filter<'_>,
     ) -> Result<Vec<Pointer>, StoreError> {
-        let (day, wanted) = (until.day(), &wanted);
+        let day = until.day();
+        // Where nothing is filtered, so many of each shard are enough; else a page is long, since most of it goes.
+        let page = if filter.is_open() { limit.min(FILTERED_PAGE) } else { FILTERED_PAGE };
         let of_shard = |shard| {
             let query = query(&self.table, "#recent_shard = :shard AND #received_at BETWEEN :since AND :until")
                 .index_name(RECENT_INDEX)
                 .expression_attribute_values(":shard", s(recent_shard_name(&day, shard)))
                 .expression_attribute_values(":since", ms(since))
                 .expression_attribute_values(":until", ms(until))
-                .scan_index_forward(false);
-            walk_wanted(query, limit, move |item| pointer(item).filter(wanted))
+                .scan_index_forward(false)
+                .limit(i32::try_from(page).unwrap_or(i32::MAX).max(1));
+            walk_wanted(filter.of(query), limit, pointer)
         };
         let shards = stream::iter(0..RECENT_SHARDS).map(of_shard).buffered(CONCURRENT_QUERIES);
         let found: Vec<Vec<Pointer>> = shards.try_collect().await?;
@@ -153,6 +198,12 @@ impl DynamoLedger {
         recent.sort_by(|a, b| (b.received_at, &a.key).cmp(&(a.received_at, &b.key)));
         recent.truncate(limit);
         Ok(recent)
+    }
+
+    /// The entries of a subject.
+    pub async fn entries_of(&self, subject: &str) -> Result<Vec<ItemKey>, StoreError> {
+        let query = collection(&self.table, subject, ENTRY_PREFIX).projection_expression("#pk, #sk");
+        Ok(walk(query, MAX_STORY).await?.iter().filter_map(key_of).collect())
     }
 
     /// What is known of these rows, without bodies: a hundred with each call. One that is gone is left out; one that this

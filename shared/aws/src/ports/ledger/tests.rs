@@ -234,7 +234,7 @@ async fn a_person_sees_what_waits_what_came_and_the_whole_story() {
     let owed: Vec<ItemKey> = ledger.list_owed(10).await.unwrap().into_iter().map(|due| due.key).collect();
     assert_eq!(owed.len(), 3, "{owed:?}");
     let until = NOW.plus_secs(60);
-    let recent = ledger.list_recent(NOW, until, 3, |_| true).await.unwrap();
+    let recent = ledger.list_recent(NOW, until, 3, &Filter::default()).await.unwrap();
     let first = recent[0].clone();
     assert_eq!(
         recent.into_iter().map(|p| p.key).collect::<Vec<_>>(),
@@ -242,9 +242,11 @@ async fn a_person_sees_what_waits_what_came_and_the_whole_story() {
     );
     // What a list is filtered by is in the index, and a filter comes before a limit.
     assert_eq!((first.event_type.as_str(), first.origin), ("x", Some(Origin::Push)));
-    let one = ledger.list_recent(NOW, until, 1, |pointer| pointer.key == keys[0]).await.unwrap();
-    assert_eq!(one.len(), 1);
-    let bounded = ledger.list_recent(NOW.plus_secs(1), NOW.plus_secs(2), 9, |_| true).await.unwrap();
+    let filtered = async |filter: Filter<'_>| ledger.list_recent(NOW, until, 9, &filter).await.unwrap().len();
+    let of = |event_type, origin| Filter { event_type, origin, ..Filter::default() };
+    assert_eq!((filtered(of(Some("x"), Some("push"))).await, filtered(of(Some("y"), None)).await), (5, 0));
+    assert_eq!((filtered(of(None, Some("poll"))).await, ledger.entries_of(&keys[0].pk).await.unwrap().len()), (0, 5));
+    let bounded = ledger.list_recent(NOW.plus_secs(1), NOW.plus_secs(2), 9, &Filter::default()).await.unwrap();
     assert_eq!(bounded.len(), 2);
     let mut all = keys.clone();
     all.push(ItemKey { pk: keys[0].pk.clone(), sk: "event#none".into() });

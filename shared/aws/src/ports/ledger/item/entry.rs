@@ -31,6 +31,7 @@ pub(crate) const ENTRY_ATTRIBUTES: &[&str] = &[
     "reason",
     "frozen_detail",
     "progress",
+    "proof",
     "body_digest",
     "body_chunks",
 ];
@@ -110,6 +111,7 @@ pub(crate) fn entry_from(item: &Item, key: &ItemKey) -> Result<Entry, StoreError
         frozen: reader.optional_text("frozen_detail"),
         // One that can't be read is none: the walk begins anew.
         progress: reader.optional_text("progress").and_then(|text| serde_json::from_str(&text).ok()),
+        proof: reader.optional_text("proof"),
     })
 }
 
