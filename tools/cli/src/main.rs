@@ -12,6 +12,7 @@
 //! only where they are asked for, secrets never.
 
 mod announce;
+mod console;
 mod doctor;
 mod document;
 mod manual;
@@ -122,6 +123,9 @@ enum Command {
     /// Announces what is waited for, and shows how it stands.
     #[command(after_help = "Example: hookledger expect list --late")]
     Expect(announce::Expect),
+    /// Serves the operator's page on this machine: the lists, each subject's story, and with --write replay and close.
+    #[command(after_help = "Example: hookledger --stack hookledger console --write")]
+    Console(console::Order),
     /// Looks whether what was set up can work.
     #[command(after_help = "Example: hookledger doctor secrets")]
     Doctor(doctor::Doctor),
@@ -195,6 +199,7 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Dead(order) => mend::dead::run(&stack, output, &order).await,
         Command::Submit(order) => submit::submit(&stack, output, &order).await.map(|()| Ended::Well),
         Command::Expect(order) => announce::run(&stack, output, &order).await,
+        Command::Console(order) => console::run(stack, &order).await,
         Command::Doctor(order) => doctor::run(&stack, &order).await,
         Command::Listen(_) | Command::Completions(_) | Command::Man(_) => Ok(Ended::Well),
     }

@@ -44,12 +44,7 @@ struct Row {
 }
 
 /// Opens one, and says what came of it.
-pub(crate) async fn open(
-    stack: &Stack,
-    inbox: &AwsInbox,
-    key: &ItemKey,
-    by: &act::Order,
-) -> Result<String, String> {
+pub(crate) async fn open(stack: &Stack, inbox: &AwsInbox, key: &ItemKey, by: &act::Order) -> Result<String, String> {
     match replay(inbox, &stack.providers, key, by).await {
         Ok(Replayed::OnItsWay) => Ok("open again, and on its way".to_string()),
         Ok(Replayed::Owed(why)) => Ok(format!("open again; {why}, so the reconciler takes it up within minutes")),

@@ -95,7 +95,9 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
     let needs_a_person = rows.iter().any(|row| row.warns);
     let rows: Vec<Value> = rows
         .iter()
-        .map(|Line { what, is, warns }| json!({ "what": what, "is": is, "verdict": if *warns { "warn" } else { "ok" } }))
+        .map(
+            |Line { what, is, warns }| json!({ "what": what, "is": is, "verdict": if *warns { "warn" } else { "ok" } }),
+        )
         .collect();
     format.rows(&["what", "is", "verdict"], &rows, None);
     crate::out::note("not looked at: what was refused (`refused`), and the secrets (`doctor secrets`)");
