@@ -19,7 +19,7 @@ async fn a_group_is_opened_as_its_page_said() {
     for n in 0..12 {
         keys.push(town.parked(&format!("b{n}"), "answered 422", 300 + n).await);
     }
-    let other = town.parked("other", "answered 422 and more", 200).await;
+    let other = town.parked("other", "answered 422 and more", 400).await;
     let browser = Browser::new(&town, &["--write"]).await;
     let parked = browser.get("/parked").await;
     let plans = parked.links("/parked/plan");
