@@ -12,6 +12,7 @@
 //! only where they are asked for, secrets never.
 
 mod announce;
+mod console;
 mod doctor;
 mod document;
 mod manual;
@@ -123,6 +124,9 @@ enum Command {
     /// Announces what is waited for, and shows how it stands.
     #[command(after_help = "Example: hookledger expect list --late")]
     Expect(announce::Expect),
+    /// Serves the operator's page on this machine: the lists, each subject's story, and with --write replay and close.
+    #[command(after_help = "Example: hookledger --stack hookledger console --write")]
+    Console(console::Order),
     /// Looks whether what was set up can work.
     #[command(after_help = "Example: hookledger doctor")]
     Doctor(doctor::Doctor),
@@ -201,6 +205,7 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Expect(order) => announce::run(&stack, output, &order).await,
         Command::Secret(order) => secret::run(&stack, output, &order).await,
         Command::Doctor(order) => doctor::run(&stack, output, &order).await,
+        Command::Console(order) => console::run(stack, &order).await,
         Command::Listen(_) | Command::Completions(_) | Command::Man(_) => Ok(Ended::Well),
     }
 }

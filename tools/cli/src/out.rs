@@ -174,8 +174,8 @@ fn inert(text: &str) -> String {
     shown
 }
 
-/// Control characters (C0, DEL, C1), and what turns the order of reading round or breaks a line.
-fn is_obeyed(c: char) -> bool {
+/// Control characters (C0, DEL, C1), and what turns the order of reading round or breaks a line. A page shows them escaped too.
+pub(crate) fn is_obeyed(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }

@@ -41,6 +41,11 @@ pub(crate) fn all() -> Vec<String> {
     SAID.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// What was said since the last time, each once.
+pub(crate) fn take() -> Vec<String> {
+    std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// The same clients, listened to.
 pub(crate) fn listened_to(mut clients: Clients, region: &str) -> Clients {
     let listener = SharedInterceptor::new(Listener { region: region.to_string() });

@@ -20,6 +20,11 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// From words as they are typed.
+    pub(crate) fn new(since: Option<String>, until: Option<String>) -> Self {
+        Self { since, until }
+    }
+
     /// Whether nobody said when.
     pub(crate) fn is_open(&self) -> bool {
         self.since.is_none() && self.until.is_none()

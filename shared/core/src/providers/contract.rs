@@ -32,8 +32,8 @@ pub struct Definition {
     pub build: fn(Lookup<'_>) -> Result<Box<dyn Provider>, SettingError>,
 }
 
-/// All there is to know about one provider.
-pub trait Provider {
+/// All there is to know about one provider. It is told once and then read alone, by as many requests as there are.
+pub trait Provider: Send + Sync {
     /// Its name.
     fn id(&self) -> ProviderId;
     /// How its deliveries prove their origin.

@@ -34,7 +34,7 @@ pub(crate) struct Which {
     pub(crate) late: bool,
     /// The most rows shown.
     #[arg(long, default_value_t = 100)]
-    limit: usize,
+    pub(crate) limit: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -24,7 +24,7 @@ pub(crate) struct Which {
     pub(crate) late: bool,
     /// The most rows shown.
     #[arg(long, default_value_t = 100)]
-    limit: usize,
+    pub(crate) limit: usize,
 }
 
 /// Finds what is owed and is wanted, the oldest first.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::{Args, ValueEnum};
 use hookledger_aws::AwsInbox;
-use hookledger_aws::ports::ledger::Filter;
+use hookledger_aws::ports::ledger::{Filter, Pointer};
 use hookledger_aws::start::env::Recent;
 use hookledger_core::desk::loss::Losses;
 use hookledger_core::model::debt::Debt;
@@ -71,9 +71,9 @@ pub(crate) struct Wanted {
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) losses: Losses,
-    pub(crate) pushed: u64,
+    pushed: u64,
     open: u64,
-    pub(crate) parked: u64,
+    parked: u64,
     pub(crate) refused: u64,
     /// From receipt to settlement, of what was pushed and done.
     settle_ms: Vec<u64>,
@@ -95,8 +95,24 @@ pub(crate) struct Counted {
     pub(crate) cut: Vec<String>,
 }
 
+/// How closely is looked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// At each entry.
+    Whole,
+    /// At the index, and of the entries at those alone that were found by asking: what is open or parked, and how long it
+    /// took, is not counted.
+    Arrivals,
+}
+
 /// Counts the latest entries, so many at most.
-pub(crate) async fn count(stack: &Stack, inbox: &AwsInbox, wanted: &Wanted, most: usize) -> anyhow::Result<Counted> {
+pub(crate) async fn count(
+    stack: &Stack,
+    inbox: &AwsInbox,
+    wanted: &Wanted,
+    look: Look,
+    most: usize,
+) -> anyhow::Result<Counted> {
     if let Some(name) = &wanted.provider {
         stack.provider(name)?;
     }
@@ -107,14 +123,14 @@ pub(crate) async fn count(stack: &Stack, inbox: &AwsInbox, wanted: &Wanted, most
     let until = until.min(now);
     let (parts, reasons) = (BTreeMap::new(), BTreeMap::new());
     let mut counted = Counted { parts, reasons, entries: 0, since, until, cut: Vec::new() };
-    counted.count_entries(inbox, wanted, most).await?;
+    counted.count_entries(inbox, wanted, look, most).await?;
     counted.count_refused(stack, inbox, wanted).await?;
     Ok(counted)
 }
 
 /// Shows the counts.
 pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyhow::Result<()> {
-    let counted = count(stack, &stack.inbox()?, wanted, MAX_COUNTED).await?;
+    let counted = count(stack, &stack.inbox()?, wanted, Look::Whole, MAX_COUNTED).await?;
     let Counted { mut parts, reasons, entries, since, until, cut } = counted;
     cut.iter().for_each(out::note);
     let rows: Vec<Value> = parts.iter_mut().map(|(part, counts)| row(part, counts)).collect();
@@ -136,7 +152,13 @@ pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyho
 
 impl Counted {
     /// Counts the entries, back from the last.
-    async fn count_entries(&mut self, inbox: &AwsInbox, wanted: &Wanted, most: usize) -> anyhow::Result<()> {
+    async fn count_entries(
+        &mut self,
+        inbox: &AwsInbox,
+        wanted: &Wanted,
+        look: Look,
+        most: usize,
+    ) -> anyhow::Result<()> {
         let mut until = self.until;
         // A day at a time, which is where the index begins anew.
         while until >= self.since && self.entries < most {
@@ -144,6 +166,14 @@ impl Counted {
             let filter = Filter { provider: wanted.provider.as_deref(), ..Filter::default() };
             let found = inbox.ledger.list_recent(begin, until, most - self.entries, &filter).await?;
             self.entries += found.len();
+            let needs_a_look = |pointer: &Pointer| look == Look::Whole || pointer.origin != Some(Origin::Push);
+            let (found, known): (Vec<Pointer>, Vec<Pointer>) = found.into_iter().partition(needs_a_look);
+            for pointer in known {
+                let provider = pointer.key.provider();
+                let counts = self.parts.entry((wanted.by.part(pointer.received_at), provider.to_string())).or_default();
+                counts.losses.count(provider, &pointer.event_type, Origin::Push, None);
+                counts.pushed += 1;
+            }
             for some in found.chunks(MAX_AT_ONCE) {
                 let keys: Vec<ItemKey> = some.iter().map(|pointer| pointer.key.clone()).collect();
                 for row in inbox.ledger.look_at(&keys).await?.into_values() {

@@ -9,11 +9,12 @@ use hookledger_aws::ports::clock::SystemClock;
 use hookledger_aws::ports::ledger::{DynamoLedger, schema};
 use hookledger_aws::start::clients::Clients;
 use hookledger_aws::start::env::Env;
+use hookledger_core::model::debt::{Expectation, ExpectationState};
 use hookledger_core::model::entry::{Admitted, Event, NewEntry, OnDuplicate, Origin, Start};
 use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock as _, Entries as _, Refusals as _};
+use hookledger_core::ports::{Clock as _, Entries as _, Expectations as _, Refusals as _};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -84,6 +85,45 @@ impl Town {
             };
             assert!(self.ledger.refuse(&refused).await.unwrap());
         }
+    }
+
+    /// A delivery that was refused a minute ago, with this text wherever others write it.
+    pub(crate) async fn refused_with(&self, text: &str) {
+        let refused = Refused {
+            provider: RIGHTFOOT,
+            code: text.into(),
+            reason: text.into(),
+            at: self.now.minus_secs(60),
+            digest: text.into(),
+            body: text.into(),
+            body_bytes: text.len(),
+            token_digest: None,
+            headers: vec![(text.into(), text.into())],
+            source_ip: Some(text.into()),
+        };
+        assert!(self.ledger.refuse(&refused).await.unwrap());
+    }
+
+    /// A batch that is waited for.
+    pub(crate) async fn waits(&self, reference: &str) {
+        let expectation = Expectation {
+            key: Subject::new(RIGHTFOOT, "batch", reference).item("expectation"),
+            provider: RIGHTFOOT.0.into(),
+            reference: reference.into(),
+            repeats: false,
+            state: ExpectationState::Waiting,
+            created_at: self.now.minus_secs(600),
+            due_at: Some(self.now.plus_secs(60)),
+            deadline: self.now.plus_secs(3_600),
+            polls: 2,
+            found: 0,
+        };
+        assert!(self.ledger.expect(&expectation).await.unwrap());
+    }
+
+    /// The table goes.
+    pub(crate) async fn drop_table(&self) {
+        self.client.delete_table().table_name("ledger").send().await.unwrap();
     }
 
     /// An open entry of a batch whose body lies in pieces.

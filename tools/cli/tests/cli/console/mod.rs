@@ -1,0 +1,130 @@
+//! The operator's page, as a browser has it: the real command, over HTTP.
+
+mod acts;
+mod hostile;
+mod pages;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::town::Town;
+
+/// A console, and a browser that it let in.
+pub(crate) struct Browser {
+    child: Child,
+    pub(crate) port: u16,
+    /// The path of the URL that was printed.
+    pub(crate) first: String,
+    pub(crate) cookie: String,
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+    pub(crate) took: Duration,
+}
+
+impl Answer {
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// The CSRF token of its forms.
+    pub(crate) fn csrf(&self) -> Option<String> {
+        let (_, rest) = self.body.split_once("name=\"csrf\" value=\"")?;
+        rest.split_once('"').map(|(token, _)| token.to_string())
+    }
+
+    /// The addresses of its links and forms that begin like this.
+    pub(crate) fn links(&self, begin: &str) -> Vec<String> {
+        let parts = self.body.split(['"', '\'']).filter(|part| part.starts_with(begin));
+        parts.map(|part| part.replace("&amp;", "&")).collect()
+    }
+}
+
+impl Browser {
+    /// Starts a console and goes in.
+    pub(crate) async fn new(town: &Town, arguments: &[&str]) -> Self {
+        let mut browser = Self::outside(town, arguments).await;
+        let first = browser.first.clone();
+        let answer = browser.get(&first).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let cookie = answer.header("set-cookie").unwrap().to_string();
+        for wanted in ["; HttpOnly", "; SameSite=Strict", "; Path=/"] {
+            assert!(cookie.contains(wanted), "{cookie}");
+        }
+        browser.cookie = cookie.split(';').next().unwrap().to_string();
+        browser
+    }
+
+    /// Starts a console.
+    pub(crate) async fn outside(town: &Town, arguments: &[&str]) -> Self {
+        let mut command = town.command(&[&["console"], arguments].concat());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let read = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            BufReader::new(stdout).read_line(&mut line).unwrap();
+            line
+        });
+        let url = read.await.unwrap();
+        let rest = url.trim().strip_prefix("http://127.0.0.1:").expect("the first line is the URL");
+        let (port, first) = rest.split_once('/').unwrap();
+        Self { child, port: port.parse().unwrap(), first: format!("/{first}"), cookie: String::new() }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(&format!("GET {path} HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\n\r\n", self.host(), self.cookie)).await
+    }
+
+    /// Sends a form, as a page of the console does.
+    pub(crate) async fn post(&self, path: &str, form: &str) -> Answer {
+        let origin = format!("http://{}", self.host());
+        self.send(&self.form(path, &[("origin", &origin), ("cookie", &self.cookie)], form)).await
+    }
+
+    /// A form with these headers.
+    pub(crate) fn form(&self, path: &str, headers: &[(&str, &str)], form: &str) -> String {
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let (host, bytes) = (self.host(), form.len());
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\n{headers}content-type: application/x-www-form-urlencoded\r\n\
+             content-length: {bytes}\r\n\r\n{form}"
+        )
+    }
+
+    pub(crate) fn host(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Sends a request as it is written here.
+    pub(crate) async fn send(&self, request: &str) -> Answer {
+        let (port, request) = (self.port, request.replacen("\r\n", "\r\nconnection: close\r\n", 1));
+        let talk = move || {
+            let begun = Instant::now();
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            // One that is refused half-way is not read to its end.
+            let _ = stream.write_all(request.as_bytes());
+            let mut bytes = Vec::new();
+            let _ = stream.read_to_end(&mut bytes);
+            let text = String::from_utf8(bytes).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap_or_default();
+            let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
+            Answer { status, head: head.replace('\r', ""), body: body.to_string(), took: begun.elapsed() }
+        };
+        tokio::task::spawn_blocking(talk).await.unwrap()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
