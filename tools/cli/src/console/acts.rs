@@ -10,6 +10,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use hookledger_core::model::act::Order;
 use hookledger_core::model::identity::ItemKey;
+use tokio::task::JoinError;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::frame::{Asked, Failure, Frame, html, status, tried};
@@ -56,7 +57,7 @@ pub(crate) async fn replay(
     Query(asked): Query<Asked>,
     Extension(Fields(fields)): Extension<Fields>,
 ) -> Response {
-    act(&console, Act::Replay, &asked, &fields).await
+    act(console, Act::Replay, &asked, &fields).await
 }
 
 /// Ends what waits for a person.
@@ -65,18 +66,26 @@ pub(crate) async fn close(
     Query(asked): Query<Asked>,
     Extension(Fields(fields)): Extension<Fields>,
 ) -> Response {
-    act(&console, Act::Close, &asked, &fields).await
+    act(console, Act::Close, &asked, &fields).await
 }
 
-async fn act(console: &Console, act: Act, asked: &Asked, fields: &Asked) -> Response {
+async fn act(console: Arc<Console>, act: Act, asked: &Asked, fields: &Asked) -> Response {
     let title = if act == Act::Replay { "Replayed" } else { "Closed" };
-    let frame = Frame::new(console, "/parked", title);
-    let outcome = match tried("The act", prepare(console, act, asked, fields)).await {
-        // No limit of time here: what has begun is carried out, and told.
-        Ok((chosen, by)) => Ok(carry_out(console, act, chosen, by).await),
+    let frame = Frame::new(&console, "/parked", title);
+    let outcome = match tried("What came of it", prepare(&console, act, asked, fields)).await {
+        // Apart from the request: what has begun is carried out, though nobody waits for the answer any more.
+        Ok((chosen, by)) => {
+            let carried_out = tokio::spawn(async move { carry_out(&console, act, chosen, by).await });
+            tried_to_end(carried_out.await)
+        }
         Err(failure) => Err(failure),
     };
     html(status(&outcome), &OutcomePage { frame, outcome })
+}
+
+fn tried_to_end(ended: Result<Outcome, JoinError>) -> Result<Outcome, Failure> {
+    let todo = "Some of it may be done: see what still waits.";
+    ended.map_err(|error| Failure { what: "The outcome", why: vec![error.to_string()], todo })
 }
 
 /// Who orders it, and on what.

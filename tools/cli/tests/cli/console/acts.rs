@@ -78,3 +78,30 @@ async fn one_is_closed_for_a_reason() {
     }
     assert_eq!(town.rows(&["parked"]).await.0.len(), 0);
 }
+
+/// Whoever closes the page while it works finds all of it done.
+#[tokio::test]
+async fn what_has_begun_is_carried_out() {
+    let town = Town::new().await;
+    for n in 0..12 {
+        town.parked(&format!("b{n}"), "answered 422", 300 + n).await;
+    }
+    let browser = Browser::new(&town, &["--write"]).await;
+    let parked = browser.get("/parked").await;
+    let plan = browser.get(&parked.links("/parked/plan")[0]).await;
+    let (replay, form) = (plan.links("/parked/replay")[0].clone(), format!("csrf={}", plan.csrf().unwrap()));
+    let origin = format!("http://{}", browser.host());
+    let request = browser.form(&replay, &[("origin", &origin), ("cookie", &browser.cookie)], &form);
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", browser.port)).unwrap();
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    let waiting = async || town.rows(&["parked"]).await.0.len();
+    while waiting().await == 12 {}
+    drop(stream);
+    // Each look takes longer than a row does; so many are enough for all.
+    for _ in 0..100 {
+        if waiting().await == 0 {
+            return;
+        }
+    }
+    assert_eq!(waiting().await, 0);
+}
