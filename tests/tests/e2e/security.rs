@@ -127,7 +127,11 @@ async fn by_the_command(local: &Local, name: &str) -> Outcome<()> {
     assert_eq!(typed(&[&retire[..], &["--yes"]].concat(), "")?.0, Some(0));
     let late = local.sandbox.event("runpayments", &format!("{name}-late")).await?;
     until_answered(local, &value, &late, 403).await?;
-    // The last one may not go: every delivery would be refused.
+    // The last one may not go: every delivery would be refused. One that is too short to be used is no other.
+    let mut document: Value = serde_json::from_str(&local.secret("runpayments").await?).map_err(|e| e.to_string())?;
+    let secrets = document["signing_secrets"].as_array_mut().ok_or("no signing secrets")?;
+    secrets.push(json!({ "id": "unused", "value": "short" }));
+    local.put_secret("runpayments", &document.to_string()).await?;
     let (code, said) = typed(&[&["retire", "runpayments", "local", "--in", "1s", "--yes"], &list[..]].concat(), "")?;
     assert!(code == Some(1) && said.contains("no other secret"), "{said}");
     Ok(())

@@ -193,8 +193,8 @@ fn findings(secrets: &ProviderSecrets, now: UnixMs) -> Vec<(String, Option<&'sta
     findings
 }
 
-/// Whether no other of the list lives longer.
-fn is_last(all: &[NamedSecret], id: &str, end: UnixMs) -> bool {
+/// Whether no other of the list that is used lives longer.
+pub(crate) fn is_last(all: &[NamedSecret], id: &str, end: UnixMs) -> bool {
     let outlives =
         |other: &NamedSecret| other.id != id && !other.too_short && other.not_after.is_none_or(|at| at > end);
     !all.iter().any(outlives)

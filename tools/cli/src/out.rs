@@ -22,6 +22,18 @@ pub(crate) enum Ended {
     InPart = 5,
 }
 
+impl Ended {
+    /// How an order over several ends of which so many failed; `missing` of those because there was nothing to act on.
+    pub(crate) fn of_several(all: usize, failed: usize, missing: usize) -> Self {
+        match failed {
+            0 => Self::Well,
+            _ if missing == all => Self::NotFound,
+            _ if failed == all => Self::Failed,
+            _ => Self::InPart,
+        }
+    }
+}
+
 /// The form of what goes to standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {

@@ -14,6 +14,7 @@ use hookledger_core::ports::Clock as _;
 use hookledger_core::providers::Provider;
 use serde_json::json;
 
+use crate::doctor::is_last;
 use crate::document::{Document, List};
 use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
@@ -127,11 +128,8 @@ async fn list(stack: &Stack, format: Format, wanted: Option<&str>) -> anyhow::Re
 async fn last_uses(inbox: &AwsInbox, provider: &dyn Provider) -> anyhow::Result<BTreeMap<String, UnixMs>> {
     let now = inbox.clock.now();
     let mut uses = BTreeMap::new();
-    for day in 0..LOOKED_BACK_DAYS {
-        let at = now.minus_secs(day * 24 * 3600);
-        let begin = UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", at.day())).unwrap_or(at);
-        let until = if day == 0 { now } else { UnixMs(begin.0.saturating_add(24 * 3_600_000 - 1)) };
-        let of_provider = Filter { provider: Some(provider.id().0), ..Filter::default() };
+    let of_provider = Filter { provider: Some(provider.id().0), ..Filter::default() };
+    for (begin, until) in when::days(now.minus_secs(LOOKED_BACK_DAYS * 24 * 3600), now) {
         for pointer in inbox.ledger.list_recent(begin, until, MAX_LOOKED_AT, &of_provider).await? {
             // The latest come first.
             if let Some(proof) = pointer.proof {
@@ -183,7 +181,8 @@ async fn retire(
     let inbox = stack.inbox()?;
     let provider = stack.provider(provider)?;
     let secrets = stack.secrets_of(provider)?;
-    let mut document = Document::parse(&secrets.document(provider.id()).await?)?;
+    let text = secrets.document(provider.id()).await?;
+    let mut document = Document::parse(&text)?;
     let now = inbox.clock.now();
     let known = document.known(list);
     if known.iter().all(|known| known.id != id) {
@@ -191,9 +190,10 @@ async fn retire(
         return Ok(Ended::NotFound);
     }
     let end = now.plus_secs(lives_on_secs);
-    let is_live = |at: Option<UnixMs>| at.is_none_or(|at| at > end);
+    let read = ProviderSecrets::parse(text.reveal())?;
+    let all = read.lists().into_iter().find(|(name, ..)| *name == list.name()).map_or(&[][..], |(_, _, all)| all);
     ensure!(
-        known.iter().any(|other| other.id != id && is_live(other.not_after)),
+        !is_last(all, id, end),
         "nothing was done: no other secret of the list lives longer, so every delivery would be refused from {end} on"
     );
     let used = last_uses(&inbox, provider).await?.get(id).copied();

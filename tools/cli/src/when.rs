@@ -36,6 +36,12 @@ impl Span {
         self.bounds_from(until.minus_secs(DAY_SECS), now)
     }
 
+    /// The bounds, within what is kept: before, and after the present, there is nothing to look for.
+    pub(crate) fn bounds_kept(&self, now: UnixMs, kept_secs: u64) -> anyhow::Result<(UnixMs, UnixMs)> {
+        let (since, until) = self.bounds(now)?;
+        Ok((since.max(now.minus_secs(kept_secs)), until.min(now)))
+    }
+
     /// The bounds, from this time on where no other is told.
     pub(crate) fn bounds_from(&self, first: UnixMs, now: UnixMs) -> anyhow::Result<(UnixMs, UnixMs)> {
         let until = self.until.as_deref().map_or(Ok(now), |text| read(text, now))?;
@@ -45,6 +51,18 @@ impl Span {
         }
         Ok((since, until))
     }
+}
+
+/// The first instant of a time's UTC day.
+pub(crate) fn start_of_day(at: UnixMs) -> UnixMs {
+    UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", at.day())).unwrap_or(at)
+}
+
+/// The UTC days of a span, each from its first instant in the span to its last; the latest first.
+pub(crate) fn days(since: UnixMs, until: UnixMs) -> impl Iterator<Item = (UnixMs, UnixMs)> {
+    let day = move |until: UnixMs| (start_of_day(until).max(since), until);
+    let before = move |(begin, _): &(UnixMs, UnixMs)| Some(day(UnixMs(begin.0.saturating_sub(1))));
+    std::iter::successors(Some(day(until)), before).take_while(move |(_, until)| *until >= since)
 }
 
 /// Reads a span of time, in seconds: 90m, 72h, 3d.
@@ -92,6 +110,20 @@ mod tests {
             let error = read(text, now).unwrap_err().to_string();
             assert!(error.contains("2026-11-27T10:00Z"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_span_is_cut_into_its_days() {
+        let at = |text: &str| UnixMs::parse_rfc3339(text).unwrap();
+        let (since, until) = (at("2026-11-25T22:00:00Z"), at("2026-11-27T01:00:00Z"));
+        let expected = [
+            (at("2026-11-27T00:00:00Z"), until),
+            (at("2026-11-26T00:00:00Z"), at("2026-11-26T23:59:59.999Z")),
+            (since, at("2026-11-25T23:59:59.999Z")),
+        ];
+        assert_eq!(days(since, until).collect::<Vec<_>>(), expected);
+        assert_eq!(days(since, since).collect::<Vec<_>>(), [(since, since)]);
+        assert_eq!(days(until, since).count(), 0);
     }
 
     #[test]

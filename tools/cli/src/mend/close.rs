@@ -66,10 +66,6 @@ pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow:
     format.rows(&COLUMNS, &rows, None);
     let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
     out::note(format!("{} closed, {failed} failed", outcomes.len() - failed));
-    Ok(match failed {
-        0 => Ended::Well,
-        _ if outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|why| why == MISSING)) => Ended::NotFound,
-        _ if failed == outcomes.len() => Ended::Failed,
-        _ => Ended::InPart,
-    })
+    let missing = outcomes.iter().filter(|outcome| outcome.as_ref().is_err_and(|why| why == MISSING)).count();
+    Ok(Ended::of_several(outcomes.len(), failed, missing))
 }

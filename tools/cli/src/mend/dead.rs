@@ -133,11 +133,7 @@ async fn act(stack: &Stack, format: Format, order: &Order, queues: &Queues, all:
     }
     format.rows(&["id", "job", "outcome"], &rows, None);
     out::note(format!("{} done, {failed} failed", rows.len() - failed));
-    Ok(match failed {
-        0 => Ended::Well,
-        _ if failed == rows.len() => Ended::Failed,
-        _ => Ended::InPart,
-    })
+    Ok(Ended::of_several(rows.len(), failed, 0))
 }
 
 /// The dead-letter queue is where a work queue's messages end; whose messages end there too, and is no work queue, is the

@@ -117,12 +117,10 @@ fn tell(format: Format, rows: &[Row], wait: u64) -> Ended {
     if waiting > 0 {
         out::note(format!("{waiting} are still open after {wait} s"));
     }
-    match failed + again + waiting {
-        0 => Ended::Well,
-        _ if rows.iter().all(|row| row.outcome.as_ref().is_err_and(|why| why == MISSING)) => Ended::NotFound,
-        _ if failed == rows.len() => Ended::Failed,
-        _ => Ended::InPart,
+    if again + waiting > 0 {
+        return Ended::InPart;
     }
+    Ended::of_several(rows.len(), failed, count(|row| row.outcome.as_ref().is_err_and(|why| why == MISSING)))
 }
 
 impl Row {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::out::Format;
 use crate::stack::Stack;
-use crate::when::Span;
+use crate::when::{Span, start_of_day};
 
 /// So many entries are looked at for each that is shown, and so many at least: one page of a state that is rare must not
 /// read a whole day.
@@ -70,10 +70,7 @@ pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, wanted: &Wanted) -> an
         stack.provider(name)?;
     }
     let now = inbox.clock.now();
-    let (since, until) = wanted.span.bounds(now)?;
-    // Before what is kept, and after the present, there is nothing to look for.
-    let since = since.max(now.minus_secs(stack.env.timing.retention_secs()));
-    let until = until.min(now);
+    let (since, until) = wanted.span.bounds_kept(now, stack.env.timing.retention_secs())?;
     // A subject has its entries together, and what is parked or owed is listed by itself: no need to look at all.
     let listed = match (&wanted.subject, wanted.state.as_deref()) {
         (Some(subject), _) => Some(inbox.ledger.entries_of(subject).await?),
@@ -129,7 +126,7 @@ async fn back_from(inbox: &AwsInbox, wanted: &Wanted, since: UnixMs, mut until: 
         origin: wanted.origin.as_deref(),
     };
     'all: while until >= since && wanted.limit > 0 {
-        let begin = UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", until.day())).unwrap_or(since).max(since);
+        let begin = start_of_day(until).max(since);
         let found = inbox.ledger.list_recent(begin, until, at_once, &filter).await?;
         let news: Vec<&Pointer> = found.iter().filter(|pointer| !seen.contains(&pointer.key)).collect();
         let keys: Vec<ItemKey> = news.iter().map(|pointer| pointer.key.clone()).collect();

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::out::{self, Format};
 use crate::stack::Stack;
-use crate::when::Span;
+use crate::when::{Span, days};
 
 /// The most entries that are counted.
 const MAX_COUNTED: usize = 500_000;
@@ -117,10 +117,7 @@ pub(crate) async fn count(
         stack.provider(name)?;
     }
     let now = inbox.clock.now();
-    let (since, until) = wanted.span.bounds(now)?;
-    // Before what is kept, and after the present, there is nothing to count.
-    let since = since.max(now.minus_secs(stack.env.timing.retention_secs()));
-    let until = until.min(now);
+    let (since, until) = wanted.span.bounds_kept(now, stack.env.timing.retention_secs())?;
     let (parts, reasons) = (BTreeMap::new(), BTreeMap::new());
     let mut counted = Counted { parts, reasons, entries: 0, since, until, cut: Vec::new() };
     counted.count_entries(inbox, wanted, look, most).await?;
@@ -159,10 +156,11 @@ impl Counted {
         look: Look,
         most: usize,
     ) -> anyhow::Result<()> {
-        let mut until = self.until;
         // A day at a time, which is where the index begins anew.
-        while until >= self.since && self.entries < most {
-            let begin = day_of(until).max(self.since);
+        for (begin, until) in days(self.since, self.until) {
+            if self.entries >= most {
+                break;
+            }
             let filter = Filter { provider: wanted.provider.as_deref(), ..Filter::default() };
             let found = inbox.ledger.list_recent(begin, until, most - self.entries, &filter).await?;
             self.entries += found.len();
@@ -188,7 +186,6 @@ impl Counted {
                     }
                 }
             }
-            until = UnixMs(begin.0.saturating_sub(1));
         }
         Ok(())
     }
@@ -199,9 +196,7 @@ impl Counted {
             if wanted.provider.as_deref().is_some_and(|name| name != provider.0) {
                 continue;
             }
-            let mut until = self.until;
-            while until >= self.since {
-                let begin = day_of(until).max(self.since);
+            for (begin, until) in days(self.since, self.until) {
                 let refused = inbox.ledger.refused_between(provider, begin, until, MAX_REFUSED).await?;
                 if refused.len() >= MAX_REFUSED {
                     let day = until.day();
@@ -211,15 +206,10 @@ impl Counted {
                     let part = (wanted.by.part(line.at), provider.to_string());
                     self.parts.entry(part).or_default().refused += 1;
                 }
-                until = UnixMs(begin.0.saturating_sub(1));
             }
         }
         Ok(())
     }
-}
-
-fn day_of(at: UnixMs) -> UnixMs {
-    UnixMs::parse_rfc3339(&format!("{}T00:00:00Z", at.day())).unwrap_or(at)
 }
 
 /// Why a person may have to look at it.

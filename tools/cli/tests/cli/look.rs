@@ -1,14 +1,11 @@
 //! The command as a person uses it at night to look: what each form shows, and how each command ends.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
-
 use hookledger_core::model::entry::State;
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Entries as _, Settlement};
 use serde_json::{Value, json};
 
-use crate::town::{FYNAPSE, RIGHTFOOT, Town, text};
+use crate::town::{FYNAPSE, RIGHTFOOT, Town, read_one_line, text};
 
 #[tokio::test]
 async fn what_is_filtered_is_filtered_before_it_is_cut() {
@@ -113,14 +110,7 @@ async fn nobody_who_stops_reading_is_answered_with_an_error() {
         town.came(RIGHTFOOT, "batch", &format!("b{n}"), "BALANCE_BATCH_COMPLETED", 60).await;
     }
     for form in ["table", "jsonl"] {
-        let mut command = town.command(&["events", "--limit", "200", "-o", form]);
-        let ended = tokio::task::spawn_blocking(move || {
-            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            let mut line = String::new();
-            BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            child.wait_with_output().unwrap()
-        });
-        let ended = ended.await.unwrap();
+        let ended = read_one_line(town.command(&["events", "--limit", "200", "-o", form])).await;
         assert_eq!((ended.status.code(), text(&ended.stderr).contains("panic")), (Some(0), false), "{form}");
     }
 }

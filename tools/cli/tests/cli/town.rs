@@ -1,7 +1,8 @@
 //! A table in this process, a stand-in for AWS's own "who am I", and the command as a person runs it.
 
 use std::collections::HashMap;
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use dynoxide::Database;
@@ -282,4 +283,15 @@ pub(crate) fn noise(count: usize) -> Vec<u8> {
         state.to_be_bytes()[0]
     };
     (0..count).map(|_| next()).collect()
+}
+
+/// Runs a command for somebody who reads its first line and no more.
+pub(crate) async fn read_one_line(mut command: Command) -> Output {
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        child.wait_with_output().unwrap()
+    });
+    ended.await.unwrap()
 }

@@ -5,11 +5,9 @@ mod import;
 mod listen;
 mod town;
 
-use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
-
 use hookledger_core::model::debt::ExpectationState;
 
+use crate::town::read_one_line;
 use town::{Town, text};
 
 #[tokio::test]
@@ -133,14 +131,7 @@ async fn nobody_who_stops_reading_is_answered_with_an_error() {
         town.waits(&format!("b{n}"), 60, 900).await;
     }
     for form in ["table", "jsonl"] {
-        let mut command = town.command(&["expect", "list", "--limit", "300", "-o", form]);
-        let ended = tokio::task::spawn_blocking(move || {
-            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-            let mut line = String::new();
-            BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            child.wait_with_output().unwrap()
-        });
-        let ended = ended.await.unwrap();
+        let ended = read_one_line(town.command(&["expect", "list", "--limit", "300", "-o", form])).await;
         assert_eq!((ended.status.code(), text(&ended.stderr).contains("panic")), (Some(0), false), "{form}");
     }
 }
