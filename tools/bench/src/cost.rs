@@ -24,6 +24,8 @@ const ACCESS_LINE_BYTES: f64 = 260.0;
 const PLATFORM_LINES_BYTES: f64 = 265.0;
 /// Minutes of a month, each of which runs the reconciler.
 const MONTH_MINUTES: f64 = 43_800.0;
+/// Metrics that each run of the reconciler counts: DebtsDue, OldestDebtSecs, CircuitsOpen, ReconcilerRuns, EntriesWaiting.
+const RUN_METRICS: u32 = 5;
 /// What Lambda asks an empty queue in a month: five pollers, twenty seconds each.
 const EMPTY_RECEIVES: f64 = 5.0 * 3.0 * MONTH_MINUTES;
 /// How long a settled event is kept unless told otherwise, in months.
@@ -40,9 +42,9 @@ struct Each {
 }
 
 #[derive(Deserialize)]
-struct Prices {
-    as_of: String,
-    region: String,
+pub(crate) struct Prices {
+    pub(crate) as_of: String,
+    pub(crate) region: String,
     http_api_request: PerMillion,
     lambda_request: PerMillion,
     lambda_gb_second: Each,
@@ -56,6 +58,7 @@ struct Prices {
     key_month: Each,
     secret_month: Each,
     alarm_month: Each,
+    metric_month: Each,
     latency_ms: BTreeMap<String, serde_json::Value>,
     vcpu_memory_mb: Each,
     hosted_gateways: Vec<Gateway>,
@@ -71,7 +74,7 @@ struct Gateway {
 
 /// Where the money goes, in dollars for a million events.
 #[derive(Clone, Debug, Default)]
-struct Bill {
+pub(crate) struct Bill {
     gateway: f64,
     lambda: f64,
     writes: f64,
@@ -82,14 +85,35 @@ struct Bill {
 }
 
 impl Bill {
-    fn total(&self) -> f64 {
+    pub(crate) fn total(&self) -> f64 {
         self.gateway + self.lambda + self.writes + self.reads + self.queue + self.bus + self.logs
     }
 }
 
+/// The price list.
+pub(crate) fn prices() -> Result<Prices> {
+    serde_json::from_str(PRICES).context("the price list can't be read")
+}
+
+/// What so many gigabytes of the table cost in a month.
+pub(crate) fn storage(gb: f64, prices: &Prices) -> f64 {
+    gb * prices.table_gb_month.each
+}
+
+/// What so many metrics cost in a month, each with one set of dimensions.
+pub(crate) fn metrics(count: u32, prices: &Prices) -> f64 {
+    f64::from(count) * prices.metric_month.each
+}
+
+/// What a stack costs in a month in which nothing arrives.
+pub(crate) fn standing_of(paths: &[Path], prices: &Prices, template: &str) -> Result<f64> {
+    let tick = paths.iter().find(|path| path.path == TICK).context("a run with nothing to do was not counted")?;
+    Ok(standing(&bill(tick, prices, template)?, prices, template))
+}
+
 /// Prints every path's bill. False: the reference event costs more than its target.
 pub(crate) fn print(paths: &[Path], template: &str) -> Result<bool> {
-    let prices: Prices = serde_json::from_str(PRICES).context("the price list can't be read")?;
+    let prices = prices()?;
     println!("Dollars for a million events, list prices of {} as of {}\n", prices.region, prices.as_of);
     println!(
         "{:<12} {:<20} {:>8} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>8}   write units as billed",
@@ -146,7 +170,8 @@ fn units(path: &Path) -> String {
     path.steps.iter().map(step).collect::<Vec<_>>().join("; ")
 }
 
-fn bill(path: &Path, prices: &Prices, template: &str) -> Result<Bill> {
+/// A path, in dollars for a million events.
+pub(crate) fn bill(path: &Path, prices: &Prices, template: &str) -> Result<Bill> {
     let mut bill = Bill::default();
     for step in &path.steps {
         let calls = |name: &str| step.calls.get(name).copied().unwrap_or(0.0);
@@ -182,6 +207,7 @@ fn standing(tick: &Bill, prices: &Prices, template: &str) -> f64 {
         + count("AWS::KMS::Key") * prices.key_month.each
         + count("AWS::SecretsManager::Secret") * prices.secret_month.each
         + alarm_metrics(template) as f64 * prices.alarm_month.each
+        + metrics(RUN_METRICS, prices)
 }
 
 /// The metrics that alarms look at, each of which is billed: one for an alarm, or those that its expression names.
@@ -246,7 +272,7 @@ mod tests {
     }
 
     fn prices() -> Prices {
-        serde_json::from_str(PRICES).unwrap()
+        super::prices().unwrap()
     }
 
     #[test]
@@ -296,6 +322,6 @@ mod tests {
         let template = "  A:\n    Type: AWS::KMS::Key\n  B:\n    Type: AWS::SecretsManager::Secret\n  C:\n    Type: \
                         AWS::Lambda::EventSourceMapping\n";
         let tick = Bill { lambda: 10.0, ..Bill::default() };
-        near(standing(&tick, &prices(), template), 0.438 + 0.0438 + 0.2628 + 1.0 + 0.40);
+        near(standing(&tick, &prices(), template), 0.438 + 0.0438 + 0.2628 + 1.0 + 0.40 + 1.50);
     }
 }

@@ -9,7 +9,7 @@
 //!      ├ measure   one run of one subject
 //!      ├ paths     what every path of every provider asks of AWS, counted
 //!      ├ report, targets
-//!      └ cost      what a million events come to
+//!      └ cost      what a million events come to; month: what a month does
 //! ```
 //!
 //! Runs are interleaved, so that a busy moment of the machine falls on all subjects. Figures compare within one run of
@@ -19,6 +19,7 @@ mod aws;
 mod cost;
 mod events;
 mod measure;
+mod month;
 mod paths;
 mod process;
 mod proof;
@@ -40,6 +41,8 @@ use serde_json::json;
 use crate::aws::Aws;
 use crate::events::SECRET;
 use crate::measure::{Bench, Sample};
+use crate::month::Month;
+use crate::paths::Counted;
 use crate::report::Report;
 use crate::subjects::{Places, Subject, Work, secret_arn};
 use crate::tls::Tls;
@@ -63,6 +66,8 @@ enum Command {
         /// The template with the functions' memory.
         #[arg(long)]
         template: PathBuf,
+        #[command(flatten)]
+        month: Month,
     },
 }
 
@@ -87,13 +92,14 @@ struct Wanted {
 async fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
         Command::Run(wanted) => run(wanted).await,
-        Command::Cost { results, template } => {
+        Command::Cost { results, template, month } => {
             let read = |path: &Path| {
                 std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
             };
-            let report: Report = serde_json::from_str(&read(&results)?)
+            let Counted { paths } = serde_json::from_str(&read(&results)?)
                 .with_context(|| format!("{} can't be read: run the bench again", results.display()))?;
-            let within = cost::print(&report.paths, &read(&template)?)?;
+            let template = read(&template)?;
+            let within = month.print(&paths, &template)? || cost::print(&paths, &template)?;
             Ok(ExitCode::from(u8::from(!within)))
         }
     }

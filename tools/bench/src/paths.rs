@@ -34,6 +34,12 @@ pub(crate) struct Step {
     pub(crate) cpu_ms: f64,
 }
 
+/// The paths of a run, or those that are recorded beside the bench.
+#[derive(Deserialize)]
+pub(crate) struct Counted {
+    pub(crate) paths: Vec<Path>,
+}
+
 /// One path of one provider.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Path {

@@ -254,6 +254,7 @@ mod tests {
             ("runbook", include_str!("../../../docs/runbook.md")),
             ("operate", include_str!("../../../docs/operate.md")),
             ("announcing", include_str!("../../../docs/announcing.md")),
+            ("guides", include_str!("../../../docs/guides.md")),
         ];
         let providers =
             Providers::read(&|name| name.ends_with("_API_BASE_URL").then(|| "https://unset.invalid".into()));

@@ -51,8 +51,14 @@ SETS = {
     "protected": {"TableDeletionProtection": "on", "AlarmTopicArn": TOPIC},
     "kept-table": KEPT_TABLE,
     "restored-table": {**KEPT_TABLE, "ExistingTableKeyArn": KEY, "AlarmTopicArn": TOPIC, "ReconcilerShards": 2},
-    "own-topic": {"AlarmTopicArn": TOPIC, "ShutOutAlarmCount": 0},
-    "emulator": {"Architecture": "x86_64", "ReconcilerAlarm": "off", "ShutOutAlarmCount": 0},
+    "own-topic": {"AlarmTopicArn": TOPIC, "ShutOutAlarmCount": 0, "LossRateAlarmPercent": 0, "Dashboard": "off"},
+    "emulator": {
+        "Architecture": "x86_64",
+        "ReconcilerAlarm": "off",
+        "ShutOutAlarmCount": 0,
+        "LossRateAlarmPercent": 0,
+        "SavedQueries": "off",
+    },
     "everything": {
         "AlarmTopicArn": TOPIC,
         "AlarmEmail": "nobody@example.com",

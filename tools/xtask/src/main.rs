@@ -127,8 +127,12 @@ enum Command {
     Fuzz(fuzz::Fuzz),
     /// Measure the functions as they ship, beside the least they could take and beside Python and Node.js
     Bench(bench::Wanted),
-    /// Say what a million events cost, by the template and the last bench (exit code 1 above the target)
-    Cost,
+    /// Say what a million events cost (exit code 1 above the target); with `--events N` what a month of N does
+    Cost {
+        /// `--events N`, and for a hundred of them `--again`, `--refused`, `--found`; `--kept-days`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        asked: Vec<String>,
+    },
     /// Run the checks that need no stack
     Check {
         /// One check alone; all of them when left out
@@ -169,7 +173,7 @@ fn dispatch(command: Command) -> anyhow::Result<u8> {
         Command::Skew => measure::skew(&project),
         Command::Fuzz(fuzz) => fuzz::run(&project, &fuzz),
         Command::Bench(wanted) => bench::run(&project, &wanted),
-        Command::Cost => bench::cost(&project),
+        Command::Cost { asked } => bench::cost(&project, &asked),
         Command::Check { part } => check::run(&project, part),
     }
 }

@@ -7,6 +7,7 @@ use hookledger_core::ports::{PublishError, Publisher};
 
 use crate::start::aws_error::Failure;
 use crate::start::clients;
+use crate::start::trace;
 
 /// An event bus.
 #[derive(Clone, Debug)]
@@ -35,6 +36,7 @@ impl Publisher for EventBus {
             .source(&announcement.source)
             .detail_type(&announcement.detail_type)
             .detail(&announcement.detail)
+            .set_trace_header(trace::header())
             .build();
         let output = self.client.put_events().entries(entry).send().await;
         let output = output.map_err(|error| PublishError(Failure::of(&error).words()))?;

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::operation::send_message::builders::SendMessageFluentBuilder;
+use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue, QueueAttributeName};
 use hookledger_core::model::identity::ProviderId;
 use hookledger_core::model::job::{Job, RescuedDelivery};
 use hookledger_core::model::settings::MAX_QUEUE_DELAY_SECS;
 use hookledger_core::ports::{QueueError, WorkQueue};
 
 use crate::start::aws_error::Failure;
+use crate::start::trace;
 
 /// Standard SQS queues.
 #[derive(Clone, Debug)]
@@ -31,19 +33,31 @@ impl SqsQueues {
     }
 }
 
+/// Makes whoever gets the message part of this trace.
+fn within(trace: Option<String>, call: SendMessageFluentBuilder) -> SendMessageFluentBuilder {
+    let value = trace.and_then(|header| {
+        MessageSystemAttributeValue::builder().data_type("String").string_value(header).build().ok()
+    });
+    match value {
+        Some(value) => call.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, value),
+        None => call,
+    }
+}
+
 impl WorkQueue for SqsQueues {
     async fn send(&self, provider: ProviderId, job: &Job, delay_secs: u32) -> Result<(), QueueError> {
         // Beyond SQS's own limit the whole message would be refused. Early is better than never: whoever gets it claims
         // the debt it names first.
         let delay = i32::try_from(delay_secs.min(MAX_QUEUE_DELAY_SECS)).unwrap_or_default();
-        let call = self.client.send_message().queue_url(self.url(provider)?);
+        let call = within(trace::header(), self.client.send_message().queue_url(self.url(provider)?));
         let sent = call.message_body(job.to_json()).delay_seconds(delay).send().await;
         sent.map(drop).map_err(|error| QueueError(Failure::of(&error).words()))
     }
 
     async fn rescue(&self, delivery: &RescuedDelivery) -> Result<(), QueueError> {
         let url = self.rescue_url.as_deref().ok_or(QueueError("this function knows no rescue queue"))?;
-        let sent = self.client.send_message().queue_url(url).message_body(delivery.to_message()).send().await;
+        let call = within(trace::header(), self.client.send_message().queue_url(url));
+        let sent = call.message_body(delivery.to_message()).send().await;
         sent.map(drop).map_err(|error| QueueError(Failure::of(&error).words()))
     }
 
@@ -94,6 +108,18 @@ mod tests {
         // Who is told of no rescue queue, of any provider, rescues nothing.
         let other = SqsQueues::new(queues.client.clone(), queues.urls.clone(), None);
         assert!(other.rescue(&delivery).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_message_carries_its_trace() {
+        for (header, carried) in [(Some("Root=1-2;Sampled=1"), true), (None, false)] {
+            let (queues, asked) = asked(vec![answer("200 OK", r#"{"MessageId":"m1","MD5OfMessageBody":"x"}"#)]).await;
+            let call = queues.client.send_message().queue_url("http://127.0.0.1/queue").message_body("b");
+            let _ = within(header.map(String::from), call).send().await;
+            let request = asked.await.unwrap().remove(0);
+            let attribute = r#""AWSTraceHeader":{"StringValue":"Root=1-2;Sampled=1","DataType":"String"}"#;
+            assert_eq!(request.contains(attribute), carried, "{request}");
+        }
     }
 
     #[tokio::test]

@@ -174,7 +174,6 @@ mod tests {
     use hookledger_core::model::secret::live;
 
     use super::*;
-    use crate::start::logs::subscriber;
     use crate::start::logs::tests::Lines;
     use crate::start::scripted::{answer, clients, server};
 
@@ -241,13 +240,12 @@ mod tests {
     #[tokio::test]
     async fn a_secret_that_is_too_short_is_named_in_the_log_without_its_value() {
         let (lines, document) = (Lines::default(), r#"{"signing_secrets":[{"id":"2026-11","value":"hunter2"}]}"#);
-        let writer = lines.clone();
-        let _guard = tracing::subscriber::set_default(subscriber("info".parse().unwrap(), move || writer.clone()));
+        let _guard = lines.listen("info");
         let stored = answer("200 OK", &serde_json::json!({ "Name": "n", "SecretString": document }).to_string());
         let (manager, _asked) = manager(300, vec![stored]).await;
         let secrets = manager.get(PROVIDER).await.unwrap();
         assert_eq!(live(&secrets.signing_secrets, now()).count(), 0);
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let text = lines.text();
         let told: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
         let fields = ["level", "message", "why", "provider", "list", "id"].map(|name| told[name].as_str().unwrap());
         let expected = ["WARN", "a secret is not used", "it is too short", "fynapse", "signing_secrets", "2026-11"];

@@ -36,15 +36,33 @@ fn may_speak(line: &Metadata<'_>) -> bool {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, LazyLock, Mutex};
 
     use serde_json::Value;
+    use tracing::Dispatch;
+    use tracing::subscriber::DefaultGuard;
 
     use super::*;
 
     /// Keeps what is logged.
     #[derive(Clone, Default)]
     pub(crate) struct Lines(pub(crate) Arc<Mutex<Vec<u8>>>);
+
+    impl Lines {
+        /// Hears what this thread says from here on, at these levels.
+        pub(crate) fn listen(&self, wanted: &str) -> DefaultGuard {
+            // With one subscriber alone in the process, `tracing` asks the thread that comes to a line first whether anybody
+            // wants it. Another test's does not, and the line is silent from then on. Of two subscribers each is asked.
+            static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+            LazyLock::force(&SECOND);
+            let writer = self.clone();
+            tracing::subscriber::set_default(subscriber(wanted.parse().unwrap(), move || writer.clone()))
+        }
+
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     impl std::io::Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -60,15 +78,12 @@ pub(crate) mod tests {
     #[test]
     fn no_setting_makes_other_crates_tell_what_they_carry() {
         let lines = Lines::default();
-        let writer = lines.clone();
-        let subscriber = subscriber("trace,lambda_runtime=trace".parse().unwrap(), move || writer.clone());
-        tracing::subscriber::with_default(subscriber, || {
-            tracing::trace!(target: "lambda_runtime::layers::api_response", body = "hunter2", "raw event");
-            tracing::debug!(target: "aws_smithy_runtime::client", request = "hunter2", "transmitting");
-            tracing::info!(target: "aws_smithy_runtime::client", "heard");
-            tracing::debug!(target: "hookledger_core::flows::work", "ours");
-        });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let _guard = lines.listen("trace,lambda_runtime=trace");
+        tracing::trace!(target: "lambda_runtime::layers::api_response", body = "hunter2", "raw event");
+        tracing::debug!(target: "aws_smithy_runtime::client", request = "hunter2", "transmitting");
+        tracing::info!(target: "aws_smithy_runtime::client", "heard");
+        tracing::debug!(target: "hookledger_core::flows::work", "ours");
+        let text = lines.text();
         assert!(!text.contains("hunter2"), "{text}");
         let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let messages: Vec<&Value> = told.iter().map(|line| &line["message"]).collect();
@@ -82,15 +97,13 @@ pub(crate) mod tests {
         use hookledger_core::model::job::Job;
 
         let lines = Lines::default();
-        let writer = lines.clone();
+        let _guard = lines.listen("info");
         let key = ItemKey { pk: "finbox#entity#e1".into(), sk: "event#e1".into() };
-        tracing::subscriber::with_default(subscriber("info".parse().unwrap(), move || writer.clone()), || {
-            let invocation = tracing::info_span!("Lambda runtime invoke", requestId = "r-1");
-            let _outer = invocation.enter();
+        tracing::info_span!("Lambda runtime invoke", requestId = "r-1").in_scope(|| {
             span::job(&Job::entry(key.clone())).in_scope(|| tracing::error!("of a job"));
             span::delivery(ProviderId("finbox")).in_scope(|| tracing::error!("of a delivery"));
         });
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let text = lines.text();
         let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let [job, delivery] = &told[..] else { panic!("{text}") };
         assert_eq!(job["spans"][0]["requestId"], "r-1");

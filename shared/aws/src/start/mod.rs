@@ -8,3 +8,4 @@ pub mod logs;
 #[cfg(test)]
 pub(crate) mod scripted;
 pub mod tls;
+pub(crate) mod trace;

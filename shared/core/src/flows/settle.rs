@@ -3,23 +3,25 @@
 use crate::model::entry::{Entry, State};
 use crate::model::identity::{ItemKey, ProviderId};
 use crate::model::settings::SettingError;
+use crate::model::time::UnixMs;
 use crate::ports::{Attempt, Clock, Entries, Inbox, Meter, Metric, Postponed, ReopenedBy, Settlement, StoreError};
 use crate::providers::Provider;
 
-/// Settles an open entry as done. Of any other nothing is changed.
+/// Settles an open entry as done, and says when, if it did. Of any other nothing is changed.
 pub(crate) async fn settle(
     inbox: &impl Inbox,
     provider: ProviderId,
     key: &ItemKey,
     reason: Option<&str>,
-) -> Result<(), StoreError> {
+) -> Result<Option<UnixMs>, StoreError> {
     let at = inbox.clock().now();
     let expires_at = at.plus_secs(inbox.timing().retention_secs());
     let settlement = Settlement { state: State::Done, reason: reason.map(Into::into), at, expires_at };
-    if inbox.ledger().settle(key, &settlement).await? {
+    let settled = inbox.ledger().settle(key, &settlement).await?;
+    if settled {
         inbox.meter().count(Metric::EntriesSettled, Some(provider), 1);
     }
-    Ok(())
+    Ok(settled.then_some(at))
 }
 
 /// Settles an entry that waits for a person as well. If this function dies between the two writes, the row owes, and the
@@ -34,7 +36,7 @@ pub(crate) async fn close(
         let due_at = inbox.clock().now().plus_secs(inbox.timing().admit_grace_secs);
         inbox.ledger().reopen(&entry.key, due_at, ReopenedBy::Person).await?;
     }
-    settle(inbox, provider, &entry.key, reason).await
+    settle(inbox, provider, &entry.key, reason).await.map(drop)
 }
 
 /// Gives an open entry to a person.

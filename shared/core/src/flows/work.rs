@@ -21,7 +21,7 @@ use crate::flows::detail::is_in_its_providers_partition;
 use crate::flows::losses::{ARRIVED, is_loss};
 use crate::flows::settle::{park, settle, stopped};
 use crate::model::entry::UNREADABLE;
-use crate::model::entry::{Entry, State};
+use crate::model::entry::{Entry, Origin, State};
 use crate::model::identity::ItemKey;
 use crate::model::job::{Job, JobDebt};
 use crate::model::provider_call::{ApiError, Trouble};
@@ -293,7 +293,15 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi, P: Publisher, S: Secrets> Worker<
         entry: &Entry,
         reason: Option<&str>,
     ) -> Result<(), StoreError> {
-        settle(self.asker.inbox, provider.id(), &entry.key, reason).await
+        let inbox = self.asker.inbox;
+        // What was found by asking would tell how long it was missing, not how fast the work is.
+        if let Some(at) = settle(inbox, provider.id(), &entry.key, reason).await?
+            && entry.origin == Origin::Push
+        {
+            let ms = u64::try_from(at.0.saturating_sub(entry.received_at.0)).unwrap_or_default();
+            inbox.meter().count(Metric::SettleMs, Some(provider.id()), ms);
+        }
+        Ok(())
     }
 
     pub(super) async fn park(&self, entry: &Entry, reason: &str) -> Result<(), StoreError> {

@@ -2,9 +2,29 @@
 
 use crate::model::identity::ProviderId;
 
-/// What is counted. The names are those of the published metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Metric {
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// What is counted. The names are those of the published metrics.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Metric {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Metric {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The published name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+metrics! {
     /// A verified, new event was written.
     DeliveriesReceived,
     /// An event was first seen by asking the provider: its webhook is late, or lost.
@@ -21,6 +41,8 @@ pub enum Metric {
     Unconfigured,
     /// Settled.
     EntriesSettled,
+    /// How long a pushed event took from its receipt to that, in milliseconds.
+    SettleMs,
     /// Given to a person.
     EntriesParked,
     /// Entries that wait for a person now.
@@ -51,37 +73,6 @@ pub enum Metric {
     DeliveriesIgnored,
     /// Rows of a provider's answer that could not be read.
     RowsUnreadable,
-}
-
-impl Metric {
-    /// The published name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::DeliveriesReceived => "DeliveriesReceived",
-            Self::EventsFound => "EventsFound",
-            Self::EventsLate => "EventsLate",
-            Self::DeliveriesRefused => "DeliveriesRefused",
-            Self::DeliveriesDuplicate => "DeliveriesDuplicate",
-            Self::DeliveriesUnreadable => "DeliveriesUnreadable",
-            Self::Unconfigured => "Unconfigured",
-            Self::EntriesSettled => "EntriesSettled",
-            Self::EntriesParked => "EntriesParked",
-            Self::EntriesWaiting => "EntriesWaiting",
-            Self::WorkFailed => "WorkFailed",
-            Self::ExpectationsExpired => "ExpectationsExpired",
-            Self::OldestDebtSecs => "OldestDebtSecs",
-            Self::ReconcilerRuns => "ReconcilerRuns",
-            Self::DebtsDue => "DebtsDue",
-            Self::StoreUnavailable => "StoreUnavailable",
-            Self::CircuitsOpen => "CircuitsOpen",
-            Self::Rescued => "Rescued",
-            Self::DeliveriesLost => "DeliveriesLost",
-            Self::RequestsUnrouted => "RequestsUnrouted",
-            Self::DeliveriesConflicting => "DeliveriesConflicting",
-            Self::DeliveriesIgnored => "DeliveriesIgnored",
-            Self::RowsUnreadable => "RowsUnreadable",
-        }
-    }
 }
 
 /// Where counts go.

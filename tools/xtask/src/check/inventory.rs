@@ -86,7 +86,7 @@ fn of_template(template: &str, provider: &str) -> Vec<Part> {
             format!("{name}FunctionRole in SecretsKeyPolicy and ExistingTableKeyPolicy"),
         ),
     ];
-    for alarm in ["Errors", "Throttles", "QueueAge", "ShutOut"] {
+    for alarm in ["Errors", "Throttles", "QueueAge", "ShutOut", "LossRate"] {
         let alarm = format!("{name}{alarm}Alarm");
         parts.push(part(times(&format!("  {alarm}:")) == 1, format!("the alarm {alarm}")));
     }
@@ -207,7 +207,8 @@ mod tests {
         let (upper, name) = (provider.to_uppercase(), capitalised(provider));
         let (secret, queue) =
             (format!("    HOOKLEDGER_SECRET_{upper}: x\n"), format!("    HOOKLEDGER_QUEUE_{upper}: x\n"));
-        let named = ["Secret", "Queue", "ErrorsAlarm", "ThrottlesAlarm", "QueueAgeAlarm", "ShutOutAlarm"];
+        let named =
+            ["Secret", "Queue", "ErrorsAlarm", "ThrottlesAlarm", "QueueAgeAlarm", "ShutOutAlarm", "LossRateAlarm"];
         let outputs = ["WebhookUrl", "QueueUrl", "FunctionName", "SecretArn"];
         let resources: String = named.iter().chain(&outputs).map(|part| format!("  {name}{part}:\n")).collect();
         format!(

@@ -38,8 +38,9 @@ const TIMES: [(&str, u64, Option<u64>); 12] = [
     ("SecretsTtlSecs", 300, Some(5)),
 ];
 
-/// What is on by default, and off here, since the emulator knows no alarm on a metric that is computed.
-const TURNED_OFF: [&str; 2] = ["ShutOutAlarmCount=0", "ReconcilerAlarm=off"];
+/// What is on by default, and off here, since the emulator knows no alarm on a metric that is computed, and no saved query.
+const TURNED_OFF: [&str; 4] =
+    ["ShutOutAlarmCount=0", "LossRateAlarmPercent=0", "ReconcilerAlarm=off", "SavedQueries=off"];
 
 /// Every `Parameter=value` that the local stack sets.
 fn parameters(triple: &str, endpoint: &str, sandbox_url: &str) -> Vec<String> {
