@@ -155,8 +155,8 @@ fn each_alarm_has_its_section_in_the_runbook_and_no_other_has() {
         assert_eq!(of_it, 1, "{alarm} has {of_it} sections");
         // Its text ends in a link to that section.
         let whole = runbook.lines().filter_map(|line| line.strip_prefix("## "));
-        let whole = whole.filter(|line| if own > 0 { line == alarm } else { is_headed(first_word(line), alarm) });
-        let link = format!("${{RunbookUrl}}#{}", anchor(whole.last().unwrap()));
+        let mut whole = whole.filter(|line| if own > 0 { line == alarm } else { is_headed(first_word(line), alarm) });
+        let link = format!("${{RunbookUrl}}#{}", anchor(whole.next_back().unwrap()));
         let block = block(alarm);
         let mut lines = block.lines().skip_while(|line| !line.starts_with("      AlarmDescription: "));
         let first = lines.next().unwrap();
