@@ -41,12 +41,7 @@ impl Local {
     }
 
     /// The same, from a time in Unix milliseconds on.
-    pub(crate) async fn counted_since(
-        &self,
-        function: &str,
-        metric: Metric,
-        since_ms: u64,
-    ) -> Outcome<BTreeMap<String, u64>> {
+    pub async fn counted_since(&self, function: &str, metric: Metric, since_ms: u64) -> Outcome<BTreeMap<String, u64>> {
         let mut counted = BTreeMap::new();
         for line in self.log_since(function, since_ms).await?.iter().filter(|line| line.contains("\"_aws\"")) {
             let line: Value = serde_json::from_str(line).map_err(|_| "a count is no JSON")?;

@@ -124,6 +124,29 @@ fn what_is_pushed_first_is_neither_found_nor_late() {
     }
 }
 
+/// The list's walk comes between a webhook and its work: both have the status, and whichever entry is worked first, no webhook is
+/// missing.
+#[test]
+fn what_a_walk_finds_beside_its_webhook_is_not_lost() {
+    for webhook_first in [true, false] {
+        let town = merchants();
+        assert_eq!(town.deliver("runpayments", &merchant("live", "10:00")).status, 200);
+        let pushed = town.inbox.ledger.entries().remove(0);
+        town.reconcile();
+        let found = || town.inbox.ledger.entries().into_iter().find(|entry| entry.origin == Origin::Poll);
+        assert!(found().is_some(), "the walk saw no new status");
+        let jobs = [town.job(&pushed.key), town.job(&found().unwrap().key)];
+        let order = if webhook_first { [0, 1] } else { [1, 0] };
+        for index in order {
+            town.work_on(jobs[index].clone()).unwrap();
+        }
+        town.pass_minutes(40);
+        let count = |metric| town.inbox.meter.of(metric, id("runpayments"));
+        assert_eq!((count(Metric::EventsFound), count(Metric::EventsLate)), (1, 1), "webhook first: {webhook_first}");
+        assert_eq!(found().unwrap().pushed_at, Some(pushed.received_at), "webhook first: {webhook_first}");
+    }
+}
+
 /// A session's webhooks name accounts that no answer has, and no webhook tells of a schedule's run: what is found there is an
 /// event of its own, and tells of no lost one.
 #[test]

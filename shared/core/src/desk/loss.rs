@@ -11,6 +11,7 @@
 //! only asking can bring ([`has_webhook`]) counts as seen alone.
 
 use crate::model::entry::Origin;
+use crate::model::identity::ItemKey;
 use crate::model::time::UnixMs;
 use crate::providers::has_webhook;
 
@@ -26,10 +27,17 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Counts an entry.
-    pub fn count(&mut self, provider: &str, event_type: &str, origin: Origin, pushed_at: Option<UnixMs>) {
+    /// Counts an entry of this key.
+    pub fn count(
+        &mut self,
+        provider: &str,
+        event_type: &str,
+        key: &ItemKey,
+        origin: Origin,
+        pushed_at: Option<UnixMs>,
+    ) {
         self.seen += 1;
-        if origin == Origin::Poll && has_webhook(provider, event_type) {
+        if origin == Origin::Poll && has_webhook(provider, event_type, key) {
             self.found += 1;
             self.late += u64::from(pushed_at.is_some());
         }
@@ -55,15 +63,19 @@ mod tests {
         let mut losses = Losses::default();
         assert_eq!(losses.lost_percent(), None);
         let (push, poll, at) = (Origin::Push, Origin::Poll, Some(UnixMs(1)));
-        for (event_type, origin, pushed_at) in [
-            ("statement.completed", push, None),
-            ("statement.completed", poll, None),
-            ("statement.completed", poll, at),
-            ("SESSION_PROGRESS_COMPLETED", poll, None),
+        for (event_type, sk, origin, pushed_at) in [
+            ("statement.completed", "event#statement#s1#completed", push, None),
+            ("statement.completed", "event#statement#s2#completed", poll, None),
+            ("statement.completed", "event#statement#s3#completed", poll, at),
+            ("statement.failed", "event#attempt#l1#failed#a9#1", poll, None),
+            // Its webhook says what the first one's says.
+            ("statement.failed", "event#attempt#l1#failed#a9#2", poll, None),
+            ("SESSION_PROGRESS_COMPLETED", "event#SESSION_PROGRESS_COMPLETED#s1", poll, None),
         ] {
-            losses.count("finbox", event_type, origin, pushed_at);
+            let key = ItemKey { pk: "finbox#entity#e1".into(), sk: sk.into() };
+            losses.count("finbox", event_type, &key, origin, pushed_at);
         }
-        assert_eq!((losses, losses.lost()), (Losses { seen: 4, found: 2, late: 1 }, 1));
-        assert_eq!(losses.lost_percent(), Some(25.0));
+        assert_eq!((losses, losses.lost()), (Losses { seen: 6, found: 3, late: 1 }, 2));
+        assert_eq!(losses.lost_percent(), Some(200.0 / 6.0));
     }
 }

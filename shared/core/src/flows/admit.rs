@@ -81,7 +81,7 @@ async fn put(inbox: &impl Inbox, provider: &dyn Provider, entry: &NewEntry) -> R
     }
     let id = provider.id();
     inbox.meter().count(Metric::DeliveriesReceived, Some(id), 1);
-    if entry.origin == Origin::Poll && has_webhook(id.0, &entry.event.event_type) {
+    if entry.origin == Origin::Poll && has_webhook(id.0, &entry.event.event_type, &entry.event.key()) {
         inbox.meter().count(Metric::EventsFound, Some(id), 1);
     }
     match &entry.start {

@@ -64,8 +64,15 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi, P: Publisher, S: Secrets> Worker<
             ));
         }
         let Some(Debt::Entry(owner)) = inbox.ledger().debt(&owned.owner).await? else { return Ok(()) };
-        if entry.origin == Origin::Push && owner.origin == Origin::Poll && owner.pushed_at.is_none() {
-            came_after_all(inbox, provider.id(), &owner.key, entry.received_at).await;
+        // Of what a webhook and the provider's list both told, the list's entry is the one that was found: no webhook of it is
+        // missing, whichever came first.
+        let (found, pushed_at) = match (entry.origin, owner.origin) {
+            (Origin::Push, Origin::Poll) => (Some(&owner), entry.received_at),
+            (Origin::Poll, Origin::Push) => (Some(entry), owner.received_at),
+            _ => (None, entry.received_at),
+        };
+        if let Some(found) = found.filter(|found| found.pushed_at.is_none()) {
+            came_after_all(inbox, provider.id(), &found.key, pushed_at).await;
         }
         if owner.state == State::Done {
             return Ok(());

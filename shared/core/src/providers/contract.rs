@@ -22,8 +22,9 @@ pub struct Definition {
     pub id: ProviderId,
     /// What its events are about: the kinds of its subjects.
     pub kinds: &'static [&'static str],
-    /// Types of events that only asking brings: no webhook is the same event, so one that is found tells of no lost one.
-    pub poll_only: &'static [&'static str],
+    /// Whether only asking brings an event of this type and key: no webhook is the same event, so one that is found tells of
+    /// no lost one.
+    pub poll_only: fn(&str, &ItemKey) -> bool,
     /// Whether its URL ends in a token.
     pub url_has_token: bool,
     /// Which statuses it must be answered with, whatever its settings are.

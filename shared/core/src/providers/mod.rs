@@ -15,7 +15,7 @@ mod fynapse;
 mod rightfoot;
 mod runpayments;
 
-use crate::model::identity::ProviderId;
+use crate::model::identity::{ItemKey, ProviderId};
 use crate::model::settings::{Lookup, SettingError};
 
 pub use contract::{
@@ -79,7 +79,7 @@ pub fn definition(name: &str) -> Option<&'static Definition> {
 #[cfg(test)]
 pub(crate) mod testing;
 
-/// Whether an event of this type, found by asking, tells of a webhook that is late or lost.
-pub fn has_webhook(provider: &str, event_type: &str) -> bool {
-    definition(provider).is_none_or(|definition| !definition.poll_only.contains(&event_type))
+/// Whether an event of this type and key, found by asking, tells of a webhook that is late or lost.
+pub fn has_webhook(provider: &str, event_type: &str, key: &ItemKey) -> bool {
+    definition(provider).is_none_or(|definition| !(definition.poll_only)(event_type, key))
 }

@@ -169,7 +169,7 @@ impl Counted {
             for pointer in known {
                 let provider = pointer.key.provider();
                 let counts = self.parts.entry((wanted.by.part(pointer.received_at), provider.to_string())).or_default();
-                counts.losses.count(provider, &pointer.event_type, Origin::Push, None);
+                counts.losses.count(provider, &pointer.event_type, &pointer.key, Origin::Push, None);
                 counts.pushed += 1;
             }
             for some in found.chunks(MAX_AT_ONCE) {
@@ -230,7 +230,7 @@ impl By {
 
 impl Counts {
     fn count(&mut self, entry: &Entry) {
-        self.losses.count(&entry.provider, &entry.event_type, entry.origin, entry.pushed_at);
+        self.losses.count(&entry.provider, &entry.event_type, &entry.key, entry.origin, entry.pushed_at);
         self.pushed += u64::from(entry.origin == Origin::Push);
         self.open += u64::from(entry.state == State::Open);
         self.parked += u64::from(entry.state == State::Parked);

@@ -25,6 +25,12 @@ pub(super) struct Attempt<'a> {
     pub(super) reason: Field<'a>,
 }
 
+/// Whether this is the key of an attempt that looks like one before it. Its webhook says what that one's says, and is taken
+/// for it.
+pub(super) fn is_a_repeat(key: &ItemKey) -> bool {
+    key.sk.starts_with("event#attempt#") && !key.sk.ends_with("#1")
+}
+
 impl Attempt<'_> {
     /// None: there was no upload.
     pub(super) fn statement(&self) -> Option<String> {

@@ -43,7 +43,7 @@ use pushed::{Body, pushed};
 pub(super) const DEFINITION: Definition = Definition {
     id: ID,
     kinds: &["entity", "link", "session", "unreadable"],
-    poll_only: &[sessions::POLLED],
+    poll_only: |event_type, key| event_type == sessions::POLLED || attempt::is_a_repeat(key),
     url_has_token: true,
     answers: &ANSWERS,
     build,

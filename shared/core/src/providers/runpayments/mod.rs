@@ -77,7 +77,7 @@ const OTHER_EVENTS: &[&str] = &[
 const KINDS: &[&str] = &["merchant", "transaction", "chargeback", "funding", "statement", "unreadable"];
 
 pub(super) const DEFINITION: Definition =
-    Definition { id: ID, kinds: KINDS, poll_only: &[], url_has_token: false, answers: &ANSWERS, build };
+    Definition { id: ID, kinds: KINDS, poll_only: |_, _| false, url_has_token: false, answers: &ANSWERS, build };
 
 static ANSWERS: Answers =
     Answers { received: 200, refused: 403, unreadable: OnUnreadable::Park, store_down: OnStoreDown::AskAgain };
