@@ -40,7 +40,23 @@ struct Waiting {
     expired: usize,
     unseen: usize,
     oldest: Option<UnixMs>,
-    groups: Vec<(String, usize)>,
+    groups: Vec<(Group, usize)>,
+}
+
+/// What waits for one reason.
+struct Group {
+    provider: String,
+    reason: String,
+    href: String,
+}
+
+impl Group {
+    /// As `parked` writes it: the provider, two spaces, the reason.
+    fn of(text: &str) -> Self {
+        let (provider, reason) = text.split_once("  ").unwrap_or(("", text));
+        let href = link("/parked", &[("provider", provider), ("reason", reason)]);
+        Self { provider: provider.into(), reason: reason.into(), href }
+    }
 }
 
 /// What came in a day.
@@ -96,6 +112,7 @@ pub(crate) async fn page(State(console): State<Arc<Console>>) -> Response {
         let expired = found.rows.len() - entries;
         let mut groups = groups(&found.rows);
         groups.truncate(SHOWN_GROUPS);
+        let groups = groups.into_iter().map(|(text, count)| (Group::of(&text), count)).collect();
         Waiting { entries, expired, unseen: found.unseen, oldest: found.oldest, groups }
     });
     html(StatusCode::OK, &Home { frame, parked, owed, reconciler, dead, day })
