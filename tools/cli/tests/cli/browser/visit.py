@@ -68,7 +68,7 @@ class Visit:
             self.note(f"asks for {request.url}")
 
     def open(self, path):
-        self.page.goto(self.base + path)
+        return self.page.goto(self.base + path)
 
     def text(self):
         return self.page.locator("body").inner_text()
