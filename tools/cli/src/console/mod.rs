@@ -31,16 +31,18 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use askama::Template;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use clap::Args;
 use tokio::net::TcpListener;
 
-use self::frame::{Notice, html};
+use self::frame::{Frame, html};
 use self::state::Console;
 use crate::out::{self, Ended};
 use crate::stack::Stack;
@@ -92,13 +94,21 @@ fn router(console: Arc<Console>) -> Router {
         .route("/providers", get(providers::page))
         .route("/static/console.css", asset("text/css", include_str!("../../assets/console.css")))
         .route("/static/console.js", asset("text/javascript", include_str!("../../assets/console.js")))
-        .fallback(async || {
-            let text = "The console has no such page.";
-            html(StatusCode::NOT_FOUND, &Notice { title: "Not found", text, is_way_in: false })
-        })
+        .fallback(missing)
         .layer(from_fn_with_state(console.clone(), guard::guard))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .with_state(console)
+}
+
+/// Who comes here was let in, so it has the way on.
+#[derive(Template)]
+#[template(path = "missing.html")]
+struct Missing {
+    frame: Frame,
+}
+
+async fn missing(State(console): State<Arc<Console>>) -> Response {
+    html(StatusCode::NOT_FOUND, &Missing { frame: Frame::new(&console, "", "Not found") })
 }
 
 /// A file that is compiled in. There is no other, whatever a path says.

@@ -175,6 +175,11 @@ impl Plan {
         self.chosen.rows.get(..SHOWN).unwrap_or(&self.chosen.rows)
     }
 
+    /// A group has one type and one reason, and says them once.
+    fn is_group(&self) -> bool {
+        self.chosen.filter.iter().any(|(name, _)| *name == "reason")
+    }
+
     /// How many one act takes.
     fn taken(&self, count: impl Borrow<usize>) -> usize {
         (*count.borrow()).min(MAX_AT_A_TIME)

@@ -49,7 +49,8 @@ struct Stands {
 /// Result rows of one kind.
 struct Results {
     kind: String,
-    columns: Vec<String>,
+    /// Each with whether it holds numbers alone.
+    columns: Vec<(String, bool)>,
     rows: Vec<(String, Vec<String>)>,
     all: usize,
 }
@@ -123,10 +124,22 @@ fn results(lines: &[StoryLine]) -> Vec<Results> {
             let id = line.key.sk.split_once('#').map_or(line.key.sk.as_str(), |(_, id)| id);
             (id.to_string(), columns.iter().map(|name| cell(line, name)).collect())
         };
-        let rows = lines.iter().take(SHOWN).map(row).collect();
+        let rows: Vec<(String, Vec<String>)> = lines.iter().take(SHOWN).map(row).collect();
+        let is_number = |nth: usize| {
+            let mut cells = rows.iter().filter_map(|(_, cells)| cells.get(nth)).filter(|cell| !cell.is_empty());
+            cells.all(|cell| cell.parse::<f64>().is_ok())
+        };
+        let are_numbers: Vec<bool> = (0..columns.len()).map(is_number).collect();
+        let columns = columns.into_iter().zip(are_numbers).collect();
         Results { kind: kind.to_string(), rows, columns, all: lines.len() }
     };
     kinds.into_iter().map(table).collect()
+}
+
+impl Results {
+    fn is_number(&self, nth: &usize) -> bool {
+        self.columns.get(*nth).is_some_and(|(_, is_number)| *is_number)
+    }
 }
 
 impl Row {

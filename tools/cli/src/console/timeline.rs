@@ -14,6 +14,8 @@ pub(crate) struct Moment {
     pub(crate) text: String,
     /// The row it is about.
     pub(crate) of: String,
+    /// So is the moment before it.
+    pub(crate) is_same_row: bool,
     /// How long after the one before it.
     pub(crate) after: Option<String>,
 }
@@ -37,8 +39,10 @@ impl Moment {
 pub(crate) fn moments(lines: &[StoryLine], now: UnixMs) -> Vec<Moment> {
     let mut moments: Vec<Moment> = lines.iter().flat_map(of_row).collect();
     moments.sort_by_key(|moment| moment.at);
-    let mut last: Option<UnixMs> = None;
+    let (mut last, mut row): (Option<UnixMs>, Option<String>) = (None, None);
     for moment in &mut moments {
+        moment.is_same_row = row.as_ref() == Some(&moment.of);
+        row = Some(moment.of.clone());
         let is_over = moment.at <= now;
         moment.after = last.filter(|last| is_over && *last < moment.at).map(|last| lasted(moment.at.since_ms(last)));
         last = Some(moment.at);
@@ -51,7 +55,7 @@ fn of_row(StoryLine { key, state, columns }: &StoryLine) -> Vec<Moment> {
     let at = |name: &str| text(name)?.parse().ok().map(UnixMs);
     let mut found = Vec::new();
     let mut add = |at: Option<UnixMs>, kind: &'static str, text: String| {
-        found.extend(at.map(|at| Moment { at, kind, text, of: key.sk.clone(), after: None }));
+        found.extend(at.map(|at| Moment { at, kind, text, of: key.sk.clone(), is_same_row: false, after: None }));
     };
     let state = state.as_deref().unwrap_or_default();
     let because = text("reason").map(|reason| format!(": {reason}")).unwrap_or_default();

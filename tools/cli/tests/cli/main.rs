@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "all of this is test code")]
 
 mod announce;
+mod browser;
 mod console;
 mod look;
 mod mend;

@@ -6,7 +6,7 @@ mod pages;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::town::Town;
@@ -65,7 +65,11 @@ impl Browser {
 
     /// Starts a console.
     pub(crate) async fn outside(town: &Town, arguments: &[&str]) -> Self {
-        let mut command = town.command(&[&["console"], arguments].concat());
+        Self::of(town.command(&[&["console"], arguments].concat())).await
+    }
+
+    /// Starts a console by this command.
+    pub(crate) async fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let read = tokio::task::spawn_blocking(move || {

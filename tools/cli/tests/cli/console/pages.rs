@@ -37,7 +37,7 @@ async fn each_page_has_its_rows_in_under_a_second() {
             "/",
             &[
                 ">100</span> <span><span aria-hidden=\"true\">▲</span> parked",
-                "<strong>100</strong> rightfoot  tried 8 times: answered 422",
+                ">rightfoot: tried 8 times: answered 422</a>",
                 "has not run yet",
                 "<td><a href=\"/events?provider=rightfoot&amp;since=24h\">2001</a></td>",
                 "<a href=\"/refused?provider=rightfoot\">3</a>",
@@ -133,7 +133,7 @@ async fn a_subject_tells_what_happened_and_shows_amounts_as_they_were_sent() {
         "arrived, verified by 2026-11",
         "worked on: done",
         "1 min 0 s later",
-        "<td class=\"id\">1250.10</td>",
+        "<td class=\"id number\">1250.10</td>",
         "USD",
         "cust-1",
     ] {

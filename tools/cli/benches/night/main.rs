@@ -1,9 +1,12 @@
 //! How long the commands of a night take on a ledger of 100,000 entries, and how much memory.
 //!
 //! `cargo bench -p hookledger-cli` fills a table in this process and runs the command beside it, as a person would. Figures
-//! are wall time and peak memory of the whole process, start included; they are for comparing within one run.
+//! are wall time and peak memory of the whole process, start included; they are for comparing within one run. Then, with
+//! `HOOKLEDGER_BROWSER_PYTHON` set, how soon a browser has each page of the console.
 
 #![expect(clippy::disallowed_macros, clippy::indexing_slicing, clippy::unwrap_used, reason = "all of this measures")]
+
+mod pages;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -127,4 +130,6 @@ async fn main() {
         let (took, mb, code) = tokio::task::spawn_blocking(move || measure(&url, arguments)).await.unwrap();
         println!("{:<56} {:>8} {mb:>6} {:>5}", arguments.join(" "), took.as_millis(), code.unwrap_or(-1));
     }
+    let environment: Vec<_> = environment(&url).collect();
+    pages::measure(&ledger, now, environment).await;
 }

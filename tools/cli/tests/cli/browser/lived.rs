@@ -1,0 +1,289 @@
+//! A ledger that lived through a day: every kind of row, and stand-ins for the queues.
+
+use hookledger_core::flows::reconcile::Report;
+use hookledger_core::model::act::Act;
+use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start, State};
+use hookledger_core::model::fact::{Fact, Status};
+use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::model::refused::Refused;
+use hookledger_core::model::row::{Row, Snapshot};
+use hookledger_core::ports::{Desk as _, Entries as _, Expectations as _, Refusals as _, Results as _, Settlement};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::town::{FYNAPSE, RIGHTFOOT, Town, noise, text};
+
+const FINBOX: ProviderId = ProviderId("finbox");
+const RUNPAYMENTS: ProviderId = ProviderId("runpayments");
+const DAY: u64 = 24 * 3_600;
+/// What came in: provider, kind of subject, type, and how many in the day.
+const CAME: [(ProviderId, &str, &str, u64); 7] = [
+    (RIGHTFOOT, "batch", "BALANCE_BATCH_COMPLETED", 90),
+    (FYNAPSE, "event", "balance.extracted", 60),
+    (FINBOX, "entity", "statement.completed", 45),
+    (FINBOX, "session", "SESSION_REQUIREMENT_COMPLETION_NOTIFICATION", 15),
+    (RUNPAYMENTS, "merchant", "merchant.live", 25),
+    (RUNPAYMENTS, "transaction", "transaction.entered", 70),
+    (RUNPAYMENTS, "transaction", "transaction.reject", 5),
+];
+/// Text that is obeyed where a page writes it as it came.
+pub(super) const MARK: &str = "<script>window.ran=1;alert(1)</script><img src=x onerror=alert(2)>\"'";
+
+pub(super) struct Lived {
+    pub(super) town: Town,
+    /// Where AWS answers: the table, and queues.
+    pub(super) endpoint: String,
+    /// A subject with much to tell.
+    pub(super) subject: String,
+    /// One whose body has 4.5 MB.
+    pub(super) large: String,
+    /// The one entry that is parked for its reason.
+    pub(super) alone: ItemKey,
+    /// Those that are parked for one reason.
+    pub(super) together: Vec<ItemKey>,
+}
+
+impl Lived {
+    pub(super) async fn new() -> Self {
+        let mut lived = Self::empty().await;
+        let (town, now) = (&lived.town, lived.town.now);
+        for (provider, kind, event_type, count) in CAME {
+            for n in 0..count {
+                // More by day than by night, and never two at one instant.
+                let share = (n * n + 3 * n) % (count * 2);
+                let at = now.minus_secs(120 + (DAY - 300) * share / (count * 2) + n * 7);
+                let origin = if n % 23 == 5 { Origin::Poll } else { Origin::Push };
+                let key = came(town, origin, (provider, kind, &format!("{kind}-{}", 2_000 + n), event_type), at).await;
+                done(town, &key, at.plus_secs(1 + n % 4)).await;
+                if origin == Origin::Poll && n % 2 == 1 {
+                    assert!(town.ledger.came_after_all(&key, at.plus_secs(40)).await.unwrap());
+                }
+            }
+        }
+        for n in 0..3 {
+            let at = now.minus_secs(5_400 + n * 600);
+            let of = (RIGHTFOOT, "batch", &*format!("batch-{}", 2_200 + n), "BALANCE_BATCH_COMPLETED");
+            let key = came(town, Origin::Push, of, at).await;
+            assert!(town.ledger.park(&key, "the provider's API answered 422", at.plus_secs(90)).await.unwrap());
+            lived.together.push(key);
+        }
+        let at = now.minus_secs(9_000);
+        lived.alone = came(town, Origin::Push, (FINBOX, "entity", "entity-2301", "statement.failed"), at).await;
+        let reason = "never confirmed: the statement is still in progress";
+        assert!(town.ledger.park(&lived.alone, reason, at.plus_secs(1_800)).await.unwrap());
+        came(town, Origin::Push, (FYNAPSE, "event", "event-2302", "balance.extracted"), now.minus_secs(20)).await;
+        ignored(town, "batch-2303", now.minus_secs(4_000)).await;
+        lived.large = large(town).await;
+        lived.subject = told(town).await;
+        merchant(town).await;
+        turned_away(town).await;
+        waited_for(town).await;
+        let report = Report { due: 14, carried_out: 14, left: 0, failed: 0, oldest_secs: 41 };
+        town.ledger.record_run(&(0..=63), now.minus_secs(24), &report).await.unwrap();
+        lived
+    }
+
+    /// One in which every text is another's script, and every id as long as the table takes it.
+    pub(super) async fn hostile() -> Self {
+        let mut lived = Self::empty().await;
+        let (town, at) = (&lived.town, lived.town.now.minus_secs(600));
+        let long = "0123456789abcdef".repeat(50);
+        for (n, id) in [MARK, &format!("{MARK}{long}"), &long].into_iter().enumerate() {
+            for provider in [RIGHTFOOT, FYNAPSE] {
+                let kind = if provider == RIGHTFOOT { "batch" } else { "event" };
+                let key = came(town, Origin::Push, (provider, kind, id, id), at.plus_secs(n as u64)).await;
+                let columns = vec![("balance", MARK.to_string()), ("currency", long.clone())];
+                let row = Row { sk: format!("balance#{id}"), columns, document: MARK.into() };
+                let subject = Subject::new(provider, kind, id);
+                town.ledger.put_rows(&subject, &[row], &Snapshot::delivered(at)).await.unwrap();
+                assert!(town.ledger.park(&key, if n == 0 { MARK } else { &long }, at).await.unwrap());
+                lived.subject = key.pk;
+            }
+            town.waits(id).await;
+            town.refused_with(&format!("{id}{n}")).await;
+        }
+        lived
+    }
+
+    async fn empty() -> Self {
+        let town = Town::new().await;
+        let (endpoint, alone) = (with_queues(&town.url).await, ItemKey { pk: String::new(), sk: String::new() });
+        Self { town, endpoint, subject: String::new(), large: String::new(), alone, together: Vec::new() }
+    }
+}
+
+type Of<'a> = (ProviderId, &'a str, &'a str, &'a str);
+type At = hookledger_core::model::time::UnixMs;
+
+fn entry(origin: Origin, (provider, kind, id, event_type): Of<'_>, at: At, start: Start, body: Vec<u8>) -> NewEntry {
+    let event = Event {
+        event_type: event_type.into(),
+        subject: Subject::new(provider, kind, id),
+        identity: Identity::new(&[event_type, id]),
+        occurred_at: Some(at.minus_secs(2)),
+        known: true,
+        on_duplicate: OnDuplicate::Same,
+        notes: Vec::new(),
+    };
+    let proof = (origin == Origin::Push).then(|| "2026-11".to_string());
+    NewEntry { provider, event, origin, received_at: at, start, proof, body }
+}
+
+async fn came(town: &Town, origin: Origin, of: Of<'_>, at: At) -> ItemKey {
+    let new = entry(origin, of, at, Start::Open { due_at: at.plus_secs(60) }, b"{\"paid\": \"12.50\"}".to_vec());
+    town.ledger.admit(&new).await.unwrap();
+    new.event.key()
+}
+
+async fn done(town: &Town, key: &ItemKey, at: At) {
+    let settlement = Settlement { state: State::Done, reason: None, at, expires_at: at.plus_secs(400 * DAY) };
+    assert!(town.ledger.settle(key, &settlement).await.unwrap());
+}
+
+async fn ignored(town: &Town, id: &str, at: At) {
+    let start = Start::Ignored { reason: "nobody works on this type", expires_at: at.plus_secs(400 * DAY) };
+    let new = entry(Origin::Push, (RIGHTFOOT, "batch", id, "BALANCE_BATCH_STARTED"), at, start, b"{}".to_vec());
+    town.ledger.admit(&new).await.unwrap();
+}
+
+async fn large(town: &Town) -> String {
+    let (at, of) = (town.now.minus_secs(700), (FYNAPSE, "event", "event-2304", "balance.extracted"));
+    let new = entry(Origin::Push, of, at, Start::Open { due_at: at }, noise(4_500_000));
+    town.ledger.admit(&new).await.unwrap();
+    done(town, &new.event.key(), at.plus_secs(3)).await;
+    new.event.subject.as_str().into()
+}
+
+/// Announced, parked, replayed and done.
+async fn told(town: &Town) -> String {
+    let (id, at) = ("batch-2305", town.now.minus_secs(6_000));
+    let subject = Subject::new(RIGHTFOOT, "batch", id);
+    let key = came(town, Origin::Push, (RIGHTFOOT, "batch", id, "BALANCE_BATCH_COMPLETED"), at).await;
+    assert!(town.ledger.park(&key, "the provider's API answered 403", at.plus_secs(95)).await.unwrap());
+    let by = "arn:aws:sts::000000000000:assumed-role/finance-operations/on-call".to_string();
+    let why = Some("the client secret was renewed".to_string());
+    let act = Act { at: at.plus_secs(1_480), by, what: "replay".into(), why };
+    assert!(town.ledger.replay(&key, at.plus_secs(1_480), &act).await.unwrap());
+    let balances = [("1", "1250.10", "USD"), ("2", "-12.50", "USD"), ("3", "88041.77", "EUR"), ("4", "0.00", "USD")];
+    let rows = balances.map(|(authorizer, balance, currency)| Row {
+        sk: format!("balance#authorizer-{authorizer}"),
+        columns: vec![("balance", balance.into()), ("currency", currency.into())],
+        document: b"{}".to_vec(),
+    });
+    town.ledger.put_rows(&subject, &rows, &Snapshot::delivered(at.plus_secs(1_482))).await.unwrap();
+    town.ledger.freeze(&key, "{\"results\":4}").await.unwrap();
+    done(town, &key, at.plus_secs(1_483)).await;
+    key.pk
+}
+
+async fn merchant(town: &Town) {
+    let (id, at) = ("40001", town.now.minus_secs(20_000));
+    let subject = Subject::new(RUNPAYMENTS, "merchant", id);
+    let statuses = ["new", "in underwriting", "signed", "boarded", "live"];
+    for (rank, status) in (1..).zip(statuses) {
+        let at = at.plus_secs(u64::from(rank) * 3_000);
+        let of = (RUNPAYMENTS, "merchant", id, &*format!("merchant.{}", status.replace(' ', "_")));
+        let owner = came(town, Origin::Push, of, at).await;
+        done(town, &owner, at.plus_secs(1)).await;
+        let (status, occurred_at) = (status.to_string(), at.minus_secs(2));
+        let fact = Fact { status: status.clone(), n: 1, owner, origin: Origin::Push, occurred_at, matched_by: None };
+        assert!(town.ledger.put_fact(&subject, &fact).await.unwrap());
+        let (version, moved_at) = (u64::from(rank), at.plus_secs(1));
+        let moved = Status { status, rank, occurred_at, moved_at, version, held_back: None };
+        let seen = (version > 1).then(|| version - 1);
+        assert!(town.ledger.move_status(&subject, seen, &moved).await.unwrap());
+    }
+}
+
+async fn turned_away(town: &Town) {
+    for n in 0..9_u64 {
+        let (provider, code, reason) = match n % 3 {
+            0 => (FINBOX, "wrong_token", "the URL has no live token"),
+            1 => (FYNAPSE, "wrong_signature", "no live secret signs these bytes so"),
+            _ => (FYNAPSE, "missing_signature", "it has no signature"),
+        };
+        let refused = Refused {
+            provider,
+            code: code.into(),
+            reason: reason.into(),
+            // On this day, however young it is.
+            at: town.now.minus_secs(n * 11),
+            digest: format!("{n:064}"),
+            body: b"{}".to_vec(),
+            body_bytes: 180 + usize::try_from(n).unwrap(),
+            token_digest: None,
+            headers: Vec::new(),
+            source_ip: Some(format!("192.0.2.{}", 7 + n % 4)),
+        };
+        assert!(town.ledger.refuse(&refused).await.unwrap());
+    }
+}
+
+async fn waited_for(town: &Town) {
+    for id in ["batch-2401", "batch-2402", "batch-2403", "batch-2404"] {
+        town.waits(id).await;
+    }
+    let expired = Subject::new(RIGHTFOOT, "batch", "batch-2404").item("expectation");
+    let (at, end) = (town.now.minus_secs(3_000), town.now.plus_secs(400 * DAY));
+    assert!(town.ledger.end_expectation(&expired, ExpectationState::Expired, at, end).await.unwrap());
+}
+
+/// The table's address with queues beside it: nothing waits on them, and every message is taken. AWS has one endpoint here.
+async fn with_queues(table: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (base, table) = (url.clone(), table.trim_start_matches("http://").to_string());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer(stream, base.clone(), table.clone()));
+        }
+    });
+    url
+}
+
+/// One request, and the connection ends: so each goes where it belongs.
+async fn answer(mut stream: TcpStream, base: String, table: String) {
+    let (mut asked, mut buffer) = (Vec::new(), vec![0; 65_536]);
+    while !is_whole(&asked) {
+        match stream.read(&mut buffer).await {
+            Ok(read) if read > 0 => asked.extend(buffer.iter().take(read)),
+            _ => return,
+        }
+    }
+    let head = text(&asked);
+    let mut answer = Vec::new();
+    if head.contains("AmazonSQS.") {
+        let body = queue(&head, &base);
+        let kind = "content-type: application/x-amz-json-1.0\r\nconnection: close";
+        answer = format!("HTTP/1.1 200 OK\r\n{kind}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes();
+    } else if let Ok(mut onward) = TcpStream::connect(table).await {
+        let end = asked.windows(2).position(|at| at == b"\r\n").unwrap_or_default();
+        asked.splice(end..end, *b"\r\nconnection: close");
+        let _ = onward.write_all(&asked).await;
+        let _ = onward.read_to_end(&mut answer).await;
+    }
+    let _ = stream.write_all(&answer).await;
+}
+
+fn is_whole(asked: &[u8]) -> bool {
+    let Some(end) = asked.windows(4).position(|at| at == b"\r\n\r\n") else { return false };
+    let head = text(asked.get(..end).unwrap_or_default()).to_lowercase();
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.trim().parse().ok());
+    asked.len() >= end + 4 + length.unwrap_or(0_usize)
+}
+
+fn queue(asked: &str, base: &str) -> String {
+    if asked.contains("AmazonSQS.GetQueueUrl") {
+        return json!({ "QueueUrl": format!("{base}/queue") }).to_string();
+    }
+    if asked.contains("AmazonSQS.SendMessage") {
+        return json!({ "MessageId": "m-1", "MD5OfMessageBody": "" }).to_string();
+    }
+    let dead = json!({ "deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead" }).to_string();
+    let sources = json!({ "sourceQueueArns": ["arn:aws:sqs:us-east-1:000000000000:rescue"] }).to_string();
+    let attributes =
+        json!({ "ApproximateNumberOfMessages": "0", "RedrivePolicy": dead, "RedriveAllowPolicy": sources });
+    json!({ "Attributes": attributes }).to_string()
+}
