@@ -199,6 +199,7 @@ macro_rules! ledger_contract {
             desk: [
                 acts_are_kept_in_their_order,
                 only_what_waits_for_a_person_is_touched,
+                a_mark_changes_nothing_else_and_makes_no_row,
                 one_of_twenty_closes,
                 what_is_closed_waits_no_more_and_expires,
             ]

@@ -5,7 +5,7 @@
 //! see      status events find show story owed parked refused stats export
 //! mend     replay close dead erase, refused reverify              stack  which stack, and how it is reached
 //! announce expect put get cancel list import                     help   completions, man
-//! set up   doctor, secret, <provider> …, submit, listen
+//! set up   doctor, secret, send, <provider> …, submit, listen
 //! ```
 //!
 //! What was asked for goes to standard output, as a table or as JSON; everything else to standard error. Bodies are shown
@@ -20,8 +20,10 @@ mod mend;
 mod out;
 mod refused;
 mod said;
+mod samples;
 mod see;
 mod secret;
+mod send;
 mod setup;
 mod stack;
 mod submit;
@@ -133,6 +135,12 @@ enum Command {
     /// Lists the secrets that prove deliveries, with their last use; adds one, or gives one an end.
     #[command(after_help = "Example: hookledger secret list")]
     Secret(secret::Secrets),
+    /// Sends an event to the stack's own URL, signed as its provider signs: is the way in open, and shut to what is forged?
+    ///
+    /// The entry's row says that you sent it (`show`, `story`). What is published of it does not: consumers of the bus take it
+    /// as real. Ends with 4 where --wait sees it parked, with 5 where its work is not done in time.
+    #[command(after_help = "Example: hookledger send fynapse balance-extracted --wait")]
+    Send(send::Sending),
     /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
     #[command(after_help = "Example: hookledger submit rightfoot authorizers.json")]
     Submit(submit::Submit),
@@ -201,6 +209,7 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Close(order) => mend::close::run(&stack, output, &order).await,
         Command::Erase(order) => mend::erase::run(&stack, output, &order).await,
         Command::Dead(order) => mend::dead::run(&stack, output, &order).await,
+        Command::Send(order) => send::run(&stack, output, &order).await,
         Command::Submit(order) => submit::submit(&stack, output, &order).await.map(|()| Ended::Well),
         Command::Expect(order) => announce::run(&stack, output, &order).await,
         Command::Secret(order) => secret::run(&stack, output, &order).await,

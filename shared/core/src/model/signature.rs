@@ -9,6 +9,7 @@
 mod bytes;
 mod header;
 mod refusal;
+mod sign;
 
 use hmac::{Hmac, KeyInit, Mac};
 use ipnet::IpNet;
@@ -25,6 +26,7 @@ use header::{standard_headers, timestamped_header};
 
 pub use bytes::Encoding;
 pub use refusal::Refusal;
+pub use sign::{NoSecret, Signed};
 
 /// The headers of Standard Webhooks: the message's id, the attempt's time, the tags.
 const STANDARD_ID: &str = "webhook-id";

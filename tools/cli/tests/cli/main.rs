@@ -6,5 +6,6 @@ mod announce;
 mod console;
 mod look;
 mod mend;
+mod send;
 mod terminal;
 mod town;
