@@ -189,6 +189,7 @@ macro_rules! ledger_contract {
             refusals: [
                 a_minute_keeps_so_many,
                 providers_minutes_and_shelves_do_not_share_a_cap,
+                what_finds_no_room_is_counted_by_half_at_least,
                 a_network_leaves_room_for_others,
                 racing_refusals_stay_within_the_cap,
                 they_come_back_as_they_were,

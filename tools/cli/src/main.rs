@@ -62,8 +62,10 @@ enum Command {
     #[command(after_help = "Example: hookledger --stack hookledger status -o json")]
     Status,
     /// Lists what came in, the latest first.
-    #[command(after_help = "Example: hookledger events --provider finbox --state parked --since 2h")]
-    Events(see::events::Wanted),
+    #[command(
+        after_help = "Examples: hookledger events --provider finbox --state parked --since 2h\n          hookledger events --follow -o jsonl"
+    )]
+    Events(see::events::Order),
     /// Looks for an id, as the provider writes it, among all kinds of subjects.
     #[command(after_help = "Example: hookledger find batch-7")]
     Find {
@@ -101,8 +103,8 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Lists the deliveries of a provider that were refused on a UTC day, and why; or verifies them again. Bodies and
-    /// headers stay hidden.
+    /// Lists the deliveries that were refused on a UTC day, of one provider or of all, and sums them up; or verifies them
+    /// again. Bodies and headers stay hidden.
     #[command(after_help = "Example: hookledger refused finbox --day 2026-11-27")]
     Refused(refused::Refused),
     /// Counts what came in, what was found by asking, what was refused, and how long it took.
@@ -164,7 +166,7 @@ enum Command {
 async fn main() -> ExitCode {
     let ended = run().await.unwrap_or_else(|error| {
         out::error(format!("error: {error:#}"));
-        Ended::Failed
+        out::ended_by(&error)
     });
     if ended != Ended::Well {
         said::all().iter().for_each(out::error);
@@ -196,7 +198,7 @@ async fn run() -> anyhow::Result<Ended> {
     out::note(&stack.title);
     match command {
         Command::Status => see::status::run(&stack, output).await,
-        Command::Events(wanted) => see::events::run(&stack, output, &wanted).await.map(|()| Ended::Well),
+        Command::Events(order) => see::events::run(&stack, output, &order).await.map(|()| Ended::Well),
         Command::Find { id } => see::find::run(&stack, output, &id).await,
         Command::Story { subject } => see::story::run(&stack, output, &subject).await,
         Command::Show(which) => see::show::run(&stack, output, &which).await,

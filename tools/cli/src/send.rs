@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::Args;
 use hookledger_aws::AwsInbox;
 use hookledger_aws::ports::api::deliver;
@@ -137,8 +137,9 @@ fn body(provider: &dyn Provider, event: &str) -> anyhow::Result<Vec<u8>> {
         return Ok(body);
     }
     let names = || samples::names(provider.id().0).collect::<Vec<_>>().join(", ");
-    std::fs::read(Path::new(event)).with_context(|| {
-        format!("{event} is no file that can be read, and no sample of {}: {}", provider.id(), names())
+    std::fs::read(Path::new(event)).map_err(|error| {
+        let id = provider.id();
+        out::typed_wrongly(format!("{event} is no file ({error}), and no sample of {id}: {}", names()))
     })
 }
 
@@ -154,7 +155,9 @@ async fn sign(
     let mut signed_at = now;
     if sending.stale {
         let Some(most) = scheme.max_age_secs() else {
-            bail!("--stale: a delivery of {id} holds no time that is signed, so none is ever too old. Try --forged");
+            return Err(out::typed_wrongly(format!(
+                "--stale: a delivery of {id} holds no time that is signed, so none is ever too old. Try --forged"
+            )));
         };
         signed_at = now.minus_secs(most.saturating_add(TOO_OLD_BY_SECS));
     }

@@ -194,7 +194,8 @@ pub trait CircuitStore {
 
 /// What was not let in.
 pub trait Refusals {
-    /// Keeps a refused delivery, within the cap per provider and minute. False: the cap is reached.
+    /// Keeps a refused delivery, within the cap per provider and minute. False: the cap is reached, and it is counted on one
+    /// that is kept, in steps that at least half of those beyond the cap are part of.
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError>;
 }
 

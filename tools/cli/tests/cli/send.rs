@@ -166,7 +166,7 @@ async fn what_is_too_old_is_refused_where_a_time_is_signed() {
     assert_eq!(refused.status.code(), Some(0), "{}", text(&refused.stderr));
     assert_eq!(answer["meaning"], "refused: the signature is too old");
     let (has_no_time, _) = send(&town, &url, &["runpayments", "merchant-new", "--stale"]).await;
-    assert_eq!(has_no_time.status.code(), Some(1));
+    assert_eq!(has_no_time.status.code(), Some(2));
     assert!(text(&has_no_time.stderr).contains("holds no time that is signed"), "{}", text(&has_no_time.stderr));
 }
 
