@@ -4,6 +4,7 @@
 
 mod announce;
 mod console;
+mod each;
 mod look;
 mod mend;
 mod send;

@@ -19,11 +19,11 @@ use serde_json::{Value, json};
 
 use crate::town::{CALLER, Town, environment, text};
 
-const KEY: &str = "k-0123456789abcdef0123456789abcdef";
-const TOKEN: &str = "t-0123456789abcdef0123456789abcdef";
+pub(crate) const KEY: &str = "k-0123456789abcdef0123456789abcdef";
+pub(crate) const TOKEN: &str = "t-0123456789abcdef0123456789abcdef";
 
 /// The secret of every provider, in the stack; `is_open`: its functions know the same.
-struct Stack {
+pub(crate) struct Stack {
     table: String,
     is_open: bool,
 }
@@ -47,7 +47,7 @@ fn document(key: &str, token: &str) -> String {
 
 impl Stack {
     /// One address that is the table, the secret store and the stack's own URL.
-    fn up(town: &Town, is_open: bool) -> String {
+    pub(crate) fn up(town: &Town, is_open: bool) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stack = Arc::new(Self { table: town.url.clone(), is_open });
