@@ -1,5 +1,7 @@
-//! `hookledger doctor`: can what was set up work? It looks at the secrets and tries each provider's API, and says what to do
-//! about what it finds. It shows the ids of secrets, never a value.
+//! `hookledger doctor`: can what was set up work? It looks at the secrets, tries each provider's API, looks whether the
+//! reconciler is called, at the clock and at the account, and says what to do about what it finds. It shows the ids of secrets, never a value.
+
+mod account;
 
 use std::sync::Arc;
 
@@ -39,6 +41,9 @@ enum Order {
     /// Asks each provider's API for something that is not there: does it let us in?
     #[command(after_help = "Example: hookledger --stack hookledger doctor apis")]
     Apis,
+    /// Looks whether the reconciler is called, at this machine's clock, and at how many functions the account runs at once.
+    #[command(after_help = "Example: hookledger --stack hookledger doctor account")]
+    Account,
 }
 
 /// What was found: about what, whether it is wrong, and what to do then.
@@ -64,7 +69,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
     }
     for provider in named {
         let id = provider.id();
-        if doctor.order != Some(Order::Apis) {
+        if matches!(doctor.order, None | Some(Order::Secrets)) {
             let of_secret = match secrets.document(id).await {
                 Ok(document) => match ProviderSecrets::parse(document.reveal()) {
                     Ok(secrets) => findings(&secrets, now),
@@ -74,17 +79,21 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
             };
             found.extend(of_secret.into_iter().map(|(is, wrong)| Finding { what: format!("{id} secret"), is, wrong }));
         }
-        if doctor.order != Some(Order::Secrets) {
+        if matches!(doctor.order, None | Some(Order::Apis)) {
             let (is, wrong) = login(stack, provider, &secrets, now).await;
             found.push(Finding { what: format!("{id} API"), is, wrong });
         }
+    }
+    if matches!(doctor.order, None | Some(Order::Account)) {
+        found.extend(account::findings(stack).await?);
     }
     let rows: Vec<Value> = found.iter().map(Finding::row).collect();
     format.rows(&["what", "finding", "verdict", "to_do"], &rows, None);
     let wrong = found.iter().filter(|finding| finding.wrong.is_some()).count();
     if doctor.order.is_none() {
         out::note(
-            "not looked at: alarms and their mail, the schedule (`status` tells whether it runs), account limits",
+            "not looked at: alarms (`aws cloudwatch describe-alarms --alarm-name-prefix <stack>`: ActionsEnabled), and \
+             whether their mail is confirmed (`aws sns list-subscriptions-by-topic --topic-arn <AlarmTopicArn>`)",
         );
     }
     if wrong == 0 {

@@ -263,10 +263,12 @@ fn redacted(shown: &str, town: &Town) -> String {
     let shown: Vec<char> = shown.replace(&town.url, "http://table").chars().collect();
     let (mut redacted, mut at) = (String::new(), 0);
     while at < shown.len() {
-        let length = [INSTANT.len(), "0000-00-00".len()].into_iter().find(|length| fits(&shown[at..], *length));
+        let length = [INSTANT.len(), "0000-00-00".len()]
+            .into_iter()
+            .find(|length| fits(shown.get(at..).unwrap_or_default(), *length));
         match length {
             Some(length) => redacted.extend(LETTERS.chars().take(length)),
-            None => redacted.push(shown[at]),
+            None => redacted.extend(shown.get(at)),
         }
         at += length.unwrap_or(1);
     }
