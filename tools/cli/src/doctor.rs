@@ -2,6 +2,7 @@
 //! reconciler is called, at the clock and at the account, and says what to do about what it finds. It shows the ids of secrets, never a value.
 
 mod account;
+mod finding;
 
 use std::sync::Arc;
 
@@ -15,8 +16,9 @@ use hookledger_core::model::secret::{NamedSecret, ProviderSecrets};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock as _, ProviderApi as _};
 use hookledger_core::providers::{Provider, definition};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::finding::Finding;
 use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
 
@@ -24,7 +26,6 @@ use crate::stack::Stack;
 const SOON_SECS: u64 = 14 * 24 * 3600;
 /// An id that nothing has: what an API says of it shows that it lets us in.
 const NOBODYS: &str = "hookledger-doctor";
-const WARN: &str = "warn";
 
 /// What the command is told.
 #[derive(Args)]
@@ -44,13 +45,6 @@ enum Order {
     /// Looks whether the reconciler is called, at this machine's clock, and at how many functions the account runs at once.
     #[command(after_help = "Example: hookledger --stack hookledger doctor account")]
     Account,
-}
-
-/// What was found: about what, whether it is wrong, and what to do then.
-struct Finding {
-    what: String,
-    is: String,
-    wrong: Option<&'static str>,
 }
 
 /// Looks, and ends with 4 where there is something to mend.
@@ -101,13 +95,6 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
     }
     out::note(format!("{wrong} to mend"));
     Ok(Ended::NeedsAPerson)
-}
-
-impl Finding {
-    fn row(&self) -> Value {
-        let verdict = if self.wrong.is_some() { WARN } else { "ok" };
-        json!({ "what": self.what, "finding": self.is, "verdict": verdict, "to_do": self.wrong })
-    }
 }
 
 /// Whether a provider's API lets us in, by asking it for what is not there.

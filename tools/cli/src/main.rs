@@ -198,6 +198,9 @@ async fn run() -> anyhow::Result<Ended> {
     out::note(&stack.title);
     match command {
         Command::Status => see::status::run(&stack, output).await,
+        Command::Events(order) if order.follow => {
+            see::follow::follow(&stack, output, &order).await.map(|()| Ended::Well)
+        }
         Command::Events(order) => see::events::run(&stack, output, &order).await.map(|()| Ended::Well),
         Command::Find { id } => see::find::run(&stack, output, &id).await,
         Command::Story { subject } => see::story::run(&stack, output, &subject).await,

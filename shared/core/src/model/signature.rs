@@ -6,10 +6,9 @@
 //! takes effect. Every comparison is in constant time and over the full length, every live secret is tried, and no
 //! secret at all means refusal, never acceptance.
 
-mod bytes;
+pub(in crate::model) mod bytes;
 mod header;
 mod refusal;
-mod sign;
 
 use hmac::{Hmac, KeyInit, Mac};
 use ipnet::IpNet;
@@ -26,12 +25,11 @@ use header::{standard_headers, timestamped_header};
 
 pub use bytes::Encoding;
 pub use refusal::Refusal;
-pub use sign::{NoSecret, Signed};
 
 /// The headers of Standard Webhooks: the message's id, the attempt's time, the tags.
-const STANDARD_ID: &str = "webhook-id";
-const STANDARD_TIMESTAMP: &str = "webhook-timestamp";
-const STANDARD_SIGNATURE: &str = "webhook-signature";
+pub(in crate::model) const STANDARD_ID: &str = "webhook-id";
+pub(in crate::model) const STANDARD_TIMESTAMP: &str = "webhook-timestamp";
+pub(in crate::model) const STANDARD_SIGNATURE: &str = "webhook-signature";
 
 /// How a provider's deliveries prove their origin.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::said;
 use crate::stack::{Stack, why_not};
 use crate::when::words;

@@ -14,7 +14,6 @@ use hookledger_core::ports::Clock as _;
 use serde_json::{Value, json};
 
 use super::cursor::Cursor;
-use super::follow::follow;
 use crate::out::Format;
 use crate::stack::Stack;
 use crate::when::{Span, start_of_day};
@@ -64,7 +63,7 @@ pub(crate) struct Order {
     cursor: Option<Cursor>,
     /// Show new ones as they come, until ctrl-c; from now on, or from --since on, the oldest first.
     #[arg(long, conflicts_with_all = ["cursor", "until", "limit"])]
-    pub(super) follow: bool,
+    pub(crate) follow: bool,
     /// How often is looked for new ones, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 2, requires = "follow",
         value_parser = clap::value_parser!(u64).range(1..=60))]
@@ -213,9 +212,6 @@ fn count_use(uses: &mut BTreeMap<(String, String), UnixMs>, key: &ItemKey, proof
 
 /// Lists them.
 pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow::Result<()> {
-    if order.follow {
-        return follow(stack, format, order).await;
-    }
     let wanted = &order.wanted;
     let Found { rows, more, cursor, since, last_uses } =
         find_behind(stack, &stack.inbox()?, wanted, order.cursor.as_ref()).await?;

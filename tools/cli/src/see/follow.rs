@@ -25,7 +25,7 @@ const MAX_AT_ONCE: usize = 10_000;
 const MAX_FAILED: usize = 10;
 
 /// Shows what comes in until ctrl-c, or until nobody reads any more.
-pub(super) async fn follow(stack: &Stack, format: Format, order: &Order) -> anyhow::Result<()> {
+pub(crate) async fn follow(stack: &Stack, format: Format, order: &Order) -> anyhow::Result<()> {
     if format == Format::Json {
         return Err(out::typed_wrongly("-o json is one document, and --follow has no end: -o jsonl"));
     }

@@ -4,7 +4,7 @@ mod cursor;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod find;
-mod follow;
+pub(crate) mod follow;
 pub(crate) mod owed;
 pub(crate) mod parked;
 pub(crate) mod show;

@@ -6,10 +6,10 @@ use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::bytes::{Bytes, Encoding, whsec};
-use super::{STANDARD_ID, STANDARD_SIGNATURE, STANDARD_TIMESTAMP, Scheme};
 use crate::model::identity::digest_hex;
 use crate::model::secret::{NamedSecret, ProviderSecrets, Secret, live};
+use crate::model::signature::bytes::{Bytes, whsec};
+use crate::model::signature::{Encoding, STANDARD_ID, STANDARD_SIGNATURE, STANDARD_TIMESTAMP, Scheme};
 use crate::model::time::UnixMs;
 
 /// What goes beside a body, so that it is let in.
