@@ -189,6 +189,7 @@ macro_rules! ledger_contract {
             refusals: [
                 a_minute_keeps_so_many,
                 providers_minutes_and_shelves_do_not_share_a_cap,
+                what_finds_no_room_is_counted_by_half_at_least,
                 a_network_leaves_room_for_others,
                 racing_refusals_stay_within_the_cap,
                 they_come_back_as_they_were,
@@ -199,6 +200,7 @@ macro_rules! ledger_contract {
             desk: [
                 acts_are_kept_in_their_order,
                 only_what_waits_for_a_person_is_touched,
+                a_mark_changes_nothing_else_and_makes_no_row,
                 one_of_twenty_closes,
                 what_is_closed_waits_no_more_and_expires,
             ]

@@ -54,6 +54,20 @@ pub async fn only_what_waits_for_a_person_is_touched<L: Inspect>(ledger: &L) {
     }
 }
 
+pub async fn a_mark_changes_nothing_else_and_makes_no_row<L: Inspect>(ledger: &L) {
+    let (open, waiting) = (admit(ledger, &new_entry("open")).await, expect(ledger, "waiting").await);
+    for key in [&open, &waiting] {
+        let before = ledger.debt(key).await;
+        assert_eq!(ledger.mark(key, &act("send", 1)).await, Ok(true), "{key}");
+        assert_eq!(ledger.mark(key, &act("close", 2)).await, Ok(true), "{key}");
+        assert_eq!(ledger.debt(key).await, before, "{key}");
+        assert_eq!(ledger.history(key).await, Ok(vec![act("send", 1), act("close", 2)]), "{key}");
+    }
+    let missing = new_entry("missing").event.key();
+    assert_eq!(ledger.mark(&missing, &act("send", 1)).await, Ok(false));
+    assert_eq!((ledger.debt(&missing).await, ledger.history(&missing).await), (Ok(None), Ok(vec![])));
+}
+
 pub async fn one_of_twenty_closes<L: Inspect>(ledger: &L) {
     for key in [admit_parked(ledger, "b1").await, expired(ledger, "b2").await] {
         let orders: Vec<Act> = (0..20).map(|n| act("close", n)).collect();

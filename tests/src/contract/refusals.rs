@@ -73,6 +73,20 @@ pub async fn providers_minutes_and_shelves_do_not_share_a_cap<L: Ledger>(ledger:
     }
 }
 
+pub async fn what_finds_no_room_is_counted_by_half_at_least<L: Inspect>(ledger: &L) {
+    let more = async |ledger: &L| {
+        let kept = ledger.kept(PROVIDER, &NOW.day(), None, 1_000).await.expect("the store answers");
+        kept.iter().map(|kept| kept.more).sum::<u64>()
+    };
+    assert_eq!(kept(ledger, PROVIDER, NOW).await, capped());
+    for beyond in 3..60 {
+        let counted = more(ledger).await;
+        assert!(counted <= beyond && counted * 2 >= beyond, "{counted} of {beyond}");
+        assert_eq!(ledger.refuse(&refused(PROVIDER, NOW, 50)).await, Ok(false));
+    }
+    assert_eq!(ledger.kept(PROVIDER, &NOW.day(), None, 1_000).await.map(|kept| kept.len()), Ok(usize::from(CAP as u8)));
+}
+
 pub async fn a_network_leaves_room_for_others<L: Ledger>(ledger: &L) {
     assert_eq!(kept(ledger, PROVIDER, NOW).await, capped());
     // The same network, another address of it.
@@ -134,7 +148,7 @@ pub async fn each_is_removed_once_and_only_as_it_was_seen<L: Inspect>(ledger: &L
     assert_eq!(kept.len(), 2, "the limit holds");
     let older = ledger.kept(PROVIDER, &day, Some(&kept[1].key), 10).await.expect("the store answers");
     assert!(older.len() == 1 && kept.iter().all(|kept| kept.key > older[0].key), "and the rest comes after it");
-    let Kept { key, refused } = &kept[0];
+    let Kept { key, refused, .. } = &kept[0];
     assert_eq!(ledger.remove(key, "another body").await, Ok(false));
     let racing = join_all((0..5).map(|_| ledger.remove(key, &refused.digest))).await;
     assert_eq!(winners(racing), 1);

@@ -54,6 +54,22 @@ fn the_subject_of_each_event_and_of_each_reference_is_of_a_kind_that_its_provide
     }
 }
 
+/// The command signs a sample as the provider does: the kit's signers, which share no code with it, make the same.
+#[test]
+fn each_sample_is_signed_as_its_provider_signs_it() {
+    let town = Town::new();
+    let now = town.inbox.clock.now();
+    for sample in all() {
+        let (secrets, name) = (town.secrets_of(&sample.provider), &sample.provider);
+        let signed = town.provider(name).scheme().sign(sample.body.as_bytes(), &secrets, now, now).unwrap();
+        let of_list = secrets.signing_secrets.first().or(secrets.url_tokens.first()).unwrap();
+        let proof = (kit::of(name).prove)(sample.body.as_bytes(), of_list.value.reveal(), now.secs());
+        let headers = signed.headers.iter().map(|(name, value)| (name.as_str(), value.reveal().to_string()));
+        assert_eq!(headers.collect::<Vec<_>>(), proof.headers, "{name}: {}", sample.name);
+        assert_eq!(signed.path_token.as_ref().map(|token| token.reveal()), proof.path_token.as_deref(), "{name}");
+    }
+}
+
 #[test]
 fn samples_have_names_that_can_be_compared() {
     for sample in all() {

@@ -1,13 +1,14 @@
 //! What was refused: looked at again when the secrets are right, and no more of it kept than its cap.
 
 use hookledger_core::desk::reverify::{ReverifyError, Verdict, reverify};
+use hookledger_core::model::act::Order;
 use hookledger_core::model::delivery::Delivery;
 use hookledger_core::model::entry::{NewEntry, Origin, Start, State};
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::refused::{MAX_QUARANTINE_BYTES, MAX_QUARANTINED_PER_SOURCE};
 use hookledger_core::model::secret::Secret;
 use hookledger_core::model::signature::Refusal;
-use hookledger_core::ports::{Clock, Entries, Metric};
+use hookledger_core::ports::{Clock, Desk, Entries, Metric};
 use hookledger_kit as kit;
 use hookledger_tests::memory::{Side, killed_after, run};
 use hookledger_tests::samples::event_of;
@@ -27,9 +28,14 @@ fn bodies() -> impl Iterator<Item = (&'static str, String, &'static str)> {
     kit::ALL.iter().map(|kit| (kit.name, (kit.event)("e1"), if kit.is_signed() { "s1" } else { "t1" }))
 }
 
+fn ordered() -> Order {
+    Order { by: "arn:aws:iam::000000000000:user/ops".into(), why: None }
+}
+
 fn look_again(town: &Town, provider: &'static str) -> Vec<Verdict> {
     let day = town.inbox.ledger.refusals().first().map_or_else(|| DAY.to_string(), |refused| refused.at.day());
-    let looked = run(reverify(&town.inbox, &town.inbox.secrets, town.provider(provider), &day, 100)).unwrap();
+    let looked =
+        run(reverify(&town.inbox, &town.inbox.secrets, town.provider(provider), &day, 100, &ordered())).unwrap();
     looked.into_iter().map(|(_, verdict)| verdict).collect()
 }
 
@@ -146,20 +152,24 @@ fn what_is_genuine_and_unreadable_goes_the_providers_way() {
 #[test]
 fn a_second_look_that_fails_anywhere_loses_nothing() {
     let refused = || mended("finbox", |town| town.delivery("finbox", STATEMENT));
-    for call in ["kept", "admit", "remove", "send"] {
+    for call in ["kept", "admit", "mark", "remove", "send"] {
         for side in [Side::Before, Side::After] {
             let town = refused();
             town.inbox.ledger.faults.next_of(call, side, 1);
             town.inbox.queue.faults.next_of(call, side, 1);
-            let _ = run(reverify(&town.inbox, &town.inbox.secrets, town.provider("finbox"), DAY, 100));
+            let _ = run(reverify(&town.inbox, &town.inbox.secrets, town.provider("finbox"), DAY, 100, &ordered()));
             let _ = look_again(&town, "finbox");
-            assert_eq!(town.only_entry().state, State::Open, "{call} {side:?}");
+            let entry = town.only_entry();
+            assert_eq!(entry.state, State::Open, "{call} {side:?}");
+            let history = run(town.inbox.ledger.history(&entry.key)).unwrap();
+            assert!(history.iter().any(|act| act.what == "reverify"), "{call} {side:?}: who let it in?");
             assert!(town.inbox.ledger.refusals().is_empty(), "{call} {side:?}");
         }
     }
-    for turns in 0..12 {
+    for turns in 0..14 {
         let town = refused();
-        let look = reverify(&town.inbox, &town.inbox.secrets, town.provider("finbox"), DAY, 100);
+        let order = ordered();
+        let look = reverify(&town.inbox, &town.inbox.secrets, town.provider("finbox"), DAY, 100, &order);
         let _ = killed_after(turns, look);
         let _ = look_again(&town, "finbox");
         assert_eq!(town.inbox.ledger.entries().len(), 1, "killed after {turns} turns");
@@ -167,7 +177,7 @@ fn a_second_look_that_fails_anywhere_loses_nothing() {
     }
     let town = refused();
     town.inbox.secrets.faults.down(true);
-    let looked = run(reverify(&town.inbox, &town.inbox.secrets, town.provider("finbox"), DAY, 100));
+    let looked = run(reverify(&town.inbox, &town.inbox.secrets, town.provider("finbox"), DAY, 100, &ordered()));
     assert!(matches!(looked, Err(ReverifyError::Secrets(_))), "{looked:?}");
 }
 

@@ -1,5 +1,8 @@
-//! `hookledger doctor`: can what was set up work? It looks at the secrets and tries each provider's API, and says what to do
-//! about what it finds. It shows the ids of secrets, never a value.
+//! `hookledger doctor`: can what was set up work? It looks at the secrets, tries each provider's API, looks whether the
+//! reconciler is called, at the clock and at the account, and says what to do about what it finds. It shows the ids of secrets, never a value.
+
+mod account;
+mod finding;
 
 use std::sync::Arc;
 
@@ -13,8 +16,9 @@ use hookledger_core::model::secret::{NamedSecret, ProviderSecrets};
 use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock as _, ProviderApi as _};
 use hookledger_core::providers::{Provider, definition};
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::finding::Finding;
 use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
 
@@ -22,7 +26,6 @@ use crate::stack::Stack;
 const SOON_SECS: u64 = 14 * 24 * 3600;
 /// An id that nothing has: what an API says of it shows that it lets us in.
 const NOBODYS: &str = "hookledger-doctor";
-const WARN: &str = "warn";
 
 /// What the command is told.
 #[derive(Args)]
@@ -39,13 +42,9 @@ enum Order {
     /// Asks each provider's API for something that is not there: does it let us in?
     #[command(after_help = "Example: hookledger --stack hookledger doctor apis")]
     Apis,
-}
-
-/// What was found: about what, whether it is wrong, and what to do then.
-struct Finding {
-    what: String,
-    is: String,
-    wrong: Option<&'static str>,
+    /// Looks whether the reconciler is called, at this machine's clock, and at how many functions the account runs at once.
+    #[command(after_help = "Example: hookledger --stack hookledger doctor account")]
+    Account,
 }
 
 /// Looks, and ends with 4 where there is something to mend.
@@ -64,7 +63,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
     }
     for provider in named {
         let id = provider.id();
-        if doctor.order != Some(Order::Apis) {
+        if matches!(doctor.order, None | Some(Order::Secrets)) {
             let of_secret = match secrets.document(id).await {
                 Ok(document) => match ProviderSecrets::parse(document.reveal()) {
                     Ok(secrets) => findings(&secrets, now),
@@ -74,17 +73,21 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
             };
             found.extend(of_secret.into_iter().map(|(is, wrong)| Finding { what: format!("{id} secret"), is, wrong }));
         }
-        if doctor.order != Some(Order::Secrets) {
+        if matches!(doctor.order, None | Some(Order::Apis)) {
             let (is, wrong) = login(stack, provider, &secrets, now).await;
             found.push(Finding { what: format!("{id} API"), is, wrong });
         }
+    }
+    if matches!(doctor.order, None | Some(Order::Account)) {
+        found.extend(account::findings(stack).await?);
     }
     let rows: Vec<Value> = found.iter().map(Finding::row).collect();
     format.rows(&["what", "finding", "verdict", "to_do"], &rows, None);
     let wrong = found.iter().filter(|finding| finding.wrong.is_some()).count();
     if doctor.order.is_none() {
         out::note(
-            "not looked at: alarms and their mail, the schedule (`status` tells whether it runs), account limits",
+            "not looked at: alarms (`aws cloudwatch describe-alarms --alarm-name-prefix <stack>`: ActionsEnabled), and \
+             whether their mail is confirmed (`aws sns list-subscriptions-by-topic --topic-arn <AlarmTopicArn>`)",
         );
     }
     if wrong == 0 {
@@ -92,13 +95,6 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
     }
     out::note(format!("{wrong} to mend"));
     Ok(Ended::NeedsAPerson)
-}
-
-impl Finding {
-    fn row(&self) -> Value {
-        let verdict = if self.wrong.is_some() { WARN } else { "ok" };
-        json!({ "what": self.what, "finding": self.is, "verdict": verdict, "to_do": self.wrong })
-    }
 }
 
 /// Whether a provider's API lets us in, by asking it for what is not there.

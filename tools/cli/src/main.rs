@@ -5,7 +5,7 @@
 //! see      status events find show story owed parked refused stats export
 //! mend     replay close dead erase, refused reverify              stack  which stack, and how it is reached
 //! announce expect put get cancel list import                     help   completions, man
-//! set up   doctor, secret, <provider> …, submit, listen
+//! set up   doctor, secret, send, <provider> …, submit, listen
 //! ```
 //!
 //! What was asked for goes to standard output, as a table or as JSON; everything else to standard error. Bodies are shown
@@ -20,8 +20,10 @@ mod mend;
 mod out;
 mod refused;
 mod said;
+mod samples;
 mod see;
 mod secret;
+mod send;
 mod setup;
 mod stack;
 mod submit;
@@ -60,8 +62,10 @@ enum Command {
     #[command(after_help = "Example: hookledger --stack hookledger status -o json")]
     Status,
     /// Lists what came in, the latest first.
-    #[command(after_help = "Example: hookledger events --provider finbox --state parked --since 2h")]
-    Events(see::events::Wanted),
+    #[command(
+        after_help = "Examples: hookledger events --provider finbox --state parked --since 2h\n          hookledger events --follow -o jsonl"
+    )]
+    Events(see::events::Order),
     /// Looks for an id, as the provider writes it, among all kinds of subjects.
     #[command(after_help = "Example: hookledger find batch-7")]
     Find {
@@ -99,8 +103,8 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Lists the deliveries of a provider that were refused on a UTC day, and why; or verifies them again. Bodies and
-    /// headers stay hidden.
+    /// Lists the deliveries that were refused on a UTC day, of one provider or of all, and sums them up; or verifies them
+    /// again. Bodies and headers stay hidden.
     #[command(after_help = "Example: hookledger refused finbox --day 2026-11-27")]
     Refused(refused::Refused),
     /// Counts what came in, what was found by asking, what was refused, and how long it took.
@@ -133,6 +137,12 @@ enum Command {
     /// Lists the secrets that prove deliveries, with their last use; adds one, or gives one an end.
     #[command(after_help = "Example: hookledger secret list")]
     Secret(secret::Secrets),
+    /// Sends an event to the stack's own URL, signed as its provider signs: is the way in open, and shut to what is forged?
+    ///
+    /// The entry's row says that you sent it (`show`, `story`). What is published of it does not: consumers of the bus take it
+    /// as real. Ends with 4 where --wait sees it parked, with 5 where its work is not done in time.
+    #[command(after_help = "Example: hookledger send fynapse balance-extracted --wait")]
+    Send(send::Sending),
     /// Sends a request to a provider and expects what it starts; `hookledger rightfoot submit FILE` is the same.
     #[command(after_help = "Example: hookledger submit rightfoot authorizers.json")]
     Submit(submit::Submit),
@@ -156,7 +166,7 @@ enum Command {
 async fn main() -> ExitCode {
     let ended = run().await.unwrap_or_else(|error| {
         out::error(format!("error: {error:#}"));
-        Ended::Failed
+        out::ended_by(&error)
     });
     if ended != Ended::Well {
         said::all().iter().for_each(out::error);
@@ -188,7 +198,10 @@ async fn run() -> anyhow::Result<Ended> {
     out::note(&stack.title);
     match command {
         Command::Status => see::status::run(&stack, output).await,
-        Command::Events(wanted) => see::events::run(&stack, output, &wanted).await.map(|()| Ended::Well),
+        Command::Events(order) if order.follow => {
+            see::follow::follow(&stack, output, &order).await.map(|()| Ended::Well)
+        }
+        Command::Events(order) => see::events::run(&stack, output, &order).await.map(|()| Ended::Well),
         Command::Find { id } => see::find::run(&stack, output, &id).await,
         Command::Story { subject } => see::story::run(&stack, output, &subject).await,
         Command::Show(which) => see::show::run(&stack, output, &which).await,
@@ -201,6 +214,7 @@ async fn run() -> anyhow::Result<Ended> {
         Command::Close(order) => mend::close::run(&stack, output, &order).await,
         Command::Erase(order) => mend::erase::run(&stack, output, &order).await,
         Command::Dead(order) => mend::dead::run(&stack, output, &order).await,
+        Command::Send(order) => send::run(&stack, output, &order).await,
         Command::Submit(order) => submit::submit(&stack, output, &order).await.map(|()| Ended::Well),
         Command::Expect(order) => announce::run(&stack, output, &order).await,
         Command::Secret(order) => secret::run(&stack, output, &order).await,

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 pub(crate) enum Ended {
     Well = 0,
     Failed = 1,
+    Usage = 2,
     NotFound = 3,
     NeedsAPerson = 4,
     InPart = 5,
@@ -34,6 +35,28 @@ impl Ended {
     }
 }
 
+/// What was typed can't be done as it is typed: a time that is none, a provider that there is not.
+#[derive(Debug)]
+struct Usage(String);
+
+impl Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// An error of whoever typed it: the command ends with 2.
+pub(crate) fn typed_wrongly(text: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Usage(text.into()))
+}
+
+/// How a command ends that came to this error.
+pub(crate) fn ended_by(error: &anyhow::Error) -> Ended {
+    if error.chain().any(|cause| cause.is::<Usage>()) { Ended::Usage } else { Ended::Failed }
+}
+
 /// The form of what goes to standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
@@ -46,7 +69,7 @@ pub(crate) enum Format {
     Jsonl,
 }
 
-/// The version of the JSON form. A field may be added; one that goes, or means another thing, makes it the next.
+/// The version of the JSON form, at the top of each document, and of each thing that is shown alone. A field may be added; one that goes, or means another thing, makes it the next.
 const VERSION: u32 = 1;
 
 impl Format {
@@ -66,7 +89,11 @@ impl Format {
     /// Shows the fields of one thing.
     pub(crate) fn fields(self, thing: &Value) {
         if self != Self::Table {
-            return json_line(thing);
+            let mut thing = thing.clone();
+            if let Some(fields) = thing.as_object_mut() {
+                fields.insert("version".into(), VERSION.into());
+            }
+            return json_line(&thing);
         }
         for (name, value) in thing.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
             line(format!("{name:<14}  {}", cell(value)));
@@ -132,6 +159,24 @@ pub(crate) fn document(document: &Value) {
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub(crate) fn line(text: impl Display) {
     write(&mut std::io::stdout().lock(), &inert(&text.to_string()));
+}
+
+/// Prints one row as it comes, when nobody knows how wide the next ones are.
+pub(crate) fn cells(cells: &[Value]) {
+    let cells: Vec<String> = cells.iter().map(cell).collect();
+    line(cells.join("  ").trim_end());
+}
+
+/// Whether somebody may still read standard output. A pipe whose reader is gone tells so only when it is written to; who
+/// waits for hours for something to write asks.
+#[expect(clippy::disallowed_methods, reason = "this is the place")]
+pub(crate) fn is_read() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let out = std::io::stdout();
+    let mut asked = [PollFd::new(&out, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let gone = |asked: &PollFd<'_>| asked.revents().intersects(PollFlags::ERR | PollFlags::NVAL);
+    !matches!(poll(&mut asked, Some(&now)), Ok(found) if found > 0) || !asked.iter().any(gone)
 }
 
 /// Bytes as they are, for a person who asked for them and for nothing else.

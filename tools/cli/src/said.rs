@@ -13,8 +13,12 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_smithy_types::date_time::Format;
+use hookledger_aws::ports::clock::SystemClock;
 use hookledger_aws::start::clients::Clients;
+use hookledger_core::ports::Clock as _;
 use serde_json::Value;
 
 /// Different failures that are told.
@@ -34,6 +38,9 @@ const ABOUT_RIGHTS: [&str; 9] = [
     "QueueDoesNotExist",
 ];
 
+/// What time it was at AWS by its last answer, and here then: seconds since 1970.
+static CLOCK: Mutex<Option<(i64, i64)>> = Mutex::new(None);
+
 static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// What was said, each once.
@@ -44,6 +51,11 @@ pub(crate) fn all() -> Vec<String> {
 /// What was said since the last time, each once.
 pub(crate) fn take() -> Vec<String> {
     std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// What time it was at AWS by its last answer, and here then, in seconds since 1970.
+pub(crate) fn clock() -> Option<(i64, i64)> {
+    *CLOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The same clients, listened to.
@@ -98,6 +110,11 @@ impl Intercept for Listener {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let date = context.response().and_then(|response| response.headers().get("date"));
+        if let Some(date) = date.and_then(|text| DateTime::from_str(text, Format::HttpDate).ok()) {
+            let times = (date.secs(), SystemClock::new().now().secs());
+            *CLOCK.lock().unwrap_or_else(PoisonError::into_inner) = Some(times);
+        }
         if !matches!(context.output_or_error(), Some(Err(_))) {
             return Ok(());
         }

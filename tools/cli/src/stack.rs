@@ -26,6 +26,7 @@ use hookledger_core::model::act::Order;
 use hookledger_core::providers::{Provider, Providers};
 use serde_json::Value;
 
+use crate::out::typed_wrongly;
 use crate::said::listened_to;
 
 /// The functions that are asked what they were given: together they have every setting, every queue and every secret.
@@ -64,11 +65,13 @@ impl Stack {
         let given: BTreeMap<String, String> =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
         if wanted.stack.is_none() && (wanted.region.is_some() || wanted.profile.is_some()) {
-            bail!("--region and --profile are for --stack NAME: which stack?");
+            return Err(typed_wrongly("--region and --profile are for --stack NAME: which stack?"));
         }
         if let Some(name) = &wanted.stack {
             if given.contains_key("HOOKLEDGER_TABLE") {
-                bail!("--stack {name} and HOOKLEDGER_TABLE name a table each: unset one of them");
+                return Err(typed_wrongly(format!(
+                    "--stack {name} and HOOKLEDGER_TABLE name a table each: unset one of them"
+                )));
             }
             let config = of_person(wanted).await?;
             return Self::deployed(name, config).await;
@@ -96,7 +99,7 @@ impl Stack {
                 let name = worker.strip_suffix("-worker").context("the local stack's file names no worker")?;
                 Self::deployed(name, config.load().await).await.context("is the local stack up? `cargo xtask up`")
             }
-            None => bail!("which stack? Name it with --stack NAME (and --region, --profile)"),
+            None => Err(typed_wrongly("which stack? Name it with --stack NAME (and --region, --profile)")),
         }
     }
 
@@ -185,7 +188,7 @@ impl Stack {
 /// The provider of this name.
 pub(crate) fn named<'a>(providers: &'a Providers, name: &str) -> anyhow::Result<&'a dyn Provider> {
     let names = || providers.iter().map(|provider| provider.id().0).collect::<Vec<_>>().join(", ");
-    providers.get(name).with_context(|| format!("there is no provider {name}; there are {}", names()))
+    providers.get(name).ok_or_else(|| typed_wrongly(format!("there is no provider {name}; there are {}", names())))
 }
 
 /// The person's own credentials: the environment, a profile, SSO, a role.

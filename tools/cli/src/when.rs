@@ -1,8 +1,9 @@
 //! Times as a person types them.
 
-use anyhow::{Context as _, bail};
 use clap::Args;
 use hookledger_core::model::time::UnixMs;
+
+use crate::out::typed_wrongly;
 
 const SECS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 24 * 3_600)];
 /// How far back a list looks, unless it is told.
@@ -23,6 +24,11 @@ impl Span {
     /// From words as they are typed.
     pub(crate) fn new(since: Option<String>, until: Option<String>) -> Self {
         Self { since, until }
+    }
+
+    /// From when on, as it was typed.
+    pub(crate) fn since(&self) -> Option<&str> {
+        self.since.as_deref()
     }
 
     /// Whether nobody said when.
@@ -47,7 +53,7 @@ impl Span {
         let until = self.until.as_deref().map_or(Ok(now), |text| read(text, now))?;
         let since = self.since.as_deref().map_or(Ok(first), |text| read(text, now))?;
         if since > until {
-            bail!("--since {since} is later than --until {until}");
+            return Err(typed_wrongly(format!("--since {since} is later than --until {until}")));
         }
         Ok((since, until))
     }
@@ -74,6 +80,25 @@ pub(crate) fn span(text: &str) -> Result<u64, String> {
     secs.ok_or_else(|| "write 90m, 72h or 3d".to_string())
 }
 
+/// A span of time as people say it: its two largest units.
+pub(crate) fn words(secs: u64) -> String {
+    let (minutes, hours, days) = (secs / 60, secs / 3_600, secs / (24 * 3_600));
+    match secs {
+        0..120 => format!("{secs} s"),
+        120..3_600 => format!("{minutes} min"),
+        3_600..172_800 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+/// Reads a time that is to come: in so long, a day (its first instant, UTC), or an instant.
+pub(crate) fn to_come(text: &str, now: UnixMs) -> anyhow::Result<UnixMs> {
+    match span(text) {
+        Ok(secs) => Ok(now.plus_secs(secs)),
+        Err(_) => read(text, now),
+    }
+}
+
 /// Reads a time: so long ago, a day (its first instant, UTC), or an instant.
 pub(crate) fn read(text: &str, now: UnixMs) -> anyhow::Result<UnixMs> {
     let ago = SECS.iter().find_map(|(letter, secs)| {
@@ -83,8 +108,8 @@ pub(crate) fn read(text: &str, now: UnixMs) -> anyhow::Result<UnixMs> {
     let seconds = || text.strip_suffix('Z').map(|minutes| format!("{minutes}:00Z"));
     let instant = || UnixMs::parse_rfc3339(text).or_else(|| UnixMs::parse_rfc3339(&seconds()?));
     let day = || UnixMs::parse_rfc3339(&format!("{text}T00:00:00Z"));
-    ago.or_else(instant).or_else(day).with_context(|| {
-        format!("{text:?} is no time: write 2h or 3d for so long ago, 2026-11-27, or 2026-11-27T10:00Z")
+    ago.or_else(instant).or_else(day).ok_or_else(|| {
+        typed_wrongly(format!("{text:?} is no time: write 2h or 3d for so long ago, 2026-11-27, or 2026-11-27T10:00Z"))
     })
 }
 
@@ -110,6 +135,30 @@ mod tests {
             let error = read(text, now).unwrap_err().to_string();
             assert!(error.contains("2026-11-27T10:00Z"), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_span_is_said_in_its_two_largest_units() {
+        let rows = [
+            (0, "0 s"),
+            (119, "119 s"),
+            (120, "2 min"),
+            (3_599, "59 min"),
+            (10_680, "2 h 58 min"),
+            (172_799, "47 h 59 min"),
+            (277_200, "3 d 5 h"),
+        ];
+        for (secs, expected) in rows {
+            assert_eq!(words(secs), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_to_come_is_in_so_long_or_at_a_time() {
+        let now = UnixMs::parse_rfc3339("2026-11-27T12:00:00Z").unwrap();
+        assert_eq!(to_come("3d", now).unwrap(), now.plus_secs(3 * 24 * 3_600));
+        assert_eq!(to_come("2026-12-04T10:00Z", now).unwrap().to_string(), "2026-12-04T10:00:00.000Z");
+        assert!(to_come("soon", now).is_err());
     }
 
     #[test]

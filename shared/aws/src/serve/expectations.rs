@@ -134,7 +134,9 @@ async fn carry_out(submitter: &AwsSubmitter<'_>, providers: &Providers, order: O
 
 fn not_done(error: &ExpectError) -> Response {
     match error {
-        ExpectError::Reference(_) | ExpectError::OfASubmission => problem(400, &error.to_string()),
+        ExpectError::Reference(_) | ExpectError::OfASubmission | ExpectError::Deadline { .. } => {
+            problem(400, &error.to_string())
+        }
         ExpectError::NotOffered(_) => problem(422, &error.to_string()),
         ExpectError::Store(error) => {
             tracing::error!(%error, "an expectation could not be read or written");

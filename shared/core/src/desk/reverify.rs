@@ -1,7 +1,7 @@
 //! An operator's second look: deliveries that were refused are verified again, byte for byte, with today's secrets.
 //!
 //! ```text
-//! kept whole? ─ verify as of when it came ─ readable? ─ admit, by the same door as any delivery ─ remove the row
+//! kept whole? ─ verify as of when it came ─ readable? ─ admit, by the same door as any delivery ─ mark it ─ remove the row
 //!      │               │                        └ stays      └ store down → stays, and may be tried again
 //!      └ stays         └ stays
 //! ```
@@ -11,12 +11,13 @@
 //! run finds the event known and removes the row. A second run finds no row.
 
 use crate::flows::receive::{bounded, store};
+use crate::model::act::Order;
 use crate::model::delivery::Delivery;
 use crate::model::identity::ItemKey;
 use crate::model::refused::{Kept, Refused};
 use crate::model::signature::Refusal;
 use crate::model::time::UnixMs;
-use crate::ports::{Clock, Inbox, Quarantine, Secrets, SecretsError, StoreError};
+use crate::ports::{Clock, Desk, Inbox, Quarantine, Secrets, SecretsError, StoreError};
 use crate::providers::{OnUnreadable, Provider, Unreadable};
 
 /// What the second look found.
@@ -64,16 +65,17 @@ pub enum ReverifyError {
 const PAGE: usize = 200;
 
 /// Looks again at what was refused of a provider on a UTC day, the latest `limit` of it, and lets in what proves
-/// genuine. Each row comes back with its verdict, the latest first.
+/// genuine. The entry of each says whose order it was. Each row comes back with its verdict, the latest first.
 pub async fn reverify<I>(
     inbox: &I,
     secrets: &impl Secrets,
     provider: &dyn Provider,
     day: &str,
     limit: usize,
+    order: &Order,
 ) -> Result<Vec<(UnixMs, Verdict)>, ReverifyError>
 where
-    I: Inbox<Ledger: Quarantine>,
+    I: Inbox<Ledger: Quarantine + Desk>,
 {
     let known = secrets.get(provider.id()).await?;
     let mut verdicts = Vec::new();
@@ -87,10 +89,14 @@ where
         };
         let Some(last) = kept.last() else { return Ok(verdicts) };
         before = Some(last.key.clone());
-        for Kept { key, refused } in kept {
+        for Kept { key, refused, .. } in kept {
             let (at, digest) = (refused.at, refused.digest.clone());
             let verdict = look_again(inbox, &known, provider, refused).await;
-            if matches!(verdict, Verdict::LetIn { .. }) {
+            if let Verdict::LetIn { key: entry, .. } = &verdict {
+                if let Some(entry) = entry {
+                    // Before the row goes: after a kill in between, the next run marks it.
+                    inbox.ledger().mark(entry, &order.act("reverify", inbox.clock().now())).await?;
+                }
                 inbox.ledger().remove(&key, &digest).await?;
             }
             verdicts.push((at, verdict));

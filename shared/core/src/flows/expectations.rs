@@ -17,6 +17,14 @@ pub enum ExpectError {
     /// The reference has not its shape.
     #[error(transparent)]
     Reference(#[from] Unexpectable),
+    /// It would end before it is asked for, or be gone before it ends.
+    #[error("the deadline must not be before the first poll, at {first_poll}, nor after {latest}")]
+    Deadline {
+        /// When it is first asked for.
+        first_poll: UnixMs,
+        /// So long a row is kept.
+        latest: UnixMs,
+    },
     /// The reference is a submission's own.
     #[error(
         "the reference must not begin with {SUBMISSION} what is owed for a submission, only the submission itself makes \
@@ -34,9 +42,24 @@ pub async fn announce(
     provider: &dyn Provider,
     reference: &str,
 ) -> Result<(Expectation, bool), ExpectError> {
-    let wait_ms = inbox.timing().poll.wait_ms(0);
+    announce_until(inbox, provider, reference, None).await
+}
+
+/// The same, with a deadline of the caller's own.
+pub async fn announce_until(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    reference: &str,
+    deadline: Option<UnixMs>,
+) -> Result<(Expectation, bool), ExpectError> {
     anybodys(reference)?;
-    create(inbox, provider, reference, inbox.clock().now().plus_ms(wait_ms)).await
+    let now = inbox.clock().now();
+    let due_at = now.plus_ms(inbox.timing().poll.wait_ms(0));
+    let latest = now.plus_secs(inbox.timing().retention_secs());
+    if deadline.is_some_and(|deadline| deadline < due_at || deadline > latest) {
+        return Err(ExpectError::Deadline { first_poll: due_at, latest });
+    }
+    write(inbox, provider, reference, due_at, deadline).await
 }
 
 /// Polls a reference sooner, if it is waited for. Never sooner than after the first wait of the cadence: whoever makes
@@ -59,6 +82,16 @@ pub(crate) async fn create(
     reference: &str,
     due_at: UnixMs,
 ) -> Result<(Expectation, bool), ExpectError> {
+    write(inbox, provider, reference, due_at, None).await
+}
+
+async fn write(
+    inbox: &impl Inbox,
+    provider: &dyn Provider,
+    reference: &str,
+    due_at: UnixMs,
+    deadline: Option<UnixMs>,
+) -> Result<(Expectation, bool), ExpectError> {
     let polls = offered(provider)?;
     let Expected { key, repeats } = polls.expectation(reference)?;
     let timing = inbox.timing();
@@ -72,7 +105,7 @@ pub(crate) async fn create(
         state: ExpectationState::Waiting,
         created_at: now,
         due_at: Some(due_at),
-        deadline: now.plus_secs(deadline_secs),
+        deadline: deadline.unwrap_or_else(|| now.plus_secs(deadline_secs)),
         polls: 0,
         found: 0,
     };

@@ -25,7 +25,7 @@ pub struct Act {
     pub at: UnixMs,
     /// Who: the ARN that AWS knows the caller by.
     pub by: String,
-    /// What: `replay`, `close` or `erase`.
+    /// What: `replay`, `close`, `erase`, `send`, `reverify`, `expect put`, `expect cancel`.
     pub what: String,
     /// Why, in their own words.
     pub why: Option<String>,

@@ -8,6 +8,7 @@ pub mod secret;
 // A delivery comes in.
 pub mod delivery;
 pub mod signature;
+pub mod signing;
 
 // What is written down, and what is owed for it.
 pub mod entry;

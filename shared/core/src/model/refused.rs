@@ -143,4 +143,7 @@ pub struct Kept {
     pub key: ItemKey,
     /// What was refused.
     pub refused: Refused,
+    /// How many more were refused than are kept, as far as they are counted here: their minute had no slot left for them.
+    /// At least half of them are.
+    pub more: u64,
 }

@@ -6,7 +6,7 @@
 //! takes effect. Every comparison is in constant time and over the full length, every live secret is tried, and no
 //! secret at all means refusal, never acceptance.
 
-mod bytes;
+pub(in crate::model) mod bytes;
 mod header;
 mod refusal;
 
@@ -27,9 +27,9 @@ pub use bytes::Encoding;
 pub use refusal::Refusal;
 
 /// The headers of Standard Webhooks: the message's id, the attempt's time, the tags.
-const STANDARD_ID: &str = "webhook-id";
-const STANDARD_TIMESTAMP: &str = "webhook-timestamp";
-const STANDARD_SIGNATURE: &str = "webhook-signature";
+pub(in crate::model) const STANDARD_ID: &str = "webhook-id";
+pub(in crate::model) const STANDARD_TIMESTAMP: &str = "webhook-timestamp";
+pub(in crate::model) const STANDARD_SIGNATURE: &str = "webhook-signature";
 
 /// How a provider's deliveries prove their origin.
 #[derive(Clone, Debug)]

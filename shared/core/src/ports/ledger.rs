@@ -194,7 +194,8 @@ pub trait CircuitStore {
 
 /// What was not let in.
 pub trait Refusals {
-    /// Keeps a refused delivery, within the cap per provider and minute. False: the cap is reached.
+    /// Keeps a refused delivery, within the cap per provider and minute. False: the cap is reached, and it is counted on one
+    /// that is kept, in steps that at least half of those beyond the cap are part of.
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError>;
 }
 
@@ -215,6 +216,9 @@ pub trait Desk {
     /// Ends what waits for a person: a parked entry is ignored from now on, an expectation that expired is closed. False:
     /// it does not wait for a person.
     async fn close(&self, key: &ItemKey, act: &Act, expires_at: UnixMs) -> Result<bool, StoreError>;
+    /// Writes down in a row what a person did to it, or what brought it here, and changes nothing else of it. False: there
+    /// is no such row.
+    async fn mark(&self, key: &ItemKey, act: &Act) -> Result<bool, StoreError>;
     /// What people did to this row, the first act first.
     async fn history(&self, key: &ItemKey) -> Result<Vec<Act>, StoreError>;
 }

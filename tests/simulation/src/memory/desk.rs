@@ -42,6 +42,19 @@ impl Desk for MemoryLedger {
         .await
     }
 
+    async fn mark(&self, key: &ItemKey, act: &Act) -> Result<bool, StoreError> {
+        self.call("mark", |table| {
+            let history = match table.get_mut(key) {
+                Some(Item::Entry(stored)) => &mut stored.history,
+                Some(Item::Expectation { history, .. }) => history,
+                _ => return Ok(false),
+            };
+            history.push(act.clone());
+            Ok(true)
+        })
+        .await
+    }
+
     async fn history(&self, key: &ItemKey) -> Result<Vec<Act>, StoreError> {
         self.call("history", |table| {
             Ok(match table.get(key) {

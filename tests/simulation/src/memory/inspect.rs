@@ -78,7 +78,7 @@ impl MemoryLedger {
 
     /// What was refused and kept.
     pub fn refusals(&self) -> Vec<Refused> {
-        self.each(|item| if let Item::Refused(refused) = item { Some(refused.clone()) } else { None })
+        self.each(|item| if let Item::Refused(refused, _) = item { Some(refused.clone()) } else { None })
     }
 
     /// Every debt a machine must pay, oldest first, whether due yet or not.

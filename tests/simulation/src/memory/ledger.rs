@@ -418,7 +418,11 @@ impl Refusals for MemoryLedger {
         self.call("refuse", |table| {
             let free = refused.slots().map(|slot| refused.key_at(slot)).find(|key| !table.contains_key(key));
             let kept = free.is_some();
-            table.extend(free.map(|key| (key, Item::Refused(refused.clone()))));
+            table.extend(free.map(|key| (key, Item::Refused(refused.clone(), 0))));
+            let counted = refused.slots().next().filter(|_| !kept).map(|slot| refused.key_at(slot));
+            if let Some(Item::Refused(_, more)) = counted.and_then(|key| table.get_mut(&key)) {
+                *more += 1;
+            }
             Ok(kept)
         })
         .await
@@ -436,8 +440,8 @@ impl Quarantine for MemoryLedger {
         self.call("kept", |table| {
             let of = |refused: &Refused| refused.provider == provider && refused.at.day() == day;
             let kept = table.iter().rev().filter_map(|(key, item)| match item {
-                Item::Refused(refused) if of(refused) && before.is_none_or(|before| key < before) => {
-                    Some(Kept { key: key.clone(), refused: refused.clone() })
+                Item::Refused(refused, more) if of(refused) && before.is_none_or(|before| key < before) => {
+                    Some(Kept { key: key.clone(), refused: refused.clone(), more: *more })
                 }
                 _ => None,
             });
@@ -448,7 +452,7 @@ impl Quarantine for MemoryLedger {
 
     async fn remove(&self, key: &ItemKey, digest: &str) -> Result<bool, StoreError> {
         self.call("remove", |table| {
-            let seen = matches!(table.get(key), Some(Item::Refused(refused)) if refused.digest == digest);
+            let seen = matches!(table.get(key), Some(Item::Refused(refused, _)) if refused.digest == digest);
             Ok(seen && table.remove(key).is_some())
         })
         .await

@@ -18,13 +18,18 @@ pub(super) type Table = BTreeMap<ItemKey, Item>;
 #[expect(clippy::large_enum_variant, reason = "most rows are entries, and none is moved often")]
 pub(super) enum Item {
     Entry(StoredEntry),
-    Expectation { expectation: Expectation, expires_at: Option<UnixMs>, history: Vec<Act> },
+    Expectation {
+        expectation: Expectation,
+        expires_at: Option<UnixMs>,
+        history: Vec<Act>,
+    },
     Listing(Listing),
     Fact(Fact),
     Status(Status),
     Circuit(Circuit),
     Row(StoredRow),
-    Refused(Refused),
+    /// With how many more were refused than are kept.
+    Refused(Refused, u64),
 }
 
 /// A result row, with the answer it is from.
@@ -126,7 +131,7 @@ impl Item {
                 listing.due_at = next_due_at;
                 listing.tries += 1;
             }
-            Self::Fact(_) | Self::Status(_) | Self::Circuit(_) | Self::Row(_) | Self::Refused(_) => {}
+            Self::Fact(_) | Self::Status(_) | Self::Circuit(_) | Self::Row(_) | Self::Refused(..) => {}
         }
     }
 }

@@ -1,4 +1,5 @@
-//! How long the commands of a night take on a ledger of 100,000 entries, and how much memory.
+//! How long the commands of a night take on a ledger of 100,000 entries, and how much memory; and whether a replay of 10,000 that
+//! is killed in the middle opens each once.
 //!
 //! `cargo bench -p hookledger-cli` fills a table in this process and runs the command beside it, as a person would. Figures
 //! are wall time and peak memory of the whole process, start included; they are for comparing within one run. Then, with
@@ -18,13 +19,17 @@ use hookledger_aws::ports::ledger::{DynamoLedger, schema};
 use hookledger_aws::start::clients::Clients;
 use hookledger_aws::start::env::Env;
 use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start, State};
-use hookledger_core::model::identity::{Identity, ProviderId, Subject};
+use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock as _, Entries as _, Settlement};
+use hookledger_core::ports::{Clock as _, Desk as _, Entries as _, Refusals as _, Settlement};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 const ENTRIES: u64 = 100_000;
 const PARKED: u64 = 1_000;
+const REFUSED: u32 = 2_000;
+const REPLAYED: u64 = 10_000;
 /// Over which they came in.
 const SPAN_SECS: u64 = 23 * 3600;
 const PROVIDERS: [(&str, &str, &str); 4] = [
@@ -42,6 +47,7 @@ fn environment(url: &str) -> impl Iterator<Item = (String, String)> + use<> {
         ("AWS_ENDPOINT_URL", url),
         ("HOOKLEDGER_TABLE", "ledger"),
         ("HOOKLEDGER_QUEUE_RIGHTFOOT", url),
+        ("HOOKLEDGER_QUEUE_FYNAPSE", url),
     ];
     all.map(|(name, value)| (name.to_string(), value.to_string())).into_iter()
 }
@@ -76,6 +82,105 @@ async fn fill(ledger: &DynamoLedger, now: UnixMs, n: u64) {
     }
 }
 
+/// The nth refusal of the day, twenty of each minute.
+async fn refuse(ledger: &DynamoLedger, now: UnixMs, n: u32) {
+    let refused = Refused {
+        provider: ProviderId("finbox"),
+        code: "wrong_token".into(),
+        reason: "the URL's token is missing or not a live one".into(),
+        at: now.minus_secs(u64::from(n / 20) * 60),
+        digest: format!("{n:064}"),
+        body: vec![b'x'; 600],
+        body_bytes: 600,
+        token_digest: None,
+        headers: Vec::new(),
+        source_ip: Some("192.0.2.7".into()),
+    };
+    ledger.refuse(&refused).await.unwrap();
+}
+
+/// Parks so many, replays them by one command, kills it when half are open, and runs it again.
+async fn replay_killed_in_the_middle(ledger: &DynamoLedger, url: &str, sts: &str, now: UnixMs) {
+    let keys: Vec<ItemKey> = stream::iter(0..REPLAYED)
+        .map(|n| async move {
+            let id = format!("again-{n}");
+            let event = Event {
+                event_type: "again".into(),
+                subject: Subject::new(ProviderId("fynapse"), "event", &id),
+                identity: Identity::new(&["again", &id]),
+                occurred_at: None,
+                known: true,
+                on_duplicate: OnDuplicate::Same,
+                notes: Vec::new(),
+            };
+            let (key, start) = (event.key(), Start::Parked { reason: "killed in the middle".into() });
+            let (provider, origin, body) = (ProviderId("fynapse"), Origin::Push, b"{}".to_vec());
+            let new = NewEntry { provider, event, origin, received_at: now, start, proof: None, body };
+            ledger.admit(&new).await.unwrap();
+            key
+        })
+        .buffered(16)
+        .collect()
+        .await;
+    let run = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hookledger"));
+        command.env_clear().envs(environment(url)).env("AWS_ENDPOINT_URL_STS", sts);
+        command.args(["replay", "--reason", "killed in the middle", "--yes", "--rate", "1000", "-o", "jsonl"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let left = async || {
+        ledger.list_parked(usize::MAX / 64).await.unwrap().iter().filter(|due| due.key.sk.contains("again")).count()
+    };
+    let (started, half) = (Instant::now(), keys.len() / 2);
+    let mut child = run();
+    while left().await > half {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (first, after_kill) = (started.elapsed(), left().await);
+    let started = Instant::now();
+    let child = run();
+    let ended = tokio::task::spawn_blocking(move || run_to_end(child)).await.unwrap();
+    let acts = stream::iter(&keys).map(async |key| ledger.history(key).await.unwrap().len()).buffered(16);
+    let acts: Vec<usize> = acts.collect().await;
+    let once = acts.iter().filter(|acts| **acts == 1).count();
+    println!(
+        "replay of {REPLAYED}: killed after {} s with {after_kill} left; run again for {} s, exit {}; {} left, {once} opened once, {} more than once",
+        first.as_secs(),
+        started.elapsed().as_secs(),
+        ended.unwrap_or(-1),
+        left().await,
+        acts.iter().filter(|acts| **acts > 1).count()
+    );
+}
+
+fn run_to_end(mut child: std::process::Child) -> Option<i32> {
+    child.wait().unwrap().code()
+}
+
+/// Answers `sts:GetCallerIdentity`, and nothing else.
+async fn who_am_i() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (mut asked, mut buffer) = (Vec::new(), [0; 4096]);
+            while !String::from_utf8_lossy(&asked).contains("Action=GetCallerIdentity") {
+                match stream.read(&mut buffer).await {
+                    Ok(read) if read > 0 => asked.extend(&buffer[..read]),
+                    _ => break,
+                }
+            }
+            let body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::000000000000:user/ops</Arn>\
+                        </GetCallerIdentityResult></GetCallerIdentityResponse>";
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.write_all((head + body).as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
 /// Runs it, and says how long it took and the most memory it had, in MB.
 fn measure(url: &str, arguments: &[&str]) -> (Duration, u64, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hookledger"));
@@ -107,7 +212,8 @@ async fn main() {
     let started = Instant::now();
     stream::iter(0..ENTRIES).for_each_concurrent(16, |n| fill(&ledger, now, n)).await;
     println!("{ENTRIES} entries, {PARKED} of them parked, written in {} s", started.elapsed().as_secs());
-    let commands: [&[&str]; 15] = [
+    stream::iter(0..REFUSED).for_each_concurrent(16, |n| refuse(&ledger, now, n)).await;
+    let commands: [&[&str]; 18] = [
         &["status"],
         &["find", "id-50000"],
         &["find", "no such id"],
@@ -116,12 +222,15 @@ async fn main() {
         &["parked", "--provider", "finbox", "--reason", "422"],
         &["owed"],
         &["events"],
+        &["events", "--limit", "1000"],
         &["events", "--provider", "finbox"],
         &["events", "--type", "merchant.live"],
         &["events", "--state", "parked"],
         &["events", "--state", "ignored"],
         &["events", "--origin", "poll"],
         &["events", "--subject", "rightfoot#batch#id-50000"],
+        &["refused"],
+        &["refused", "--sums"],
         &["stats"],
     ];
     println!("{:<56} {:>8} {:>6} {:>5}", "command", "ms", "MB", "exit");
@@ -132,4 +241,5 @@ async fn main() {
     }
     let environment: Vec<_> = environment(&url).collect();
     pages::measure(&ledger, now, environment).await;
+    replay_killed_in_the_middle(&ledger, &url, &who_am_i().await, now).await;
 }

@@ -14,12 +14,13 @@ use clap::Args;
 use futures_util::stream::{self, StreamExt as _};
 use hookledger_aws::AwsInbox;
 use hookledger_core::flows::expectations::{ExpectError, announce, look_up};
+use hookledger_core::model::act::Order;
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::providers::{Offer, Provider};
 use serde_json::Value;
 use tokio::time::MissedTickBehavior;
 
-use super::expect::rule;
+use super::expect::{Ordered, mark, rule};
 use super::lines::{Flaw, Form, Line, Meant, read};
 use super::results::{Judged, Outcome, Results};
 use crate::out::{self, Ended, Format};
@@ -53,6 +54,8 @@ pub(crate) struct Import {
     /// Where to write what became of each line [default: FILE.result.jsonl].
     #[arg(long, value_name = "PATH", required_if_eq("file", "-"))]
     result: Option<PathBuf>,
+    #[command(flatten)]
+    ordered: Ordered,
 }
 
 /// Announces them.
@@ -77,6 +80,7 @@ pub(super) async fn run(stack: &Stack, format: Format, order: &Import) -> anyhow
         path.push(".result.jsonl");
         path.into()
     });
+    let by = &order.ordered.order(stack).await?;
     let mut results = Results::begin(&path, &order.file)?;
     let mut pace = tokio::time::interval(Duration::from_secs(1) / order.rate);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,7 +90,7 @@ pub(super) async fn run(stack: &Stack, format: Format, order: &Import) -> anyhow
         match line {
             Ok((number, reference)) => {
                 pace.lock().await.tick().await;
-                one(inbox, provider, number, reference).await
+                one(inbox, provider, by, number, reference).await
             }
             Err(judged) => judged,
         }
@@ -164,9 +168,9 @@ fn first_ones(lines: Vec<Line>) -> impl Iterator<Item = Result<(usize, String), 
     })
 }
 
-async fn one(inbox: &AwsInbox, provider: &dyn Provider, line: usize, reference: String) -> Judged {
-    let (outcome, why) = match announced(inbox, provider, &reference).await {
-        Ok(outcome) => (outcome, has_blank_ends(&reference)),
+async fn one(inbox: &AwsInbox, provider: &dyn Provider, by: &Order, line: usize, reference: String) -> Judged {
+    let (outcome, why) = match announced(inbox, provider, by, &reference).await {
+        Ok((outcome, unmarked)) => (outcome, unmarked.or_else(|| has_blank_ends(&reference))),
         Err(error @ (ExpectError::Store(_) | ExpectError::NotOffered(_))) => (Outcome::Failed, Some(error.to_string())),
         Err(error) => (Outcome::Malformed, Some(rule(provider, &reference, &error))),
     };
@@ -174,14 +178,23 @@ async fn one(inbox: &AwsInbox, provider: &dyn Provider, line: usize, reference: 
     Judged { line, reference: Some(reference), outcome, field, why }
 }
 
-async fn announced(inbox: &AwsInbox, provider: &dyn Provider, reference: &str) -> Result<Outcome, ExpectError> {
+/// What came of it; and why its row does not say by whom, where it does not.
+async fn announced(
+    inbox: &AwsInbox,
+    provider: &dyn Provider,
+    by: &Order,
+    reference: &str,
+) -> Result<(Outcome, Option<String>), ExpectError> {
     // To announce what has come would ask the provider for it once more.
     let known = look_up(inbox, provider, reference).await?;
     if known.is_some_and(|known| known.state == ExpectationState::Met) {
-        return Ok(Outcome::Met);
+        return Ok((Outcome::Met, None));
     }
-    let (_, is_new) = announce(inbox, provider, reference).await?;
-    Ok(if is_new { Outcome::Expected } else { Outcome::Waiting })
+    let (expectation, is_new) = announce(inbox, provider, reference).await?;
+    if !is_new {
+        return Ok((Outcome::Waiting, None));
+    }
+    Ok((Outcome::Expected, mark(inbox, &expectation.key, by, "expect import").await.err()))
 }
 
 /// The provider takes it as it is; most likely it is a slip.

@@ -28,14 +28,14 @@ pub(crate) struct Expect {
 #[derive(Subcommand)]
 enum Order {
     /// Announces a completion that is waited for. One that waits already is left as it is.
-    #[command(after_help = "Example: hookledger expect put rightfoot batch-7")]
-    Put(expect::Which),
+    #[command(after_help = "Example: hookledger expect put rightfoot batch-7 --deadline 3d --why 'started by hand'")]
+    Put(expect::Put),
     /// Shows how an announced completion stands. Ends with 3 where nobody announced it.
     #[command(after_help = "Example: hookledger expect get finbox link:abc -o json")]
     Get(expect::Which),
     /// Ends the wait for a completion. One that has ended already says how.
     #[command(after_help = "Example: hookledger expect cancel rightfoot authorizer:a-1")]
-    Cancel(expect::Which),
+    Cancel(expect::Cancel),
     /// Lists what is waited for, the soonest deadline first.
     #[command(after_help = "Example: hookledger expect list --provider finbox --late")]
     List(list::Which),

@@ -49,6 +49,7 @@ struct Refused {
     rows: Vec<Row>,
     all: usize,
     is_cut: bool,
+    more: u64,
 }
 
 struct Group {
@@ -105,6 +106,7 @@ impl Refused {
         };
         let mut groups: Vec<Group> = groups.into_iter().map(group).collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        let more = kept.iter().map(|of| of.more).sum();
         let row = |Kept { refused, .. }: &Kept| Row {
             at: refused.at,
             code: refused.code.clone(),
@@ -112,6 +114,6 @@ impl Refused {
             from: refused.source_ip.clone().unwrap_or_else(|| "unknown".into()),
             reason: refused.reason.clone(),
         };
-        Self { groups, rows: kept.iter().take(SHOWN).map(row).collect(), all: kept.len(), is_cut }
+        Self { groups, rows: kept.iter().take(SHOWN).map(row).collect(), all: kept.len(), is_cut, more }
     }
 }

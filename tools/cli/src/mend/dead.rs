@@ -11,6 +11,7 @@ use hookledger_core::model::debt::Debt;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::model::job::Job;
 use hookledger_core::model::time::UnixMs;
+use hookledger_core::ports::{Clock as _, Desk as _};
 use serde_json::{Value, json};
 
 use crate::out::{self, Ended, Format};
@@ -55,6 +56,9 @@ struct Which {
     /// Do it. Without it the messages are shown, and nothing is done.
     #[arg(long)]
     yes: bool,
+    /// Why, for whoever reads the rows that they point to later.
+    #[arg(long, value_name = "TEXT", value_parser = super::why)]
+    why: Option<String>,
 }
 
 /// The queues of the stack that no provider works for.
@@ -79,7 +83,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, dead: &Dead) -> anyhow::R
     let inbox = stack.inbox()?;
     let queues = queues(stack).await?;
     let (letters, more) = take(stack, &inbox, &queues.dead, dead.limit).await?;
-    let done = act(stack, format, &dead.order, &queues, &letters).await;
+    let done = act(stack, &inbox, format, &dead.order, (&queues, &letters)).await;
     for letter in &letters {
         // Given back. One that was deleted is not there any more, which is no news.
         let back =
@@ -92,7 +96,13 @@ pub(crate) async fn run(stack: &Stack, format: Format, dead: &Dead) -> anyhow::R
     done
 }
 
-async fn act(stack: &Stack, format: Format, order: &Order, queues: &Queues, all: &[Letter]) -> anyhow::Result<Ended> {
+async fn act(
+    stack: &Stack,
+    inbox: &AwsInbox,
+    format: Format,
+    order: &Order,
+    (queues, all): (&Queues, &[Letter]),
+) -> anyhow::Result<Ended> {
     let (Order::Redrive(which) | Order::Drop(which)) = order else {
         format.rows(&COLUMNS, &all.iter().map(Letter::shown).collect::<Vec<_>>(), None);
         out::note(format!("{} dead letters", all.len()));
@@ -121,12 +131,21 @@ async fn act(stack: &Stack, format: Format, order: &Order, queues: &Queues, all:
         out::note(format!("Nothing was done: --yes {} these", if drops { "deletes" } else { "sends" }));
         return Ok(Ended::Well);
     }
+    let by = stack.order(which.why.clone()).await?;
+    let what = if drops { "dead drop" } else { "dead redrive" };
     let (mut rows, mut failed) = (Vec::new(), 0);
     for letter in letters {
-        let outcome = match drops {
-            true => delete(stack, queues, letter).await.map(|()| "deleted"),
-            false => redrive(stack, queues, letter).await.map(|()| "sent again"),
+        let done = async {
+            // First, so that no message goes without a trace. Where it points to no row, there is none.
+            if let Some(key) = letter.key() {
+                inbox.ledger.mark(key, &by.act(what, inbox.clock.now())).await?;
+            }
+            match drops {
+                true => delete(stack, queues, letter).await.map(|()| "deleted"),
+                false => redrive(stack, queues, letter).await.map(|()| "sent again"),
+            }
         };
+        let outcome = done.await;
         failed += usize::from(outcome.is_err());
         let words = outcome.map_or_else(|error| format!("{error:#}"), ToString::to_string);
         rows.push(json!({ "id": letter.id, "job": letter.kind(), "outcome": words }));

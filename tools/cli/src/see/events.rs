@@ -1,6 +1,6 @@
 //! `events`: what came in, the latest first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use clap::Args;
 use hookledger_aws::AwsInbox;
@@ -13,6 +13,7 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
 use serde_json::{Value, json};
 
+use super::cursor::Cursor;
 use crate::out::Format;
 use crate::stack::Stack;
 use crate::when::{Span, start_of_day};
@@ -25,10 +26,10 @@ const LOOKED_AT: usize = 1_000;
 const MAX_OF_SHARD: usize = 2_000;
 /// The most entries that are held at a time.
 const MAX_AT_ONCE: usize = 1_000;
-const COLUMNS: [&str; 8] = ["received_at", "state", "origin", "type", "subject", "entry", "proof", "reason"];
+pub(super) const COLUMNS: [&str; 8] = ["received_at", "state", "origin", "type", "subject", "entry", "proof", "reason"];
 
 /// Which.
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 pub(crate) struct Wanted {
     /// Of this provider alone.
     #[arg(long)]
@@ -52,12 +53,31 @@ pub(crate) struct Wanted {
     pub(crate) limit: usize,
 }
 
+/// What to list, and whether to go on.
+#[derive(Args)]
+pub(crate) struct Order {
+    #[command(flatten)]
+    pub(super) wanted: Wanted,
+    /// Go on behind the last one of another page, with the same filters: what such a page says of where there is more.
+    #[arg(long, conflicts_with_all = ["since", "until"])]
+    cursor: Option<Cursor>,
+    /// Show new ones as they come, until ctrl-c; from now on, or from --since on, the oldest first.
+    #[arg(long, conflicts_with_all = ["cursor", "until", "limit"])]
+    pub(crate) follow: bool,
+    /// How often is looked for new ones, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, requires = "follow",
+        value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(super) every: u64,
+}
+
 /// What was found.
 pub(crate) struct Found {
     /// The latest first, each with how it stands; without that where its row is gone.
     pub(crate) rows: Vec<(Pointer, Option<Entry>)>,
     /// When the first of those came that are left out.
     pub(crate) more: Option<UnixMs>,
+    /// Behind the last one that was looked at, where there is one.
+    pub(crate) cursor: Option<Cursor>,
     /// From when on was looked.
     pub(crate) since: UnixMs,
     /// When each secret was last used, by provider and id, among what was looked at.
@@ -66,11 +86,24 @@ pub(crate) struct Found {
 
 /// Finds what came in and is wanted.
 pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, wanted: &Wanted) -> anyhow::Result<Found> {
+    find_behind(stack, inbox, wanted, None).await
+}
+
+/// The same, behind the last one of a page before.
+async fn find_behind(
+    stack: &Stack,
+    inbox: &AwsInbox,
+    wanted: &Wanted,
+    cursor: Option<&Cursor>,
+) -> anyhow::Result<Found> {
     if let Some(name) = &wanted.provider {
         stack.provider(name)?;
     }
     let now = inbox.clock.now();
-    let (since, until) = wanted.span.bounds_kept(now, stack.env.timing.retention_secs())?;
+    let (since, until) = match cursor {
+        Some(cursor) => (cursor.since, cursor.at.min(now)),
+        None => wanted.span.bounds_kept(now, stack.env.timing.retention_secs())?,
+    };
     // A subject has its entries together, and what is parked or owed is listed by itself: no need to look at all.
     let listed = match (&wanted.subject, wanted.state.as_deref()) {
         (Some(subject), _) => Some(inbox.ledger.entries_of(subject).await?),
@@ -79,8 +112,8 @@ pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, wanted: &Wanted) -> an
         (None, _) => None,
     };
     match listed {
-        Some(keys) => among(inbox, wanted, &keys, since, until).await,
-        None => back_from(inbox, wanted, since, until).await,
+        Some(keys) => among(inbox, wanted, &keys, (since, until), cursor).await,
+        None => back_from(inbox, wanted, (since, until), cursor).await,
     }
 }
 
@@ -93,67 +126,81 @@ async fn among(
     inbox: &AwsInbox,
     wanted: &Wanted,
     keys: &[ItemKey],
-    since: UnixMs,
-    until: UnixMs,
+    (since, until): (UnixMs, UnixMs),
+    behind: Option<&Cursor>,
 ) -> anyhow::Result<Found> {
     let known = look_at(inbox, keys).await?.into_values();
     let mut found: Vec<Entry> =
         known.filter(|entry| wanted.takes(entry) && (since..=until).contains(&entry.received_at)).collect();
     found.sort_by(|a, b| (b.received_at, &a.key).cmp(&(a.received_at, &b.key)));
+    let pointer = |entry: &Entry| Pointer {
+        key: entry.key.clone(),
+        received_at: entry.received_at,
+        event_type: entry.event_type.clone(),
+        origin: Some(entry.origin),
+        proof: entry.proof.clone(),
+    };
+    found.retain(|entry| behind.is_none_or(|cursor| cursor.is_before(&pointer(entry))));
     let more = found.get(wanted.limit).map(|entry| entry.received_at);
     let mut last_uses = BTreeMap::new();
     let rows = found.into_iter().take(wanted.limit).map(|entry| {
-        let (key, proof) = (entry.key.clone(), entry.proof.clone());
-        count_use(&mut last_uses, &key, proof.as_ref(), entry.received_at);
-        let (event_type, origin) = (entry.event_type.clone(), Some(entry.origin));
-        (Pointer { key, received_at: entry.received_at, event_type, origin, proof }, Some(entry))
+        count_use(&mut last_uses, &entry.key, entry.proof.as_ref(), entry.received_at);
+        (pointer(&entry), Some(entry))
     });
-    Ok(Found { rows: rows.collect(), more, since, last_uses })
+    let rows: Vec<_> = rows.collect();
+    let cursor = rows.last().map(|(pointer, _)| Cursor::behind(pointer, since));
+    Ok(Found { rows, more, cursor, since, last_uses })
 }
 
 /// Finds what is wanted, back from the last: so many at a time, and never over the end of a day, which is where the index
-/// begins anew.
-async fn back_from(inbox: &AwsInbox, wanted: &Wanted, since: UnixMs, mut until: UnixMs) -> anyhow::Result<Found> {
-    let mut rows = Vec::new();
-    let (mut looked_at, mut more) = (0, None);
-    let mut last_uses = BTreeMap::new();
+/// begins anew. An instant is taken whole, so that the order of what came in it is one order.
+async fn back_from(
+    inbox: &AwsInbox,
+    wanted: &Wanted,
+    (since, mut until): (UnixMs, UnixMs),
+    behind: Option<&Cursor>,
+) -> anyhow::Result<Found> {
+    let mut found_so_far = Found { rows: Vec::new(), more: None, cursor: None, since, last_uses: BTreeMap::new() };
+    let mut looked_at = 0;
     let most = wanted.limit.saturating_mul(LOOKED_AT_FOR_EACH).max(LOOKED_AT);
-    let few = if wanted.state.is_some() { MAX_AT_ONCE } else { wanted.limit.saturating_add(1) };
-    let (mut at_once, mut seen) = (few.clamp(2, MAX_AT_ONCE), BTreeSet::new());
+    // Two more: the last instant of a page is left for the next one, and one behind the limit says that there is more.
+    let few = if wanted.state.is_some() { MAX_AT_ONCE } else { wanted.limit.saturating_add(2) };
+    let mut at_once = few.clamp(3, MAX_AT_ONCE);
     let filter = Filter {
         provider: wanted.provider.as_deref(),
         event_type: wanted.event_type.as_deref(),
         origin: wanted.origin.as_deref(),
     };
-    'all: while until >= since && wanted.limit > 0 {
+    while until >= since && wanted.limit > 0 {
         let begin = start_of_day(until).max(since);
-        let found = inbox.ledger.list_recent(begin, until, at_once, &filter).await?;
-        let news: Vec<&Pointer> = found.iter().filter(|pointer| !seen.contains(&pointer.key)).collect();
-        let keys: Vec<ItemKey> = news.iter().map(|pointer| pointer.key.clone()).collect();
+        let page = inbox.ledger.list_recent(begin, until, at_once, &filter).await?;
+        // Where the page is full, its last instant may go on.
+        let goes_on = page.last().filter(|_| page.len() >= at_once).map(|last| last.received_at);
+        if goes_on.is_some() && goes_on == page.first().map(|first| first.received_at) {
+            at_once = at_once.saturating_mul(2);
+            continue;
+        }
+        let whole = page.into_iter().filter(|pointer| goes_on.is_none_or(|at| pointer.received_at > at));
+        let whole: Vec<Pointer> =
+            whole.filter(|pointer| behind.is_none_or(|cursor| cursor.is_before(pointer))).collect();
+        let keys: Vec<ItemKey> = whole.iter().map(|pointer| pointer.key.clone()).collect();
         let mut known = look_at(inbox, &keys).await?;
-        for pointer in &news {
-            if rows.len() >= wanted.limit || looked_at >= most {
-                more = Some(pointer.received_at);
-                break 'all;
+        for pointer in whole {
+            if found_so_far.rows.len() >= wanted.limit || looked_at >= most {
+                found_so_far.more = Some(pointer.received_at);
+                return Ok(found_so_far);
             }
             looked_at += 1;
-            count_use(&mut last_uses, &pointer.key, pointer.proof.as_ref(), pointer.received_at);
+            found_so_far.cursor = Some(Cursor::behind(&pointer, since));
+            count_use(&mut found_so_far.last_uses, &pointer.key, pointer.proof.as_ref(), pointer.received_at);
             let entry = known.remove(&pointer.key);
             if entry.as_ref().map_or(wanted.state.is_none(), |entry| wanted.takes(entry)) {
-                rows.push(((*pointer).clone(), entry));
+                found_so_far.rows.push((pointer, entry));
             }
         }
-        match found.last() {
-            Some(last) if found.len() >= at_once => {
-                // The same instant once more, as others may have it too; if it is all there was, more at once.
-                at_once = if last.received_at == until { at_once.saturating_mul(2) } else { at_once };
-                until = last.received_at;
-                seen = found.iter().filter(|of| of.received_at == until).map(|of| of.key.clone()).collect();
-            }
-            _ => until = UnixMs(begin.0.saturating_sub(1)),
-        }
+        until = goes_on.unwrap_or(UnixMs(begin.0.saturating_sub(1)));
     }
-    Ok(Found { rows, more, since, last_uses })
+    Ok(found_so_far)
 }
 
 /// The latest come first, so the first use of a secret that is seen is its last.
@@ -164,10 +211,12 @@ fn count_use(uses: &mut BTreeMap<(String, String), UnixMs>, key: &ItemKey, proof
 }
 
 /// Lists them.
-pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyhow::Result<()> {
-    let Found { rows, more, since, last_uses } = find(stack, &stack.inbox()?, wanted).await?;
+pub(crate) async fn run(stack: &Stack, format: Format, order: &Order) -> anyhow::Result<()> {
+    let wanted = &order.wanted;
+    let Found { rows, more, cursor, since, last_uses } =
+        find_behind(stack, &stack.inbox()?, wanted, order.cursor.as_ref()).await?;
     let rows: Vec<Value> = rows.iter().map(|(pointer, entry)| row(pointer, entry.as_ref())).collect();
-    let more = more.map(|at| format!("{} shown, more: --until {at}", rows.len()));
+    let more = more.and(cursor).map(|cursor| format!("{} shown, more: --cursor {cursor}", rows.len()));
     format.rows(&COLUMNS, &rows, more.as_deref());
     for ((provider, id), at) in last_uses {
         crate::out::note(format!("last use of {provider}'s {id}: {at}"));
@@ -189,7 +238,7 @@ async fn look_at(inbox: &AwsInbox, keys: &[ItemKey]) -> anyhow::Result<BTreeMap<
         .collect())
 }
 
-fn row(pointer: &Pointer, entry: Option<&Entry>) -> Value {
+pub(super) fn row(pointer: &Pointer, entry: Option<&Entry>) -> Value {
     let reason = entry.and_then(|entry| entry.reason.clone()).filter(|_| entry.is_some_and(|e| e.state != State::Done));
     json!({
         "received_at": pointer.received_at.to_string(),

@@ -1,8 +1,10 @@
 //! What a person sees of the ledger. No body is shown unless it is asked for.
 
+mod cursor;
 pub(crate) mod events;
 pub(crate) mod export;
 pub(crate) mod find;
+pub(crate) mod follow;
 pub(crate) mod owed;
 pub(crate) mod parked;
 pub(crate) mod show;

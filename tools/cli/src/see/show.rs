@@ -13,8 +13,10 @@ use crate::stack::Stack;
 
 /// Refuses the key of any other row.
 pub(crate) fn is_entry(key: &ItemKey) -> anyhow::Result<()> {
-    anyhow::ensure!(key.sk.starts_with("event#"), "{} is no entry: an entry's sort key begins with event#", key.sk);
-    Ok(())
+    if key.sk.starts_with("event#") {
+        return Ok(());
+    }
+    Err(out::typed_wrongly(format!("{} is no entry: an entry's sort key begins with event#", key.sk)))
 }
 
 /// What to show.

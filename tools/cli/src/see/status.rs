@@ -15,6 +15,7 @@ use super::parked::{Which, find, groups};
 use crate::mend::dead::waiting;
 use crate::out::{Ended, Format};
 use crate::stack::Stack;
+use crate::when::words;
 
 /// A debt this late is one that the reconciler, which runs once a minute, has not taken up.
 const LATE_SECS: u64 = 300;
@@ -27,6 +28,8 @@ const SHOWN_GROUPS: usize = 5;
 pub(crate) struct Line {
     pub(crate) what: String,
     pub(crate) is: String,
+    /// The same for programs, where that differs: spans of time in seconds.
+    pub(crate) exact: Option<String>,
     /// A person has to look.
     pub(crate) warns: bool,
 }
@@ -95,9 +98,10 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
     let needs_a_person = rows.iter().any(|row| row.warns);
     let rows: Vec<Value> = rows
         .iter()
-        .map(
-            |Line { what, is, warns }| json!({ "what": what, "is": is, "verdict": if *warns { "warn" } else { "ok" } }),
-        )
+        .map(|Line { what, is, exact, warns }| {
+            let is = exact.as_ref().filter(|_| format != Format::Table).unwrap_or(is);
+            json!({ "what": what, "is": is, "verdict": if *warns { "warn" } else { "ok" } })
+        })
         .collect();
     format.rows(&["what", "is", "verdict"], &rows, None);
     crate::out::note("not looked at: what was refused (`refused`), and the secrets (`doctor secrets`)");
@@ -116,12 +120,15 @@ fn runs(runs: &[Ran], now: UnixMs) -> Line {
     let secs = now.since_ms(last.at) / 1000;
     let missing = (0..DUE_SHARDS).filter(|shard| !of_now.clone().any(|run| covers(run, *shard))).count();
     if missing > 0 {
-        let text = format!("ran {secs} s ago, and {missing} of {DUE_SHARDS} shards have had no run for minutes");
-        return line("reconciler", text, true);
+        return ran(secs, &format!(", and {missing} of {DUE_SHARDS} shards have had no run for minutes"), true);
     }
-    let text =
-        format!("ran {secs} s ago: {due} due, {} carried out, {failed} failed", sum(|run| run.report.carried_out));
-    line("reconciler", text, secs > STALE_SECS || failed > 0)
+    let text = format!(": {due} due, {} carried out, {failed} failed", sum(|run| run.report.carried_out));
+    ran(secs, &text, secs > STALE_SECS || failed > 0)
+}
+
+fn ran(secs: u64, text: &str, warns: bool) -> Line {
+    let exact = Some(format!("ran {secs} s ago{text}"));
+    Line { exact, ..line("reconciler", format!("ran {} ago{text}", words(secs)), warns) }
 }
 
 /// Whether a run was for this shard.
@@ -142,11 +149,13 @@ fn debts(owed: &[DueKey], late_secs: impl Fn(&DueKey) -> u64) -> Line {
     let late = owed.iter().filter(|due| late_secs(due) > 0).count();
     let text = match owed.len() {
         0 => "nothing".to_string(),
-        all => format!("{all}: {}; {late} late, the oldest by {oldest} s", of_kinds.join(", ")),
+        all => format!("{all}: {}; {late} late, the oldest by ", of_kinds.join(", ")),
     };
-    line("owed", text, oldest > LATE_SECS)
+    let with = |by: String| if owed.is_empty() { text.clone() } else { text.clone() + &by };
+    let exact = Some(with(format!("{oldest} s")));
+    Line { exact, ..line("owed", with(words(oldest)), oldest > LATE_SECS) }
 }
 
 fn line(what: &str, is: String, warns: bool) -> Line {
-    Line { what: what.to_string(), is, warns }
+    Line { what: what.to_string(), is, exact: None, warns }
 }

@@ -31,7 +31,7 @@ async fn what_is_filtered_is_filtered_before_it_is_cut() {
     assert_eq!(count(&["--subject", "rightfoot#batch#b7"]).await, 1);
     // What is left out is said, and how to see it.
     let cut = town.run(&["events", "--limit", "10"]).await;
-    assert!(text(&cut.stderr).contains("10 shown, more: --until "), "{}", text(&cut.stderr));
+    assert!(text(&cut.stderr).contains("10 shown, more: --cursor "), "{}", text(&cut.stderr));
     assert_eq!(text(&cut.stdout).lines().count(), 11, "a header and ten rows: {}", text(&cut.stdout));
 }
 
@@ -69,13 +69,13 @@ async fn each_way_to_end_has_its_code() {
         (&["show", &key.pk, "event#none"], 3, "has no entry"),
         (&["replay", &key.pk, &key.sk], 1, "1 failed"),
         (&["replay", &key.pk, "event#none"], 3, "1 failed"),
-        (&["show", &key.pk, "expectation"], 1, "begins with event#"),
-        (&["--region", "eu-west-1", "parked"], 1, "which stack?"),
+        (&["show", &key.pk, "expectation"], 2, "begins with event#"),
+        (&["--region", "eu-west-1", "parked"], 2, "which stack?"),
         (&["parked", "--until", "1h"], 0, "0 of the 0"),
-        (&["events", "--since", "2026-02-30"], 1, "2026-11-27T10:00Z"),
-        (&["events", "--since", "1h", "--until", "2h"], 1, "later than"),
-        (&["refused", "fynapse", "--day", "2026-13-01"], 1, "is no time"),
-        (&["events", "--provider", "nobody"], 1, "there is no provider"),
+        (&["events", "--since", "2026-02-30"], 2, "2026-11-27T10:00Z"),
+        (&["events", "--since", "1h", "--until", "2h"], 2, "later than"),
+        (&["refused", "fynapse", "--day", "2026-13-01"], 2, "is no time"),
+        (&["events", "--provider", "nobody"], 2, "there is no provider"),
         (&["rightfoot", "submit", "-"], 1, "RIGHTFOOT_API_BASE_URL is not set"),
         (&["events", "-o", "yaml"], 2, "possible values"),
     ];
@@ -121,7 +121,7 @@ async fn without_a_stack_it_says_how_to_name_one() {
     let mut command = town.command(&["status"]);
     command.env_remove("HOOKLEDGER_TABLE").current_dir("/");
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--stack NAME"), "{}", text(&output.stderr));
     // One that is not there: what was asked, where, and which right it takes.
     let both = town.run(&["--stack", "none", "status"]).await;
@@ -188,4 +188,98 @@ async fn what_came_in_is_counted() {
     assert_eq!(town.rows(&["stats", "--provider", "fynapse"]).await.0, Vec::<Value>::new());
     let said = text(&town.run(&["stats"]).await.stderr);
     assert!(said.contains("1  rightfoot  parked  answered 422") && said.contains("103 entries from"), "{said}");
+}
+
+#[tokio::test]
+async fn what_was_refused_is_summed_up_over_all_providers() {
+    let town = Town::new().await;
+    town.refused(3).await;
+    town.refused_by(FYNAPSE, "missing_signature", Some("198.51.100.4"), 30).await;
+    let (rows, ended) = town.rows(&["refused"]).await;
+    assert_eq!((rows.len(), ended), (23, Some(0)), "a network has twenty slots of a minute");
+    let (sums, _) = town.rows(&["refused", "--sums"]).await;
+    let sum = |row: &Value| (row["count"].as_u64(), row["provider"].as_str().map(String::from), row["from"].clone());
+    assert_eq!(
+        sums.iter().map(sum).collect::<Vec<_>>(),
+        [
+            (Some(20), Some("fynapse".into()), json!("198.51.100.4")),
+            (Some(3), Some("rightfoot".into()), json!("192.0.2.7"))
+        ]
+    );
+    let shown = text(&town.run(&["refused", "--limit", "5"]).await.stderr);
+    for said in ["5 shown, there are more", "20  fynapse: missing_signature, from 198.51.100.4", "23 of all providers"]
+    {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+    // Ten found no room: told is half of them at least.
+    let beyond = shown.lines().find_map(|line| line.split_once(" more at least")?.0.parse::<u64>().ok());
+    assert!(matches!(beyond, Some(5..=10)), "{shown}");
+    assert_eq!(town.rows(&["refused", "rightfoot"]).await.0.len(), 3);
+    assert_eq!(town.run(&["refused", "nobody"]).await.status.code(), Some(2));
+}
+
+/// Pages that are read while more comes in: each once, none left out, whatever has the same instant.
+#[tokio::test]
+async fn a_cursor_goes_on_where_its_page_ended() {
+    let town = Town::new().await;
+    for n in 0..25 {
+        // Ten at one instant, and a page ends among them.
+        let secs_ago = if n < 10 { 500 } else { 500 + n };
+        town.came(RIGHTFOOT, "batch", &format!("it's #{n}"), "BALANCE_BATCH_COMPLETED", secs_ago).await;
+    }
+    for filters in [&[][..], &["--state", "open"], &["--provider", "rightfoot"]] {
+        let (mut subjects, mut cursor) = (Vec::new(), None::<String>);
+        for page in 0..10 {
+            let mut arguments = [&["events", "--limit", "4", "-o", "json"], filters].concat();
+            if let Some(cursor) = &cursor {
+                arguments.extend(["--cursor", cursor]);
+            }
+            let output = town.run(&arguments).await;
+            let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let rows = document["rows"].as_array().unwrap();
+            subjects.extend(rows.iter().map(|row| row["subject"].as_str().unwrap().to_string()));
+            // What comes meanwhile is on no later page.
+            let new = format!("new {page} {}", filters.len());
+            town.came(RIGHTFOOT, "batch", &new, "BALANCE_BATCH_COMPLETED", 1).await;
+            let Some(more) = document["more"].as_str() else { break };
+            cursor = Some(more.rsplit(' ').next().unwrap().to_string());
+        }
+        subjects.retain(|subject| subject.contains("it's"));
+        let each: std::collections::BTreeSet<_> = subjects.iter().collect();
+        assert_eq!((subjects.len(), each.len()), (25, 25), "{filters:?}");
+    }
+    let wrong = town.run(&["events", "--cursor", "2026-11-27"]).await;
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(text(&wrong.stderr).contains("copy it whole"), "{}", text(&wrong.stderr));
+}
+
+/// What comes in is shown once, and ctrl-c or a reader who leaves ends it well.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_in_is_followed_until_somebody_ends_it() {
+    use std::io::{BufRead as _, BufReader};
+    let town = Town::new().await;
+    town.came(RIGHTFOOT, "batch", "before", "BALANCE_BATCH_COMPLETED", 100).await;
+    for leaves in [false, true] {
+        let mut command = town.command(&["events", "--follow", "--since", "120s", "--every", "1", "-o", "jsonl"]);
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut next = |id: &str| {
+            let line = tokio::task::block_in_place(|| lines.next().unwrap().unwrap());
+            assert!(line.contains(id), "{id}: {line}");
+        };
+        next("before");
+        if leaves {
+            next("meanwhile");
+            drop(lines);
+        } else {
+            town.came(RIGHTFOOT, "batch", "meanwhile", "BALANCE_BATCH_COMPLETED", 0).await;
+            next("meanwhile");
+            let id = child.id().to_string();
+            assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        }
+        let ended = tokio::task::spawn_blocking(move || child.wait().unwrap());
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(20), ended).await.expect("it ends").unwrap();
+        assert_eq!(ended.code(), Some(0), "leaves: {leaves}");
+    }
+    assert_eq!(town.run(&["events", "--follow", "-o", "json"]).await.status.code(), Some(2));
 }

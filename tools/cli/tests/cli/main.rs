@@ -5,7 +5,9 @@
 mod announce;
 mod browser;
 mod console;
+mod each;
 mod look;
 mod mend;
+mod send;
 mod terminal;
 mod town;

@@ -88,6 +88,25 @@ impl Town {
         }
     }
 
+    /// So many deliveries of a provider that were refused a minute ago, from one address; as many are kept as there is room for.
+    pub(crate) async fn refused_by(&self, provider: ProviderId, code: &str, from: Option<&str>, count: usize) {
+        for n in 0..count {
+            let refused = Refused {
+                provider,
+                code: code.into(),
+                reason: code.into(),
+                at: self.now.minus_secs(60),
+                digest: format!("{n:064}"),
+                body: b"{}".to_vec(),
+                body_bytes: 2,
+                token_digest: None,
+                headers: Vec::new(),
+                source_ip: from.map(Into::into),
+            };
+            self.ledger.refuse(&refused).await.unwrap();
+        }
+    }
+
     /// A delivery that was refused a minute ago, with this text wherever others write it.
     pub(crate) async fn refused_with(&self, text: &str) {
         let refused = Refused {

@@ -1,5 +1,6 @@
 //! Calls to the providers' APIs: sends what a provider file described, with the credentials it named.
 
+mod deliver;
 mod oauth;
 mod transport;
 
@@ -14,6 +15,7 @@ use hookledger_core::ports::{ProviderApi, Secrets};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Method};
 
+pub use deliver::deliver;
 use oauth::{Endpoint, Tokens};
 use transport::{Call, Transport};
 

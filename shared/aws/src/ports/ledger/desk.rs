@@ -54,6 +54,12 @@ impl Desk for DynamoLedger {
         Ok(true)
     }
 
+    async fn mark(&self, key: &ItemKey, act: &Act) -> Result<bool, StoreError> {
+        // Person against the row's end: what is gone does not come back as a row of history alone.
+        let update = Update::only_if(key, "attribute_exists(#pk)").append(HISTORY, act_value(act));
+        Ok(update.send(&self.table).await?.happened())
+    }
+
     async fn history(&self, key: &ItemKey) -> Result<Vec<Act>, StoreError> {
         let item = get(&self.table, key, Some(&[HISTORY])).await?;
         Ok(item.map(|item| acts(&item, key)).unwrap_or_default())

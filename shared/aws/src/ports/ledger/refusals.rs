@@ -2,7 +2,7 @@
 //!
 //! The cap holds without counting: a refusal is written under one of the slots that its source has among the forty of its
 //! minute and shelf, and only if the slot is free. Each process remembers the slots it found taken, so a flood costs it no more than
-//! forty writes a minute.
+//! forty writes a minute and shelf, and the few that count the rest.
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use hookledger_core::model::identity::{ItemKey, ProviderId};
@@ -10,10 +10,10 @@ use hookledger_core::model::refused::Kept;
 use hookledger_core::model::refused::{Refused, Shelf};
 use hookledger_core::ports::{Quarantine, Refusals, StoreError};
 
-use super::item::{Item, kept_from, key_attributes, key_of, refused_item, s};
+use super::item::{Item, MORE, kept_from, key_attributes, key_of, n, refused_item, s};
 use super::read::{collection, walk};
 use super::table::{DynamoLedger, store_error};
-use super::write::put_if;
+use super::write::{Update, put_if};
 
 impl Refusals for DynamoLedger {
     async fn refuse(&self, refused: &Refused) -> Result<bool, StoreError> {
@@ -26,7 +26,20 @@ impl Refusals for DynamoLedger {
                 return Ok(true);
             }
         }
+        self.count_more(refused, shelf, &minute).await;
         Ok(false)
+    }
+}
+
+impl DynamoLedger {
+    /// Counts what finds no slot on the row of one that it might have had. Not each: at 1, 2, 4, 8 and so on, so that a flood
+    /// of a million costs a process twenty writes, and half of it at least is told of. A count that fails changes nothing.
+    async fn count_more(&self, refused: &Refused, shelf: Shelf, minute: &str) {
+        let Some(more) = self.slots.more(refused.provider, shelf, minute) else { return };
+        let Some(slot) = refused.slots().next() else { return };
+        // Function against an operator who removed the row: it does not come back as a count alone.
+        let update = Update::only_if(&refused.key_at(slot), "attribute_exists(#pk)").add(MORE, n(more));
+        let _ = update.send(&self.table).await;
     }
 }
 

@@ -14,6 +14,9 @@ pub(super) struct Slots(Mutex<BTreeMap<(ProviderId, Shelf), Minute>>);
 struct Minute {
     name: String,
     taken: Vec<u8>,
+    /// Refused beyond the slots, and how many of these were told.
+    more: u64,
+    told: u64,
 }
 
 impl Slots {
@@ -25,15 +28,38 @@ impl Slots {
         minute: &str,
         slots: impl Iterator<Item = u8>,
     ) -> Option<u8> {
+        self.of(provider, shelf, minute, |current| {
+            let slot = { slots }.find(|slot| !current.taken.contains(slot))?;
+            current.taken.push(slot);
+            Some(slot)
+        })
+    }
+
+    /// Counts one that found no slot. How many were not told so far, where it is time to tell: each time they have doubled.
+    pub(super) fn more(&self, provider: ProviderId, shelf: Shelf, minute: &str) -> Option<u64> {
+        self.of(provider, shelf, minute, |current| {
+            current.more = current.more.saturating_add(1);
+            let untold = current.more.saturating_sub(current.told);
+            let is_time = current.told == 0 || untold >= current.told;
+            current.told = if is_time { current.more } else { current.told };
+            is_time.then_some(untold)
+        })
+    }
+
+    fn of<T>(
+        &self,
+        provider: ProviderId,
+        shelf: Shelf,
+        minute: &str,
+        with: impl FnOnce(&mut Minute) -> Option<T>,
+    ) -> Option<T> {
         // Poisoned would mean that a thread panicked between two plain assignments. The slots are still slots.
         let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let current = minutes.entry((provider, shelf)).or_default();
         if current.name != minute {
-            *current = Minute { name: minute.to_string(), taken: Vec::new() };
+            *current = Minute { name: minute.to_string(), ..Minute::default() };
         }
-        let slot = { slots }.find(|slot| !current.taken.contains(slot))?;
-        current.taken.push(slot);
-        Some(slot)
+        with(current)
     }
 }
 
@@ -51,5 +77,19 @@ mod tests {
         assert_eq!(take("fynapse", "10:15"), Some(17));
         assert_eq!(slots.next(ProviderId("finbox"), Shelf::Genuine, "10:15", [17].into_iter()), Some(17));
         assert_eq!(take("finbox", "10:16"), Some(17));
+    }
+
+    #[test]
+    fn at_least_half_of_those_beyond_is_told_in_few_steps() {
+        let slots = Slots::default();
+        let (mut told, mut steps) = (0, 0);
+        for n in 1..=1_000_000_u64 {
+            if let Some(more) = slots.more(ProviderId("finbox"), Shelf::Bare, "10:15") {
+                (told, steps) = (told + more, steps + 1);
+            }
+            assert!(told <= n && told * 2 >= n, "{told} of {n}");
+        }
+        assert_eq!(steps, 20);
+        assert_eq!(slots.more(ProviderId("finbox"), Shelf::Bare, "10:16"), Some(1), "another minute begins anew");
     }
 }

@@ -17,7 +17,7 @@ pub enum Encoding {
 }
 
 /// A key or tag, from where it lies if nothing has to be decoded.
-pub(super) type Bytes<'a> = Cow<'a, [u8]>;
+pub(in crate::model) type Bytes<'a> = Cow<'a, [u8]>;
 
 impl Encoding {
     /// Reads `utf8`, `hex` or `base64`.
@@ -30,7 +30,7 @@ impl Encoding {
         }
     }
 
-    pub(super) fn decode(self, text: &str) -> Option<Bytes<'_>> {
+    pub(in crate::model) fn decode(self, text: &str) -> Option<Bytes<'_>> {
         match self {
             Self::Utf8 => Some(Cow::Borrowed(text.as_bytes())),
             Self::Hex => {
@@ -47,6 +47,6 @@ impl Encoding {
 const MIN_WHSEC_BYTES: usize = 24;
 
 /// A key of Standard Webhooks: base64, behind `whsec_` or without it. A shorter one proves nothing.
-pub(super) fn whsec(text: &str) -> Option<Bytes<'_>> {
+pub(in crate::model) fn whsec(text: &str) -> Option<Bytes<'_>> {
     Encoding::Base64.decode(text.strip_prefix("whsec_").unwrap_or(text)).filter(|key| key.len() >= MIN_WHSEC_BYTES)
 }

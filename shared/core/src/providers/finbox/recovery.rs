@@ -23,7 +23,7 @@ use crate::providers::json::reference_id;
 use crate::providers::json::shown_id;
 use crate::providers::step::Found;
 
-const SHAPE: &str = "link:<link_id>, entity:<entity_id> or session:<session_id>, the id 1 to 200 characters";
+const SHAPE: &str = "link:<link_id>, entity:<entity_id> or session:<session_id>, the id 1 to 200 bytes";
 
 impl Polls for FinBox {
     fn expectation(&self, reference: &str) -> Result<Expected, Unexpectable> {

@@ -31,8 +31,7 @@ use crate::providers::json::{Field, count, instant, object, text};
 use crate::providers::step::{Found, Outcome, Step};
 use crate::providers::submission::SUBMISSION;
 
-const SHAPE: &str =
-    "a batch id, authorizer:<authorizer_unique_id> or schedule:<schedule id>, the id 1 to 200 characters";
+const SHAPE: &str = "a batch id, authorizer:<authorizer_unique_id> or schedule:<schedule id>, the id 1 to 200 bytes";
 
 /// What an application may wait for.
 enum Reference<'a> {

@@ -6,8 +6,9 @@ mod listen;
 mod town;
 
 use hookledger_core::model::debt::ExpectationState;
+use hookledger_core::model::time::UnixMs;
 
-use crate::town::read_one_line;
+use crate::town::{CALLER, read_one_line};
 use town::{Town, text};
 
 #[tokio::test]
@@ -29,8 +30,18 @@ async fn one_is_announced_shown_and_ended() {
     // A program's JSON: what the expectations function answers.
     let (got, code) = town.json(&["expect", "get", "rightfoot", "it's #1 / ü"]).await;
     let fields: Vec<&String> = got.as_object().unwrap().keys().collect();
-    let expected =
-        ["created_at", "deadline", "found", "next_poll_at", "polls", "provider", "reference", "state", "subject"];
+    let expected = [
+        "created_at",
+        "deadline",
+        "found",
+        "next_poll_at",
+        "polls",
+        "provider",
+        "reference",
+        "state",
+        "subject",
+        "version",
+    ];
     assert_eq!((code, fields.iter().map(|name| name.as_str()).collect::<Vec<_>>()), (Some(0), expected.to_vec()));
     assert_eq!(got["reference"], "it's #1 / ü");
     // Ended, and ended again.
@@ -39,9 +50,17 @@ async fn one_is_announced_shown_and_ended() {
     let again = town.run(&["expect", "cancel", "rightfoot", "it's #1 / ü"]).await;
     assert_eq!(again.status.code(), Some(0));
     assert!(text(&again.stderr).contains("it ended closed"), "{}", text(&again.stderr));
-    // Announced anew, as over HTTP.
-    let (anew, _) = town.json(&["expect", "put", "rightfoot", "it's #1 / ü"]).await;
+    // Who did it stands in the row.
+    let shown = text(&town.run(&["story", closed["subject"].as_str().unwrap()]).await.stdout);
+    assert!(shown.contains("expect put") && shown.contains("expect cancel") && shown.contains(CALLER), "{shown}");
+    // Announced anew, as over HTTP; for as long as it was told.
+    let put = ["expect", "put", "rightfoot", "it's #1 / ü", "--deadline", "3d", "--why", "started by hand"];
+    let (anew, _) = town.json(&put).await;
     assert_eq!((&anew["state"], &anew["is_new"]), (&"waiting".into(), &true.into()));
+    let deadline = UnixMs::parse_rfc3339(anew["deadline"].as_str().unwrap()).unwrap();
+    assert!(deadline.since_ms(town.now.plus_secs(3 * 24 * 3_600)) < 60_000, "{anew}");
+    let shown = text(&town.run(&["story", closed["subject"].as_str().unwrap()]).await.stdout);
+    assert!(shown.contains("started by hand"), "{shown}");
     town.waits("late", -60, 0).await;
     town.ends("late", ExpectationState::Expired).await;
     let expired = town.run(&["expect", "cancel", "rightfoot", "late"]).await;
@@ -55,19 +74,22 @@ async fn each_way_to_end_has_its_code() {
     let empty = town.file("empty.csv", "reference\n");
     let other = town.file("other.csv", "batch,amount\nb1,2\n");
     let kept = town.file("kept.txt", "not to be lost\n");
-    let rows: [(&[&str], i32, &str); 19] = [
+    let rows: [(&[&str], i32, &str); 22] = [
         (&["expect", "get", "rightfoot", "none"], 3, "nobody announced none"),
         (&["expect", "cancel", "rightfoot", "none"], 3, "nobody announced none"),
-        (&["expect", "put", "finbox", "abc"], 1, "link:<link_id>"),
-        (&["expect", "put", "finbox", "abc"], 1, "A good one: link:abc"),
-        (&["expect", "put", "finbox", &long], 1, "an id of 300 bytes"),
-        (&["expect", "put", "rightfoot", "a\tb"], 1, "control character"),
-        (&["expect", "put", "rightfoot", ""], 1, "A good one: batch-7"),
-        (&["expect", "put", "rightfoot", "submission:1"], 1, "must not begin with submission:"),
-        (&["expect", "cancel", "rightfoot", "submission:1"], 1, "must not begin with submission:"),
+        (&["expect", "put", "finbox", "abc"], 2, "link:<link_id>"),
+        (&["expect", "put", "finbox", "abc"], 2, "A good one: link:abc"),
+        (&["expect", "put", "finbox", &long], 2, "an id of 300 bytes"),
+        (&["expect", "put", "rightfoot", "a\tb"], 2, "control character"),
+        (&["expect", "put", "rightfoot", ""], 2, "A good one: batch-7"),
+        (&["expect", "put", "rightfoot", "submission:1"], 2, "must not begin with submission:"),
+        (&["expect", "cancel", "rightfoot", "submission:1"], 2, "must not begin with submission:"),
         (&["expect", "put", "fynapse", "e1"], 1, "cannot be polled"),
-        (&["expect", "put", "nobody", "b1"], 1, "there is no provider nobody"),
+        (&["expect", "put", "nobody", "b1"], 2, "there is no provider nobody"),
         (&["expect", "put", "rightfoot"], 2, "required"),
+        (&["expect", "put", "rightfoot", "b1", "--deadline", "soon"], 2, "is no time"),
+        (&["expect", "put", "rightfoot", "b1", "--deadline", "1s"], 2, "before the first poll"),
+        (&["expect", "put", "rightfoot", "b1", "--deadline", "9999d"], 2, "nor after"),
         (&["expect", "list", "--state", "met"], 2, "possible values"),
         (&["expect", "import", "rightfoot", "none.csv"], 1, "none.csv can't be read"),
         (&["expect", "import", "rightfoot", &empty], 3, "holds no reference"),

@@ -16,5 +16,5 @@ pub(crate) use owed::{
     OWED_ATTRIBUTES, circuit_from, circuit_item, expectation_from, expectation_item, listing_from, listing_item,
 };
 pub(crate) use result::{
-    RowAt, fact_from, fact_item, kept_from, refused_item, row_from, row_item, status_from, status_item,
+    MORE, RowAt, fact_from, fact_item, kept_from, refused_item, row_from, row_item, status_from, status_item,
 };

@@ -130,6 +130,9 @@ pub(crate) fn refused_item(key: &ItemKey, refused: &Refused) -> Item {
     item
 }
 
+/// How many more were refused than are kept, as far as they are counted on this row.
+pub(crate) const MORE: &str = "more";
+
 /// Reads a refused delivery of this provider.
 pub(crate) fn kept_from(item: &Item, key: &ItemKey, provider: ProviderId) -> Result<Kept, StoreError> {
     let reader = Reader::new(item, key);
@@ -146,7 +149,7 @@ pub(crate) fn kept_from(item: &Item, key: &ItemKey, provider: ProviderId) -> Res
         headers: item.get("headers").map(pairs).unwrap_or_default(),
         source_ip: reader.optional_text("source_ip"),
     };
-    Ok(Kept { key: key.clone(), refused })
+    Ok(Kept { key: key.clone(), refused, more: reader.get_number(MORE).unwrap_or(0) })
 }
 
 fn pairs(value: &AttributeValue) -> Vec<(String, String)> {
