@@ -7,7 +7,6 @@ mod pages;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::town::Town;
 
@@ -25,7 +24,6 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
-    pub(crate) took: Duration,
 }
 
 impl Answer {
@@ -111,7 +109,6 @@ impl Browser {
     pub(crate) async fn send(&self, request: &str) -> Answer {
         let (port, request) = (self.port, request.replacen("\r\n", "\r\nconnection: close\r\n", 1));
         let talk = move || {
-            let begun = Instant::now();
             let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
             // One that is refused half-way is not read to its end.
             let _ = stream.write_all(request.as_bytes());
@@ -120,7 +117,7 @@ impl Browser {
             let text = String::from_utf8(bytes).unwrap();
             let (head, body) = text.split_once("\r\n\r\n").unwrap_or_default();
             let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
-            Answer { status, head: head.replace('\r', ""), body: body.to_string(), took: begun.elapsed() }
+            Answer { status, head: head.replace('\r', ""), body: body.to_string() }
         };
         tokio::task::spawn_blocking(talk).await.unwrap()
     }

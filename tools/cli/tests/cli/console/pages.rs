@@ -1,6 +1,4 @@
-//! Every page shows its rows, in time, whatever stands in them.
-
-use std::time::Duration;
+//! Every page shows its rows, whatever stands in them. How soon is the bench's to say (`benches/night`).
 
 use futures_util::stream::{self, StreamExt as _};
 use hookledger_core::model::entry::State;
@@ -11,12 +9,10 @@ use hookledger_core::ports::{Entries as _, Results as _, Settlement};
 use super::Browser;
 use crate::town::{FYNAPSE, RIGHTFOOT, Town};
 
-/// How soon a page has to be there.
-const SOON: Duration = Duration::from_secs(1);
 const PAGES: [&str; 8] = ["/", "/events", "/parked", "/refused", "/owed", "/expectations", "/providers", "/find?id=b1"];
 
 #[tokio::test]
-async fn each_page_has_its_rows_in_under_a_second() {
+async fn each_page_has_its_rows() {
     let town = Town::new().await;
     let came = |n: u64| {
         let town = &town;
@@ -72,12 +68,6 @@ async fn each_page_has_its_rows_in_under_a_second() {
         for text in shown {
             assert!(answer.body.contains(text), "{path} has no {text:?}: {}", answer.body);
         }
-        // Other work on this machine may take a look's time, but not that of three.
-        let mut took = answer.took;
-        for _ in 0..2 {
-            took = if took < SOON { took } else { browser.get(path).await.took };
-        }
-        assert!(took < SOON, "{path} took {took:?}");
         assert!(answer.body.contains("table ledger") && answer.body.contains("read-only"), "{path}: no banner");
         assert!(!answer.body.contains("000-12-3456"), "{path} shows a body");
         // Neither a script nor a style of its own, which the policy would refuse, and nothing from elsewhere.
