@@ -62,6 +62,7 @@ pub(crate) fn everything(project: &Project, code: Code) -> Result<()> {
     }
     let mut command = project.cargo_local("build");
     command.args(["--workspace", "--bin", "sandbox", "--bin", "story", "--bin", "hour", "--bin", "crash"]);
+    command.args(["--bin", "hookledger"]);
     Job::logged("building the sandbox and what drives the stack", LIMIT, project.log("build-tools")).succeed(command)
 }
 
