@@ -1,6 +1,6 @@
 //! What a new account, an organisation and an auditor ask of the template.
 
-use super::read::{block, of_type, providers, statements, takes, value};
+use super::read::{block, blocks, of_type, providers, statements, takes, value};
 
 /// A new account may run ten functions at once, and reserve none: what is reserved unasked fails its first deployment.
 #[test]
@@ -237,5 +237,21 @@ fn an_alarm_says_when_it_is_over() {
     let topic = Some("[!If [OwnAlarmTopic, !Ref AlarmTopic, !Ref AlarmTopicArn]]");
     for (name, alarm) in of_type("AWS::CloudWatch::Alarm") {
         assert_eq!((value(&alarm, "AlarmActions"), value(&alarm, "OKActions")), (topic, topic), "{name}");
+    }
+}
+
+/// What a deployer needs is asked for by `cargo xtask preflight`, which knows the rights of each type of resource.
+#[test]
+fn the_rights_of_each_type_of_resource_are_known() {
+    let preflight = include_str!("../../../tools/xtask/python/preflight.py");
+    let listed: Vec<&str> = preflight
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix('"')?.split_once("\": [").map(|(kind, _)| kind))
+        .collect();
+    assert!(listed.len() > 15, "{listed:?}");
+    for (name, block) in blocks() {
+        if let Some(kind) = value(&block, "Type").filter(|kind| kind.starts_with("AWS::")) {
+            assert!(listed.iter().any(|known| kind.starts_with(known)), "{name}: no rights are listed for {kind}");
+        }
     }
 }

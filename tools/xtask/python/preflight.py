@@ -18,6 +18,9 @@ from samcli.yamlhelper import yaml_parse
 RIGHTS = {
     "AWS::ApiGatewayV2::": ["apigateway:POST", "apigateway:GET", "apigateway:PATCH", "apigateway:DELETE"],
     "AWS::CloudWatch::Alarm": ["cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"],
+    "AWS::CloudWatch::Dashboard": [
+        "cloudwatch:PutDashboard", "cloudwatch:GetDashboard", "cloudwatch:DeleteDashboards",
+    ],
     "AWS::DynamoDB::Table": [
         "dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive",
         "dynamodb:UpdateContinuousBackups", "dynamodb:DeleteTable",
@@ -42,6 +45,9 @@ RIGHTS = {
     "AWS::Logs::": [
         "logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DescribeLogGroups", "logs:DeleteLogGroup",
         "logs:PutMetricFilter", "logs:DeleteMetricFilter", "logs:CreateLogDelivery", "logs:PutResourcePolicy",
+    ],
+    "AWS::Logs::QueryDefinition": [
+        "logs:PutQueryDefinition", "logs:DescribeQueryDefinitions", "logs:DeleteQueryDefinition",
     ],
     "AWS::SNS::": [
         "sns:CreateTopic", "sns:SetTopicAttributes", "sns:Subscribe", "sns:GetTopicAttributes", "sns:DeleteTopic",
