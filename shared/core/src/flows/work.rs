@@ -298,8 +298,7 @@ impl<I: Inbox<Ledger: Ledger>, A: ProviderApi, P: Publisher, S: Secrets> Worker<
         if let Some(at) = settle(inbox, provider.id(), &entry.key, reason).await?
             && entry.origin == Origin::Push
         {
-            let ms = u64::try_from(at.0.saturating_sub(entry.received_at.0)).unwrap_or_default();
-            inbox.meter().count(Metric::SettleMs, Some(provider.id()), ms);
+            inbox.meter().count(Metric::SettleMs, Some(provider.id()), at.since_ms(entry.received_at));
         }
         Ok(())
     }

@@ -8,23 +8,23 @@
 #![expect(clippy::disallowed_macros, clippy::indexing_slicing, clippy::unwrap_used, reason = "all of this measures")]
 
 mod pages;
+/// The same table and the same "who am I" as in the command's tests, of which this needs a few parts.
+#[expect(dead_code, reason = "the tests use the rest")]
+#[path = "../../tests/cli/town.rs"]
+mod town;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use dynoxide::Database;
 use futures_util::stream::{self, StreamExt as _};
-use hookledger_aws::ports::clock::SystemClock;
-use hookledger_aws::ports::ledger::{DynamoLedger, schema};
-use hookledger_aws::start::clients::Clients;
-use hookledger_aws::start::env::Env;
+use hookledger_aws::ports::ledger::DynamoLedger;
 use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start, State};
 use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock as _, Desk as _, Entries as _, Refusals as _, Settlement};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use hookledger_core::ports::{Desk as _, Entries as _, Refusals as _, Settlement};
+
+use town::{Town, environment};
 
 const ENTRIES: u64 = 100_000;
 const PARKED: u64 = 1_000;
@@ -38,19 +38,6 @@ const PROVIDERS: [(&str, &str, &str); 4] = [
     ("finbox", "entity", "statement.completed"),
     ("runpayments", "merchant", "merchant.live"),
 ];
-
-fn environment(url: &str) -> impl Iterator<Item = (String, String)> + use<> {
-    let all = [
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_ENDPOINT_URL", url),
-        ("HOOKLEDGER_TABLE", "ledger"),
-        ("HOOKLEDGER_QUEUE_RIGHTFOOT", url),
-        ("HOOKLEDGER_QUEUE_FYNAPSE", url),
-    ];
-    all.map(|(name, value)| (name.to_string(), value.to_string())).into_iter()
-}
 
 /// The nth entry: every hundredth is parked, all others are done.
 async fn fill(ledger: &DynamoLedger, now: UnixMs, n: u64) {
@@ -100,7 +87,8 @@ async fn refuse(ledger: &DynamoLedger, now: UnixMs, n: u32) {
 }
 
 /// Parks so many, replays them by one command, kills it when half are open, and runs it again.
-async fn replay_killed_in_the_middle(ledger: &DynamoLedger, url: &str, sts: &str, now: UnixMs) {
+async fn replay_killed_in_the_middle(town: &Town) {
+    let (ledger, now) = (&town.ledger, town.now);
     let keys: Vec<ItemKey> = stream::iter(0..REPLAYED)
         .map(|n| async move {
             let id = format!("again-{n}");
@@ -124,7 +112,7 @@ async fn replay_killed_in_the_middle(ledger: &DynamoLedger, url: &str, sts: &str
         .await;
     let run = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hookledger"));
-        command.env_clear().envs(environment(url)).env("AWS_ENDPOINT_URL_STS", sts);
+        command.env_clear().envs(environment(&town.url)).env("AWS_ENDPOINT_URL_STS", &town.sts);
         command.args(["replay", "--reason", "killed in the middle", "--yes", "--rate", "1000", "-o", "jsonl"]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     };
@@ -159,28 +147,6 @@ fn run_to_end(mut child: std::process::Child) -> Option<i32> {
     child.wait().unwrap().code()
 }
 
-/// Answers `sts:GetCallerIdentity`, and nothing else.
-async fn who_am_i() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let (mut asked, mut buffer) = (Vec::new(), [0; 4096]);
-            while !String::from_utf8_lossy(&asked).contains("Action=GetCallerIdentity") {
-                match stream.read(&mut buffer).await {
-                    Ok(read) if read > 0 => asked.extend(&buffer[..read]),
-                    _ => break,
-                }
-            }
-            let body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::000000000000:user/ops</Arn>\
-                        </GetCallerIdentityResult></GetCallerIdentityResponse>";
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-            stream.write_all((head + body).as_bytes()).await.unwrap();
-        }
-    });
-    url
-}
-
 /// Runs it, and says how long it took and the most memory it had, in MB.
 fn measure(url: &str, arguments: &[&str]) -> (Duration, u64, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hookledger"));
@@ -202,17 +168,12 @@ fn measure(url: &str, arguments: &[&str]) -> (Duration, u64, Option<i32>) {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(dynoxide::server::serve_on(listener, Database::memory().unwrap()));
-    let env = Env::from_vars(environment(&url).chain([("HOOKLEDGER_STACK".into(), "s".into())])).unwrap();
-    let client = Clients::from_env(&env).unwrap().dynamodb;
-    schema::create_table(&client, "ledger").await.unwrap();
-    let (ledger, now) = (DynamoLedger::new(client, "ledger", 400), SystemClock::new().now());
+    let town = Town::new().await;
+    let (url, ledger, now) = (&town.url, &town.ledger, town.now);
     let started = Instant::now();
-    stream::iter(0..ENTRIES).for_each_concurrent(16, |n| fill(&ledger, now, n)).await;
+    stream::iter(0..ENTRIES).for_each_concurrent(16, |n| fill(ledger, now, n)).await;
     println!("{ENTRIES} entries, {PARKED} of them parked, written in {} s", started.elapsed().as_secs());
-    stream::iter(0..REFUSED).for_each_concurrent(16, |n| refuse(&ledger, now, n)).await;
+    stream::iter(0..REFUSED).for_each_concurrent(16, |n| refuse(ledger, now, n)).await;
     let commands: [&[&str]; 18] = [
         &["status"],
         &["find", "id-50000"],
@@ -239,7 +200,6 @@ async fn main() {
         let (took, mb, code) = tokio::task::spawn_blocking(move || measure(&url, arguments)).await.unwrap();
         println!("{:<56} {:>8} {mb:>6} {:>5}", arguments.join(" "), took.as_millis(), code.unwrap_or(-1));
     }
-    let environment: Vec<_> = environment(&url).collect();
-    pages::measure(&ledger, now, environment).await;
-    replay_killed_in_the_middle(&ledger, &url, &who_am_i().await, now).await;
+    pages::measure(ledger, now, environment(url).collect()).await;
+    replay_killed_in_the_middle(&town).await;
 }

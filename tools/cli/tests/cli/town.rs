@@ -30,7 +30,7 @@ pub(crate) struct Town {
     pub(crate) url: String,
     pub(crate) ledger: DynamoLedger,
     pub(crate) now: UnixMs,
-    sts: String,
+    pub(crate) sts: String,
     client: aws_sdk_dynamodb::Client,
 }
 
