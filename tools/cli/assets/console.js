@@ -14,7 +14,7 @@
   tell();
   setInterval(tell, 1000);
   // A page that came of a form would do its act again.
-  if (!document.querySelector("[data-outcome]")) {
+  if (!document.querySelector("[data-form]")) {
     reload.hidden = false;
     reload.addEventListener("click", () => location.reload());
   }

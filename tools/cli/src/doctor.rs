@@ -18,7 +18,7 @@ use hookledger_core::ports::{Clock as _, ProviderApi as _};
 use hookledger_core::providers::{Provider, definition};
 use serde_json::Value;
 
-use self::finding::Finding;
+pub(crate) use self::finding::Finding;
 use crate::out::{self, Ended, Format};
 use crate::stack::Stack;
 
@@ -27,11 +27,26 @@ const SOON_SECS: u64 = 14 * 24 * 3600;
 /// An id that nothing has: what an API says of it shows that it lets us in.
 const NOBODYS: &str = "hookledger-doctor";
 
+/// Where nothing can be asked.
+const NONE_NAMED: &str = "no secret was named";
+const NAME_THEM: &str = "HOOKLEDGER_SECRET_<PROVIDER> is the stack's output <Provider>SecretArn";
+
 /// What the command is told.
 #[derive(Args)]
 pub(crate) struct Doctor {
     #[command(subcommand)]
     order: Option<Order>,
+}
+
+impl Doctor {
+    /// Told nothing: it looks at everything.
+    pub(crate) const WHOLE: Self = Self { order: None };
+
+    /// What it looks at then, in words.
+    pub(crate) fn parts() -> Vec<String> {
+        let command = Self::augment_args(clap::Command::new("doctor"));
+        command.get_subcommands().filter_map(|part| Some(part.get_about()?.to_string())).collect()
+    }
 }
 
 #[derive(Clone, Copy, Subcommand, PartialEq, Eq)]
@@ -47,16 +62,15 @@ enum Order {
     Account,
 }
 
-/// Looks, and ends with 4 where there is something to mend.
-pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyhow::Result<Ended> {
+/// What there is to say, for the command and for the page.
+pub(crate) async fn look(stack: &Stack, doctor: &Doctor) -> anyhow::Result<Vec<Finding>> {
     let secrets = Arc::new(SecretsManager::from_env(&stack.env, stack.clients.secrets.clone()));
     let now = stack.inbox()?.clock.now();
-    let named: Vec<&dyn Provider> =
-        stack.providers.iter().filter(|provider| stack.env.secret_arn(provider.id()).is_ok()).collect();
-    if named.is_empty() {
-        bail!("no secret was named: HOOKLEDGER_SECRET_<PROVIDER> is the stack's output <Provider>SecretArn");
-    }
+    let named = named(stack);
     let mut found = Vec::new();
+    if named.is_empty() {
+        found.push(Finding { what: "secrets".into(), is: NONE_NAMED.into(), wrong: Some(NAME_THEM) });
+    }
     for (id, error) in stack.providers.all_stopped() {
         let is = format!("is stopped: {error}");
         found.push(Finding { what: id.to_string(), is, wrong: Some("mend the setting, and deploy") });
@@ -81,6 +95,15 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
     if matches!(doctor.order, None | Some(Order::Account)) {
         found.extend(account::findings(stack).await?);
     }
+    Ok(found)
+}
+
+/// Looks, and ends with 4 where there is something to mend.
+pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyhow::Result<Ended> {
+    if named(stack).is_empty() {
+        bail!("{NONE_NAMED}: {NAME_THEM}");
+    }
+    let found = look(stack, doctor).await?;
     let rows: Vec<Value> = found.iter().map(Finding::row).collect();
     format.rows(&["what", "finding", "verdict", "to_do"], &rows, None);
     let wrong = found.iter().filter(|finding| finding.wrong.is_some()).count();
@@ -95,6 +118,11 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
     }
     out::note(format!("{wrong} to mend"));
     Ok(Ended::NeedsAPerson)
+}
+
+/// The providers whose secrets the stack names.
+pub(crate) fn named(stack: &Stack) -> Vec<&dyn Provider> {
+    stack.providers.iter().filter(|provider| stack.env.secret_arn(provider.id()).is_ok()).collect()
 }
 
 /// Whether a provider's API lets us in, by asking it for what is not there.

@@ -128,7 +128,8 @@ enum Command {
     /// Announces what is waited for, and shows how it stands.
     #[command(after_help = "Example: hookledger expect list --late")]
     Expect(announce::Expect),
-    /// Serves the operator's page on this machine: the lists, each subject's story, and with --write replay and close.
+    /// Serves the operator's page on this machine: the lists, each subject's story, and with --write
+    /// replay, close, and a second look at what was refused.
     #[command(after_help = "Example: hookledger --stack hookledger console --write")]
     Console(console::Order),
     /// Looks whether what was set up can work.

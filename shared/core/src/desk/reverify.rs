@@ -77,17 +77,35 @@ pub async fn reverify<I>(
 where
     I: Inbox<Ledger: Quarantine + Desk>,
 {
-    let known = secrets.get(provider.id()).await?;
     let mut verdicts = Vec::new();
+    let told = |at, verdict| {
+        verdicts.push((at, verdict));
+        verdicts.len() < limit
+    };
+    if limit > 0 {
+        reverify_until(inbox, secrets, provider, day, order, told).await?;
+    }
+    Ok(verdicts)
+}
+
+/// The same, each verdict told as soon as its row is done with: whoever waits sees how far it is, and loses none where a later
+/// row fails. It ends where `told` says that no other is wanted.
+pub async fn reverify_until<I>(
+    inbox: &I,
+    secrets: &impl Secrets,
+    provider: &dyn Provider,
+    day: &str,
+    order: &Order,
+    mut told: impl FnMut(UnixMs, Verdict) -> bool,
+) -> Result<(), ReverifyError>
+where
+    I: Inbox<Ledger: Quarantine + Desk>,
+{
+    let known = secrets.get(provider.id()).await?;
     let mut before: Option<ItemKey> = None;
     loop {
-        let wanted = limit.saturating_sub(verdicts.len()).min(PAGE);
-        let kept = if wanted == 0 {
-            Vec::new()
-        } else {
-            inbox.ledger().kept(provider.id(), day, before.as_ref(), wanted).await?
-        };
-        let Some(last) = kept.last() else { return Ok(verdicts) };
+        let kept = inbox.ledger().kept(provider.id(), day, before.as_ref(), PAGE).await?;
+        let Some(last) = kept.last() else { return Ok(()) };
         before = Some(last.key.clone());
         for Kept { key, refused, .. } in kept {
             let (at, digest) = (refused.at, refused.digest.clone());
@@ -99,7 +117,9 @@ where
                 }
                 inbox.ledger().remove(&key, &digest).await?;
             }
-            verdicts.push((at, verdict));
+            if !told(at, verdict) {
+                return Ok(());
+            }
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Definition {
     pub id: ProviderId,
     /// What its events are about: the kinds of its subjects.
     pub kinds: &'static [&'static str],
+    /// Those of them that have a status, which moves along a path.
+    pub kinds_with_status: &'static [&'static str],
     /// Whether only asking brings an event of this type and key: no webhook is the same event, so one that is found tells of
     /// no lost one.
     pub poll_only: fn(&str, &ItemKey) -> bool,

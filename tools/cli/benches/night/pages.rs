@@ -14,7 +14,7 @@ use hookledger_core::ports::Entries as _;
 const LARGE_BYTES: usize = 4_500_000;
 /// They stand on the first page of the lists.
 const LARGE: usize = 20;
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 17] = [
     "/",
     "/events",
     "/events?provider=finbox",
@@ -24,6 +24,9 @@ const PAGES: [&str; 14] = [
     "/parked?reason=422&provider=finbox",
     "/parked/plan?provider=rightfoot&reason=answered%20422",
     "/refused",
+    "/refused/plan?provider=finbox",
+    "/merchants",
+    "/doctor",
     "/owed",
     "/expectations",
     "/providers",

@@ -1,48 +1,40 @@
-//! Replay and close, by form: the acts of the commands, with what came of each row.
+//! Replay and close, by form: the acts of the commands. Each goes on by itself once it was ordered; its own page shows how far
+//! it is (`act`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use hookledger_core::model::act::Order;
 use hookledger_core::model::identity::ItemKey;
-use tokio::task::JoinError;
-use tokio::time::{MissedTickBehavior, interval};
+use hookledger_core::ports::Clock as _;
 
-use super::frame::{Asked, Failure, Frame, html, status, tried};
+use super::act;
+use super::frame::{Asked, Failure, Frame, html, tried};
 use super::guard::Fields;
-use super::parked::{Chosen, MAX_AT_A_TIME};
+use super::jobs::{self, Job, Outcome, Plan};
+use super::parked::Chosen;
 use super::state::Console;
+use crate::mend::bulk::{MAX_RATE, RATE, each};
 use crate::mend::close::end;
 use crate::mend::replay::open;
 use crate::mend::why;
 
-/// So many in a second at most, as the commands do.
-const RATE: u32 = 20;
+/// So long the form waits for the act's end before it leads to its page.
+const A_LITTLE: Duration = Duration::from_millis(1_500);
 
+/// An act that was not begun.
 #[derive(Template)]
-#[template(path = "outcome.html")]
-struct OutcomePage {
+#[template(path = "notdone.html")]
+struct NotDone {
     frame: Frame,
-    outcome: Result<Outcome, Failure>,
-}
-
-struct Outcome {
-    done: &'static str,
-    by: Order,
-    filter: Vec<(&'static str, String)>,
-    rows: Vec<(ItemKey, Result<String, String>)>,
-    left: usize,
-}
-
-impl Outcome {
-    fn failed(&self) -> usize {
-        self.rows.iter().filter(|(_, outcome)| outcome.is_err()).count()
-    }
+    failure: Failure,
+    back: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,7 +49,8 @@ pub(crate) async fn replay(
     Query(asked): Query<Asked>,
     Extension(Fields(fields)): Extension<Fields>,
 ) -> Response {
-    act(console, Act::Replay, &asked, &fields).await
+    let prepared = tried("What came of it", prepare(&console, Act::Replay, &asked, &fields)).await;
+    begun(&console, "/parked", prepared).await
 }
 
 /// Ends what waits for a person.
@@ -66,59 +59,78 @@ pub(crate) async fn close(
     Query(asked): Query<Asked>,
     Extension(Fields(fields)): Extension<Fields>,
 ) -> Response {
-    act(console, Act::Close, &asked, &fields).await
+    let prepared = tried("What came of it", prepare(&console, Act::Close, &asked, &fields)).await;
+    begun(&console, "/parked", prepared).await
 }
 
-async fn act(console: Arc<Console>, act: Act, asked: &Asked, fields: &Asked) -> Response {
-    let title = if act == Act::Replay { "Replayed" } else { "Closed" };
-    let frame = Frame::new(&console, "/parked", title);
-    let outcome = match tried("What came of it", prepare(&console, act, asked, fields)).await {
-        // Apart from the request: what has begun is carried out, though nobody waits for the answer any more.
-        Ok((chosen, by)) => {
-            let carried_out = tokio::spawn(async move { carry_out(&console, act, chosen, by).await });
-            tried_to_end(carried_out.await)
+/// Leads to the page of an act that was begun, or says why it was not.
+pub(crate) async fn begun(console: &Console, back: &'static str, begun: Result<Arc<Job>, Failure>) -> Response {
+    match begun {
+        Ok(job) => {
+            jobs::wait_a_little(&job, A_LITTLE).await;
+            Redirect::to(&act::link_to(job.id)).into_response()
         }
-        Err(failure) => Err(failure),
-    };
-    html(status(&outcome), &OutcomePage { frame, outcome })
+        Err(failure) => {
+            let frame = Frame::new(console, back, "Nothing was done");
+            html(StatusCode::BAD_GATEWAY, &NotDone { frame, failure, back })
+        }
+    }
 }
 
-fn tried_to_end(ended: Result<Outcome, JoinError>) -> Result<Outcome, Failure> {
-    let todo = "Some of it may be done: see what still waits.";
-    ended.map_err(|error| Failure { what: "The outcome", why: vec![error.to_string()], todo })
-}
-
-/// Who orders it, and on what.
-async fn prepare(console: &Console, act: Act, asked: &Asked, fields: &Asked) -> anyhow::Result<(Chosen, Order)> {
+/// A person's reason, which may be left out.
+pub(crate) fn reason(fields: &Asked) -> anyhow::Result<Option<String>> {
     let given = fields.get("why").map(String::as_str).unwrap_or_default();
-    let reason = match why(given) {
-        Ok(reason) => Some(reason),
-        Err(_) if act == Act::Replay && given.trim().is_empty() => None,
-        Err(error) => return Err(anyhow!("nothing was done: {error}")),
-    };
+    if given.trim().is_empty() {
+        return Ok(None);
+    }
+    why(given).map(Some).map_err(|error| anyhow!("nothing was done: {error}"))
+}
+
+/// Finds what it is about, and begins it.
+async fn prepare(console: &Arc<Console>, act: Act, asked: &Asked, fields: &Asked) -> anyhow::Result<Arc<Job>> {
+    let reason = reason(fields)?;
+    ensure!(act == Act::Replay || reason.is_some(), "nothing was done: write why, in a few words");
+    let rate = fields.get("rate").map_or(Ok(RATE), |text| text.trim().parse()).unwrap_or_default();
+    ensure!((1..=MAX_RATE).contains(&rate), "nothing was done: so many in a second are 1 to {MAX_RATE}");
     let mut chosen = Chosen::find(console, asked).await.context("nothing was done")?;
     chosen.rows.retain(|row| act == Act::Close || row.is_entry);
     if chosen.rows.is_empty() {
         let why_not = chosen.why_not.as_deref().unwrap_or("nothing waits with this reason any more");
         return Err(anyhow!("nothing was done: {why_not}"));
     }
-    Ok((chosen, console.stack.order(reason).await?))
+    let by = console.stack.order(reason).await?;
+    let (title, done) = if act == Act::Replay { ("Replay", "opened") } else { ("Close", "closed") };
+    let again = chosen.again();
+    // The longest waiting first, as the commands do: what is stopped goes on from there.
+    let keys: Vec<ItemKey> = chosen.rows.into_iter().rev().map(|row| row.key).collect();
+    let plan = Plan {
+        title,
+        done,
+        failed: "failed",
+        page: "/parked",
+        again,
+        filter: chosen.filter,
+        by: by.clone(),
+        all: keys.len(),
+        is_counted: true,
+    };
+    let carry_out = {
+        let console = console.clone();
+        |job: Arc<Job>| async move {
+            carry_out(&console, &job, act, rate, keys, &by).await;
+            Ok(())
+        }
+    };
+    Ok(console.jobs.start(console.inbox.clock.now(), plan, carry_out))
 }
 
-async fn carry_out(console: &Console, act: Act, chosen: Chosen, by: Order) -> Outcome {
-    let left = chosen.rows.len().saturating_sub(MAX_AT_A_TIME);
-    let mut ticks = interval(Duration::from_secs(1) / RATE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut rows = Vec::new();
-    // The longest waiting first.
-    for row in chosen.rows.into_iter().rev().take(MAX_AT_A_TIME) {
-        ticks.tick().await;
-        let outcome = match act {
-            Act::Replay => open(&console.stack, &console.inbox, &row.key, &by).await,
-            Act::Close => end(&console.inbox, &row.key, &by).await.map(ToString::to_string),
+async fn carry_out(console: &Console, job: &Job, act: Act, rate: u32, keys: Vec<ItemKey>, by: &Order) {
+    let one = |key: ItemKey| async move {
+        let words = match act {
+            Act::Replay => open(&console.stack, &console.inbox, &key, by).await,
+            Act::Close => end(&console.inbox, &key, by).await.map(ToString::to_string),
         };
-        rows.push((row.key, outcome));
-    }
-    let done = if act == Act::Replay { "opened" } else { "closed" };
-    Outcome { done, by, filter: chosen.filter, rows, left }
+        Outcome { key: Some(key), at: None, words }
+    };
+    each(rate, keys, || job.goes_on(), one, |outcome| job.told(outcome)).await;
 }

@@ -1,18 +1,20 @@
-//! Bars of what came in each hour, stacked by provider: drawn as SVG, and as the table beside it.
+//! Bars of how many there were in each hour, stacked by what they are: drawn as SVG, and as the table beside it.
 
 use std::collections::BTreeMap;
 
 /// Units of the drawing: a bar with its gap, and the height of the highest.
-const STEP: u64 = 24;
-const GAP: u64 = 4;
-const HEIGHT: u64 = 160;
+pub(super) const STEP: u64 = 24;
+pub(super) const GAP: u64 = 4;
+pub(super) const HEIGHT: u64 = 160;
 /// Below the bars: the hours.
-const FOOT: u64 = 24;
+pub(super) const FOOT: u64 = 24;
 /// Beside the bars: how many the highest has.
-const LEFT: u64 = 44;
+pub(super) const LEFT: u64 = 44;
 
 /// The drawing.
 pub(crate) struct Chart {
+    /// What is counted.
+    pub(crate) title: &'static str,
     pub(crate) names: Vec<String>,
     pub(crate) bars: Vec<Bar>,
     pub(crate) most: u64,
@@ -35,18 +37,23 @@ pub(crate) struct Bar {
     pub(crate) sum: u64,
 }
 
-/// A provider's part of a bar.
+/// A part of a bar.
 pub(crate) struct Part {
-    /// Which provider, for its colour.
+    /// Which of the names, for its colour.
     pub(crate) nth: usize,
     pub(crate) y: u64,
     pub(crate) height: u64,
 }
 
 impl Chart {
-    /// `arrived`: how many, by hour and provider, each as its place in its list.
-    pub(crate) fn new(hours: &[String], names: &[String], arrived: &BTreeMap<(usize, usize), u64>) -> Self {
-        let count = |hour, nth| arrived.get(&(hour, nth)).copied().unwrap_or_default();
+    /// `counts`: how many, by hour and name, each as its place in its list.
+    pub(crate) fn new(
+        title: &'static str,
+        hours: &[String],
+        names: &[String],
+        counts: &BTreeMap<(usize, usize), u64>,
+    ) -> Self {
+        let count = |hour, nth| counts.get(&(hour, nth)).copied().unwrap_or_default();
         let sum = |hour| (0..names.len()).map(|nth| count(hour, nth)).sum::<u64>();
         let most = (0..hours.len()).map(sum).max().unwrap_or_default();
         let bar = |(hour, name): (usize, &String)| {
@@ -61,10 +68,9 @@ impl Chart {
                     parts.push(Part { nth, y, height });
                 }
             }
-            let of_day = name.get(11..13).unwrap_or_default();
             Bar {
                 hour: name.clone(),
-                label: (hour % 3 == 0).then(|| of_day.to_string()),
+                label: label(hour, name),
                 x,
                 middle: x + (STEP - GAP) / 2,
                 width: STEP - GAP,
@@ -74,6 +80,7 @@ impl Chart {
             }
         };
         Self {
+            title,
             names: names.to_vec(),
             bars: hours.iter().enumerate().map(bar).collect(),
             most,
@@ -85,6 +92,11 @@ impl Chart {
     }
 }
 
+/// Below each third hour there is room for its name.
+pub(super) fn label(hour: usize, name: &str) -> Option<String> {
+    hour.is_multiple_of(3).then(|| name.get(11..13).unwrap_or_default().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +105,7 @@ mod tests {
     fn a_bar_is_as_high_as_its_count_and_one_is_seen() {
         let hours = ["2026-11-27T10:00Z".to_string(), "2026-11-27T11:00Z".to_string()];
         let arrived = BTreeMap::from([((0, 0), 600), ((0, 1), 600), ((1, 1), 1)]);
-        let chart = Chart::new(&hours, &["a".into(), "b".into()], &arrived);
+        let chart = Chart::new("Arrivals", &hours, &["a".into(), "b".into()], &arrived);
         let heights: Vec<Vec<(usize, u64, u64)>> = chart
             .bars
             .iter()
@@ -101,7 +113,7 @@ mod tests {
             .collect();
         assert_eq!(heights, [vec![(0, 80, 80), (1, 0, 80)], vec![(1, 159, 1)]]);
         assert_eq!((chart.most, chart.bars[1].sum), (1_200, 1));
-        let nothing = Chart::new(&hours, &["a".into()], &BTreeMap::new());
+        let nothing = Chart::new("Arrivals", &hours, &["a".into()], &BTreeMap::new());
         assert!(nothing.bars.iter().all(|bar| bar.parts.is_empty()));
     }
 }

@@ -20,14 +20,16 @@ pub(crate) type Asked = BTreeMap<String, String>;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// An id longer than this is cut in its middle where it is one of many.
 const LONG: usize = 64;
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 9] = [
     ("/", "Home"),
     ("/events", "Events"),
     ("/parked", "Parked"),
     ("/refused", "Refused"),
     ("/owed", "Owed"),
     ("/expectations", "Expectations"),
+    ("/merchants", "Merchants"),
     ("/providers", "Providers"),
+    ("/doctor", "Doctor"),
 ];
 
 /// The banner, and what goes with it.
@@ -91,14 +93,35 @@ pub(crate) struct Notice<'a> {
     pub(crate) is_way_in: bool,
 }
 
+/// Who comes here was let in, so it has the way on.
+#[derive(Template)]
+#[template(path = "missing.html")]
+struct Missing {
+    frame: Frame,
+}
+
+/// The answer where there is no such page, or nothing of that name.
+pub(crate) fn no_such_page(console: &Console) -> Response {
+    html(StatusCode::NOT_FOUND, &Missing { frame: Frame::new(console, "", "Not found") })
+}
+
 /// Asks. `what`: what can't be shown where that fails.
 pub(crate) async fn tried<T>(what: &'static str, query: impl Future<Output = anyhow::Result<T>>) -> Result<T, Failure> {
-    let asked = tokio::time::timeout(PATIENCE, query).await;
+    tried_for(PATIENCE, what, query).await
+}
+
+/// Asks, and has this much patience.
+pub(crate) async fn tried_for<T>(
+    patience: Duration,
+    what: &'static str,
+    query: impl Future<Output = anyhow::Result<T>>,
+) -> Result<T, Failure> {
+    let asked = tokio::time::timeout(patience, query).await;
     let error = match asked {
         Ok(Ok(answer)) => return Ok(answer),
         Ok(Err(error)) => error,
         Err(_) => {
-            let why = vec![format!("no answer within {} s", PATIENCE.as_secs())];
+            let why = vec![format!("no answer within {} s", patience.as_secs())];
             return Err(Failure { what, why, todo: "Reload, or ask for a shorter time." });
         }
     };

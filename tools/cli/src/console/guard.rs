@@ -4,7 +4,7 @@
 //! ```text
 //! every request   Host is ours (no other name leads here), the cookie is ours
 //! the first       the token of the printed URL, once: it becomes the cookie
-//! every POST      --write, Origin is ours, the form's CSRF token is ours
+//! every POST      Origin is ours, the form's CSRF token is ours; and --write, unless it only asks
 //! ```
 
 use std::sync::Arc;
@@ -23,18 +23,22 @@ use super::state::{Console, is_equal};
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action 'self'; \
                    base-uri 'none'; frame-ancestors 'none'";
 
+/// Forms that change nothing: they ask outward, so a link must not be enough.
+const ASKS: [&str; 1] = ["/doctor"];
+
 /// The fields of a form that was proved to be ours.
 #[derive(Clone)]
 pub(crate) struct Fields(pub(crate) Asked);
 
 /// Lets a request in or answers it, and puts the headers on each answer.
 pub(crate) async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
+    let takes_forms = console.write || ASKS.contains(&request.uri().path());
     let mut response = match admit(&console, request).await {
         Ok(request) => next.run(request).await,
         Err(answer) => *answer,
     };
     // A browser tells no origin in a form where no referrer may be told. With `same-origin` it tells it to us alone.
-    let referrer = if console.write { "same-origin" } else { "no-referrer" };
+    let referrer = if takes_forms { "same-origin" } else { "no-referrer" };
     let headers: [(HeaderName, &'static str); 4] = [
         (header::CONTENT_SECURITY_POLICY, CSP),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -85,11 +89,11 @@ async fn admit(console: &Console, mut request: Request) -> Result<Request, Box<R
                 "Act from its own pages.",
             ));
         }
-        if !console.write {
+        if !console.write && !ASKS.contains(&request.uri().path()) {
             return Err(refused(
                 StatusCode::FORBIDDEN,
                 "Nothing was done: this console is read-only",
-                "Start it with --write to replay and to close.",
+                "Start it with --write to act.",
             ));
         }
         let (parts, body) = request.into_parts();

@@ -13,10 +13,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Response};
 use futures_util::stream::{self, StreamExt as _};
+use hookledger_aws::start::env::Recent;
 use hookledger_core::model::time::UnixMs;
 
 use super::chart::Chart;
 use super::frame::{Failure, Frame, link, tried};
+use super::lines::Lines;
 use super::state::Console;
 use crate::mend::dead::waiting;
 use crate::see::parked::{self, groups};
@@ -25,6 +27,10 @@ use crate::see::status::{self, Line};
 
 /// The most entries that are counted for a page, the latest: `hookledger stats` counts them all.
 const MAX_COUNTED: usize = 20_000;
+/// So many entries of each hour are looked at for how long their work took.
+const SAMPLED: usize = 100;
+/// So many words for why something was refused have a colour of their own.
+const REASONS: usize = 4;
 /// So many reasons are shown.
 const SHOWN_GROUPS: usize = 5;
 const HOURS: u64 = 24;
@@ -75,7 +81,12 @@ impl Group {
 /// What came in a day.
 struct Day {
     rows: Vec<OfProvider>,
-    chart: Chart,
+    /// By provider, by how it came, by why it was refused.
+    charts: Vec<Chart>,
+    settled: Lines,
+    /// Of how many entries that is made.
+    sampled: usize,
+    only_unworked: bool,
     entries: usize,
     is_cut: bool,
     cut: Vec<String>,
@@ -156,7 +167,7 @@ pub(crate) async fn page(State(console): State<Arc<Console>>) -> Response {
 async fn count(console: &Console, now: UnixMs) -> Result<Day, Failure> {
     let (stack, inbox) = (&console.stack, &console.inbox);
     let by_hour = stats::Wanted { by: By::Hour, ..Default::default() };
-    let counted = stats::count(stack, inbox, &by_hour, Look::Arrivals, MAX_COUNTED);
+    let counted = stats::count(stack, inbox, &by_hour, Look::Sample(SAMPLED), MAX_COUNTED);
     tried("What came in", counted).await.map(|counted| Day::of(console, now, counted))
 }
 
@@ -164,9 +175,11 @@ impl Day {
     fn of(console: &Console, now: UnixMs, counted: Counted) -> Self {
         let names: Vec<String> = console.stack.providers.iter().map(|provider| provider.id().to_string()).collect();
         let hours: Vec<String> = (0..=HOURS).rev().map(|ago| By::Hour.part(now.minus_secs(ago * 3_600))).collect();
-        let mut arrived: BTreeMap<(usize, usize), u64> = BTreeMap::new();
         let mut rows: Vec<OfProvider> =
             names.iter().map(|name| OfProvider { name: name.clone(), ..Default::default() }).collect();
+        let reasons = reasons(&counted);
+        let (mut arrived, mut came, mut refused) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut took = vec![Vec::new(); hours.len()];
         for ((hour, name), counts) in &counted.parts {
             let Some(at) = names.iter().position(|known| known == name) else { continue };
             if let Some(row) = rows.get_mut(at) {
@@ -176,17 +189,49 @@ impl Day {
                 row.lost += counts.losses.lost();
                 row.refused += counts.refused;
             }
-            if let Some(hour) = hours.iter().position(|known| known == hour) {
-                *arrived.entry((hour, at)).or_default() += counts.losses.seen;
+            let Some(hour) = hours.iter().position(|known| known == hour) else { continue };
+            *arrived.entry((hour, at)).or_default() += counts.losses.seen;
+            *came.entry((hour, 0)).or_default() += counts.pushed;
+            *came.entry((hour, 1)).or_default() += counts.losses.found;
+            for (code, count) in &counts.refused_for {
+                let nth = reasons.iter().position(|reason| reason == code).unwrap_or(REASONS);
+                *refused.entry((hour, nth)).or_default() += count;
+            }
+            if let Some(took) = took.get_mut(hour) {
+                took.extend(&counts.settle_ms);
             }
         }
+        let how = ["pushed", "found by asking"].map(Into::into);
+        let charts = vec![
+            Chart::new("Arrivals in each hour", &hours, &names, &arrived),
+            Chart::new("Pushed, and found by asking", &hours, &how, &came),
+            Chart::new("Refused, by reason", &hours, &reasons, &refused),
+        ];
+        let sampled = took.iter().map(Vec::len).sum();
+        let settled = Lines::new(&hours, took);
+        let only_unworked = console.stack.env.recent == Recent::Unworked;
         let entries = counted.entries;
         Self {
             rows,
-            chart: Chart::new(&hours, &names, &arrived),
+            charts,
+            settled,
+            sampled,
+            only_unworked,
             entries,
             is_cut: entries >= MAX_COUNTED,
             cut: counted.cut,
         }
     }
+}
+
+/// The words for why something was refused, the most frequent first; what has no room stands together at the end.
+fn reasons(counted: &Counted) -> Vec<String> {
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    for (code, count) in counted.parts.values().flat_map(|counts| &counts.refused_for) {
+        *sums.entry(code).or_default() += count;
+    }
+    let mut sums: Vec<(&str, u64)> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let others = (sums.len() > REASONS).then(|| "others".to_string());
+    sums.into_iter().take(REASONS).map(|(code, _)| code.to_string()).chain(others).collect()
 }

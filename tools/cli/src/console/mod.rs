@@ -2,16 +2,20 @@
 //! page and its command never differ.
 //!
 //! ```text
-//! guard   who is let in            home events subject find       what came in
-//! state   what requests share      parked acts                    what waits for a person, and what they do
-//! frame   what pages share         refused owed expectations providers
-//! escape  how a text gets in       chart timeline                 how it is drawn
+//! guard   who is let in            home events subject find      what came in
+//! state   what requests share      parked acts                   what waits for a person, and what they do
+//! frame   what pages share         refused reverify              what was not let in, and to verify it again
+//! escape  how a text gets in       owed expectations merchants providers doctor
+//! jobs    acts that go on, and     chart lines timeline path     how it is drawn
+//! act     the page of each
 //! ```
 //!
 //! A page is a module and a template. No page needs the script, and none loads anything from elsewhere.
 
+mod act;
 mod acts;
 mod chart;
+mod doctor;
 mod escape;
 mod events;
 mod expectations;
@@ -19,10 +23,15 @@ mod find;
 mod frame;
 mod guard;
 mod home;
+mod jobs;
+mod lines;
+mod merchants;
 mod owed;
 mod parked;
+mod path;
 mod providers;
 mod refused;
+mod reverify;
 mod state;
 mod subject;
 mod timeline;
@@ -31,10 +40,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use askama::Template;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
@@ -42,7 +49,7 @@ use axum::routing::{MethodRouter, get, post};
 use clap::Args;
 use tokio::net::TcpListener;
 
-use self::frame::{Frame, html};
+use self::frame::no_such_page;
 use self::state::Console;
 use crate::out::{self, Ended};
 use crate::stack::Stack;
@@ -56,7 +63,7 @@ pub(crate) struct Order {
     /// The port of 127.0.0.1; 0 takes one that is free.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Let it replay and close. Without it, it only shows.
+    /// Let it replay, close, and verify again what was refused. Without it, it only shows.
     #[arg(long)]
     write: bool,
 }
@@ -69,12 +76,17 @@ pub(crate) async fn run(stack: Stack, order: &Order) -> anyhow::Result<Ended> {
     let (console, token) = Console::new(stack, order.write, port)?;
     out::line(format!("http://127.0.0.1:{port}/?token={token}"));
     out::note("this URL lets one browser of this machine in, once; ctrl-c ends the console");
-    let served = axum::serve(listener, router(Arc::new(console)));
-    let interrupted = async {
+    let console = Arc::new(console);
+    let served = axum::serve(listener, router(console.clone()));
+    let running = console.clone();
+    let interrupted = async move {
         // What is under way is done first.
         let _ = tokio::signal::ctrl_c().await;
+        running.jobs.end_all().await;
     };
     served.with_graceful_shutdown(interrupted).await?;
+    // One that was ordered in the meantime.
+    console.jobs.end_all().await;
     Ok(Ended::Well)
 }
 
@@ -88,10 +100,17 @@ fn router(console: Arc<Console>) -> Router {
         .route("/parked/plan", get(parked::plan))
         .route("/parked/replay", post(acts::replay))
         .route("/parked/close", post(acts::close))
+        .route("/act", get(act::page))
+        .route("/act/outcomes", get(act::outcomes))
+        .route("/act/stop", post(act::stop))
         .route("/refused", get(refused::page))
+        .route("/refused/plan", get(reverify::plan))
+        .route("/refused/reverify", post(reverify::reverify))
         .route("/owed", get(owed::page))
         .route("/expectations", get(expectations::page))
         .route("/providers", get(providers::page))
+        .route("/merchants", get(merchants::page))
+        .route("/doctor", get(doctor::page).post(doctor::ask))
         .route("/static/console.css", asset("text/css", include_str!("../../assets/console.css")))
         .route("/static/console.js", asset("text/javascript", include_str!("../../assets/console.js")))
         .fallback(missing)
@@ -100,15 +119,8 @@ fn router(console: Arc<Console>) -> Router {
         .with_state(console)
 }
 
-/// Who comes here was let in, so it has the way on.
-#[derive(Template)]
-#[template(path = "missing.html")]
-struct Missing {
-    frame: Frame,
-}
-
 async fn missing(State(console): State<Arc<Console>>) -> Response {
-    html(StatusCode::NOT_FOUND, &Missing { frame: Frame::new(&console, "", "Not found") })
+    no_such_page(&console)
 }
 
 /// A file that is compiled in. There is no other, whatever a path says.

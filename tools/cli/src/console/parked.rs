@@ -15,15 +15,15 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Debts as _;
 
 use super::frame::{Asked, Failure, Frame, html, link, status, tried, wanted};
+use super::jobs::Job;
 use super::state::Console;
+use crate::mend::bulk::{MAX_RATE, RATE};
 use crate::see::parked::{Found, Parked, Which, find};
-use crate::when::Span;
+use crate::when::{Span, words};
 
 const PATH: &str = "/parked";
 /// Rows of a plan that are shown.
 const SHOWN: usize = 100;
-/// The most rows of one act: a browser waits for its end.
-pub(crate) const MAX_AT_A_TIME: usize = 200;
 
 #[derive(Template)]
 #[template(path = "parked.html")]
@@ -31,6 +31,8 @@ struct Groups {
     frame: Frame,
     providers: Vec<String>,
     asked: Asked,
+    /// The acts of this console that began here.
+    acts: Vec<Arc<Job>>,
     list: Result<List, Failure>,
 }
 
@@ -69,7 +71,8 @@ pub(crate) async fn page(State(console): State<Arc<Console>>, Query(asked): Quer
     let found = tried("What waits for a person", find(&console.stack, &console.inbox, &which)).await;
     let list = found.map(List::of);
     let providers = console.stack.providers.iter().map(|provider| provider.id().to_string()).collect();
-    html(status(&list), &Groups { frame, providers, asked, list })
+    let acts = console.jobs.of(PATH);
+    html(status(&list), &Groups { frame, providers, asked, acts, list })
 }
 
 impl List {
@@ -129,6 +132,11 @@ impl Chosen {
         Ok(Self { rows, filter, query, why_not: None })
     }
 
+    /// The page that has the forms: of what is left, once some is done.
+    pub(crate) fn again(&self) -> String {
+        self.action("plan")
+    }
+
     /// Where a form leads.
     fn action(&self, act: &str) -> String {
         let query: Vec<(&str, &str)> = self.query.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -180,9 +188,9 @@ impl Plan {
         self.chosen.filter.iter().any(|(name, _)| *name == "reason")
     }
 
-    /// How many one act takes.
-    fn taken(&self, count: impl Borrow<usize>) -> usize {
-        (*count.borrow()).min(MAX_AT_A_TIME)
+    /// How long so many take at the rate that the form offers.
+    fn takes(&self, count: impl Borrow<usize>) -> String {
+        words(*count.borrow() as u64 / u64::from(RATE))
     }
 }
 

@@ -11,13 +11,14 @@ use hookledger_core::model::refused::Kept;
 use hookledger_core::model::time::UnixMs;
 
 use super::frame::{Asked, Failure, Frame, html, link, tried, wanted};
+use super::jobs::Job;
 use super::state::Console;
 use crate::refused::find;
 use crate::when;
 
-const PATH: &str = "/refused";
+pub(super) const PATH: &str = "/refused";
 /// The most of a provider and a day that are looked at.
-const LOOKED_AT: usize = 1_000;
+pub(super) const LOOKED_AT: usize = 1_000;
 /// The most that are listed.
 const SHOWN: usize = 100;
 
@@ -29,6 +30,8 @@ struct RefusedPage {
     wanted: String,
     day: Result<Day, Failure>,
     parts: Vec<OfProvider>,
+    /// The acts of this console that began here.
+    acts: Vec<Arc<Job>>,
 }
 
 /// A UTC day, and its neighbours.
@@ -44,6 +47,12 @@ struct OfProvider {
     refused: Result<Refused, Failure>,
 }
 
+impl OfProvider {
+    fn plan(&self) -> String {
+        link("/refused/plan", &[("provider", &self.name), ("day", &self.day)])
+    }
+}
+
 struct Refused {
     groups: Vec<Group>,
     rows: Vec<Row>,
@@ -52,12 +61,13 @@ struct Refused {
     more: u64,
 }
 
-struct Group {
-    code: String,
-    reason: String,
-    count: usize,
-    last: UnixMs,
-    from: usize,
+/// How many were refused for one reason.
+pub(super) struct Group {
+    pub(super) code: String,
+    pub(super) reason: String,
+    pub(super) count: usize,
+    pub(super) last: UnixMs,
+    pub(super) from: usize,
 }
 
 struct Row {
@@ -90,22 +100,12 @@ pub(crate) async fn page(State(console): State<Arc<Console>>, Query(asked): Quer
             parts.push(OfProvider { name, day: day.clone(), refused: refused.map(Refused::of) });
         }
     }
-    html(StatusCode::OK, &RefusedPage { frame, providers, wanted: only, day, parts })
+    let acts = console.jobs.of(PATH);
+    html(StatusCode::OK, &RefusedPage { frame, providers, wanted: only, day, parts, acts })
 }
 
 impl Refused {
     fn of((kept, is_cut): (Vec<Kept>, bool)) -> Self {
-        let mut groups: BTreeMap<(&str, &str), Vec<&Kept>> = BTreeMap::new();
-        for of in &kept {
-            groups.entry((&of.refused.code, &of.refused.reason)).or_default().push(of);
-        }
-        let group = |((code, reason), of_group): ((&str, &str), Vec<&Kept>)| {
-            let from: BTreeSet<_> = of_group.iter().map(|of| &of.refused.source_ip).collect();
-            let last = of_group.iter().map(|of| of.refused.at).max().unwrap_or(UnixMs(0));
-            Group { code: code.into(), reason: reason.into(), count: of_group.len(), last, from: from.len() }
-        };
-        let mut groups: Vec<Group> = groups.into_iter().map(group).collect();
-        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
         let more = kept.iter().map(|of| of.more).sum();
         let row = |Kept { refused, .. }: &Kept| Row {
             at: refused.at,
@@ -114,6 +114,23 @@ impl Refused {
             from: refused.source_ip.clone().unwrap_or_else(|| "unknown".into()),
             reason: refused.reason.clone(),
         };
+        let groups = groups(&kept);
         Self { groups, rows: kept.iter().take(SHOWN).map(row).collect(), all: kept.len(), is_cut, more }
     }
+}
+
+/// By reason, the most first.
+pub(super) fn groups(kept: &[Kept]) -> Vec<Group> {
+    let mut groups: BTreeMap<(&str, &str), Vec<&Kept>> = BTreeMap::new();
+    for of in kept {
+        groups.entry((&of.refused.code, &of.refused.reason)).or_default().push(of);
+    }
+    let group = |((code, reason), of_group): ((&str, &str), Vec<&Kept>)| {
+        let from: BTreeSet<_> = of_group.iter().map(|of| &of.refused.source_ip).collect();
+        let last = of_group.iter().map(|of| of.refused.at).max().unwrap_or(UnixMs(0));
+        Group { code: code.into(), reason: reason.into(), count: of_group.len(), last, from: from.len() }
+    };
+    let mut groups: Vec<Group> = groups.into_iter().map(group).collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    groups
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use hookledger_aws::AwsInbox;
 use subtle::ConstantTimeEq as _;
 
+use super::jobs::Jobs;
 use crate::stack::Stack;
 
 /// The bytes of a secret of this run.
@@ -14,7 +15,7 @@ const SECRET_BYTES: usize = 32;
 pub(crate) struct Console {
     pub(crate) stack: Stack,
     pub(crate) inbox: AwsInbox,
-    /// It may replay and close.
+    /// It may act.
     pub(crate) write: bool,
     pub(crate) port: u16,
     /// In the URL that is printed; gone once it was used.
@@ -23,6 +24,8 @@ pub(crate) struct Console {
     session: String,
     /// In every form.
     pub(crate) csrf: String,
+    /// What was ordered in this run.
+    pub(crate) jobs: Jobs,
 }
 
 impl Console {
@@ -31,7 +34,19 @@ impl Console {
         let inbox = stack.inbox()?;
         let token = secret()?;
         let known = Mutex::new(Some(token.clone()));
-        Ok((Self { stack, inbox, write, port, token: known, session: secret()?, csrf: secret()? }, token))
+        Ok((
+            Self {
+                stack,
+                inbox,
+                write,
+                port,
+                token: known,
+                session: secret()?,
+                csrf: secret()?,
+                jobs: Jobs::default(),
+            },
+            token,
+        ))
     }
 
     /// Takes the token. It is good for one browser, once.

@@ -10,6 +10,7 @@ use axum::response::Response;
 use hookledger_aws::ports::ledger::StoryLine;
 
 use super::frame::{Asked, Failure, Frame, html, link, tried, wanted};
+use super::path::{Step, path};
 use super::state::Console;
 use super::timeline::{Moment, moments};
 use crate::see::story::{named, readable};
@@ -30,6 +31,8 @@ struct SubjectPage {
 struct Story {
     /// How its entries and expectations stand.
     stand: Vec<Stands>,
+    /// The statuses that it had, where it has one.
+    path: Vec<Step>,
     moments: Vec<Moment>,
     results: Vec<Results>,
     rows: Vec<Row>,
@@ -85,9 +88,10 @@ impl Story {
         let mut moments = moments(&lines, frame.now);
         let earlier = moments.len().saturating_sub(SHOWN);
         moments.drain(..earlier);
+        let path = path(&lines);
         let stand = lines.iter().filter_map(Stands::of).take(SHOWN).collect();
         let (all, results) = (lines.len(), results(&lines));
-        Self { stand, moments, results, rows: lines.into_iter().take(SHOWN).map(Row::of).collect(), all, earlier }
+        Self { stand, path, moments, results, rows: lines.into_iter().take(SHOWN).map(Row::of).collect(), all, earlier }
     }
 }
 

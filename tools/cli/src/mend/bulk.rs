@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{FuturesOrdered, StreamExt as _};
 use hookledger_aws::AwsInbox;
 use hookledger_core::model::identity::ItemKey;
 use tokio::time::{MissedTickBehavior, interval};
@@ -15,6 +15,9 @@ use crate::stack::Stack;
 
 /// Rows under way at a time.
 const AT_ONCE: usize = 8;
+/// So many in a second, unless another number is asked for; and the most that may be.
+pub(crate) const RATE: u32 = 20;
+pub(crate) const MAX_RATE: u32 = 1_000;
 /// How often it is said how far it has come, in rows.
 const TOLD_EVERY: usize = 500;
 
@@ -32,7 +35,7 @@ pub(crate) struct Chosen {
     #[arg(long)]
     yes: bool,
     /// So many in a second at most.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = RATE, value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_RATE)))]
     rate: u32,
 }
 
@@ -81,23 +84,38 @@ impl Chosen {
 
     /// Does it to each, so many in a second at most; what came of each, in their order.
     pub(crate) async fn each<T>(&self, keys: &[ItemKey], act: impl AsyncFn(&ItemKey) -> T) -> Vec<T> {
-        let mut ticks = interval(Duration::from_secs(1) / self.rate);
-        // What was late is not made up for in a burst.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let paced = stream::unfold((ticks, keys.iter()), async |(mut ticks, mut left)| {
-            let key = left.next()?;
-            ticks.tick().await;
-            Some((key, (ticks, left)))
-        });
         let mut outcomes = Vec::with_capacity(keys.len());
-        let act = &act;
-        let mut done = std::pin::pin!(paced.map(move |key| act(key)).buffered(AT_ONCE));
-        while let Some(outcome) = done.next().await {
+        let told = |outcome| {
             outcomes.push(outcome);
             if outcomes.len() % TOLD_EVERY == 0 {
                 out::note(format!("{} of {}", outcomes.len(), keys.len()));
             }
-        }
+        };
+        let act_on = |key| act(key);
+        each(self.rate, keys, || true, act_on, told).await;
         outcomes
+    }
+}
+
+/// Does it to each, so many in a second at most, and begins no other once `goes_on` says no. What came of each that was
+/// begun is told in their order.
+pub(crate) async fn each<K, T, F: Future<Output = T>>(
+    rate: u32,
+    keys: impl IntoIterator<Item = K>,
+    goes_on: impl Fn() -> bool,
+    act: impl Fn(K) -> F,
+    mut told: impl FnMut(T),
+) {
+    let mut ticks = interval(Duration::from_secs(1) / rate);
+    // What was late is not made up for in a burst.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut keys, mut under_way) = (keys.into_iter().peekable(), FuturesOrdered::new());
+    loop {
+        let has_next = under_way.len() < AT_ONCE && keys.peek().is_some() && goes_on();
+        tokio::select! {
+            _ = ticks.tick(), if has_next => under_way.extend(keys.next().filter(|_| goes_on()).map(&act)),
+            Some(outcome) = under_way.next(), if !under_way.is_empty() => told(outcome),
+            else => return,
+        }
     }
 }

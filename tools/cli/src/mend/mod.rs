@@ -1,6 +1,6 @@
 //! What a person does about what waits for one. Each act is written down in its row: who, when, what and why.
 
-mod bulk;
+pub(crate) mod bulk;
 pub(crate) mod close;
 pub(crate) mod dead;
 pub(crate) mod erase;

@@ -10,4 +10,5 @@ pub(crate) mod parked;
 pub(crate) mod show;
 pub(crate) mod stats;
 pub(crate) mod status;
+pub(crate) mod statuses;
 pub(crate) mod story;

@@ -71,12 +71,14 @@ pub(crate) struct Wanted {
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) losses: Losses,
-    pushed: u64,
+    pub(crate) pushed: u64,
     open: u64,
     parked: u64,
     pub(crate) refused: u64,
+    /// The same by the word for why.
+    pub(crate) refused_for: BTreeMap<String, u64>,
     /// From receipt to settlement, of what was pushed and done.
-    settle_ms: Vec<u64>,
+    pub(crate) settle_ms: Vec<u64>,
 }
 
 /// A part of the span, and whose.
@@ -100,9 +102,9 @@ pub(crate) struct Counted {
 pub(crate) enum Look {
     /// At each entry.
     Whole,
-    /// At the index, and of the entries at those alone that were found by asking: what is open or parked, and how long it
-    /// took, is not counted.
-    Arrivals,
+    /// At the index, and of the entries at those that were found by asking: what is open or parked is not counted. Of each
+    /// part's pushes so many are looked at, evenly spread, for how long their work took.
+    Sample(usize),
 }
 
 /// Counts the latest entries, so many at most.
@@ -156,6 +158,7 @@ impl Counted {
         look: Look,
         most: usize,
     ) -> anyhow::Result<()> {
+        let mut pushed: BTreeMap<String, Vec<ItemKey>> = BTreeMap::new();
         // A day at a time, which is where the index begins anew.
         for (begin, until) in days(self.since, self.until) {
             if self.entries >= most {
@@ -167,10 +170,13 @@ impl Counted {
             let needs_a_look = |pointer: &Pointer| look == Look::Whole || pointer.origin != Some(Origin::Push);
             let (found, known): (Vec<Pointer>, Vec<Pointer>) = found.into_iter().partition(needs_a_look);
             for pointer in known {
-                let provider = pointer.key.provider();
-                let counts = self.parts.entry((wanted.by.part(pointer.received_at), provider.to_string())).or_default();
+                let (part, provider) = (wanted.by.part(pointer.received_at), pointer.key.provider());
+                let counts = self.parts.entry((part.clone(), provider.to_string())).or_default();
                 counts.losses.count(provider, &pointer.event_type, &pointer.key, Origin::Push, None);
                 counts.pushed += 1;
+                if let Look::Sample(_) = look {
+                    pushed.entry(part).or_default().push(pointer.key);
+                }
             }
             for some in found.chunks(MAX_AT_ONCE) {
                 let keys: Vec<ItemKey> = some.iter().map(|pointer| pointer.key.clone()).collect();
@@ -184,6 +190,16 @@ impl Counted {
                             *self.reasons.entry(reason).or_default() += 1;
                         }
                     }
+                }
+            }
+        }
+        let Look::Sample(of_part) = look else { return Ok(()) };
+        let sample: Vec<ItemKey> = pushed.into_values().flat_map(|keys| spread(keys, of_part)).collect();
+        for some in sample.chunks(MAX_AT_ONCE) {
+            for row in inbox.ledger.look_at(some).await?.into_values() {
+                if let Ok(Debt::Entry(entry)) = row {
+                    let part = (wanted.by.part(entry.received_at), entry.provider.clone());
+                    self.parts.entry(part).or_default().settled(&entry);
                 }
             }
         }
@@ -204,7 +220,9 @@ impl Counted {
                 }
                 for line in refused {
                     let part = (wanted.by.part(line.at), provider.to_string());
-                    self.parts.entry(part).or_default().refused += 1;
+                    let counts = self.parts.entry(part).or_default();
+                    counts.refused += 1;
+                    *counts.refused_for.entry(line.code).or_default() += 1;
                 }
             }
         }
@@ -234,20 +252,31 @@ impl Counts {
         self.pushed += u64::from(entry.origin == Origin::Push);
         self.open += u64::from(entry.state == State::Open);
         self.parked += u64::from(entry.state == State::Parked);
+        self.settled(entry);
+    }
+
+    fn settled(&mut self, entry: &Entry) {
         if let (State::Done, Origin::Push, Some(settled_at)) = (entry.state, entry.origin, entry.settled_at) {
             self.settle_ms.push(settled_at.since_ms(entry.received_at));
         }
     }
 }
 
+/// So many of them, evenly spread over all.
+fn spread<T>(all: Vec<T>, most: usize) -> impl Iterator<Item = T> {
+    let step = all.len().div_ceil(most.max(1)).max(1);
+    all.into_iter().step_by(step)
+}
+
+/// The smallest that so many of a hundred are not above. They are sorted.
+pub(crate) fn percentile(sorted: &[u64], percent: usize) -> Option<u64> {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    rank.checked_sub(1).and_then(|index| sorted.get(index)).copied()
+}
+
 fn row((from, provider): &Part, counts: &mut Counts) -> Value {
     counts.settle_ms.sort_unstable();
-    let Counts { losses, pushed, open, parked, refused, settle_ms } = counts;
-    // The smallest that so many of a hundred are not above.
-    let percentile = |percent: usize| {
-        let rank = (settle_ms.len() * percent).div_ceil(100);
-        rank.checked_sub(1).and_then(|index| settle_ms.get(index))
-    };
+    let Counts { losses, pushed, open, parked, refused, settle_ms, .. } = counts;
     json!({
         "from": from,
         "provider": provider,
@@ -260,7 +289,23 @@ fn row((from, provider): &Part, counts: &mut Counts) -> Value {
         "open": open,
         "parked": parked,
         "refused": refused,
-        "p50_ms": percentile(50),
-        "p95_ms": percentile(95),
+        "p50_ms": percentile(settle_ms, 50),
+        "p95_ms": percentile(settle_ms, 95),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_spread_over_all_of_it() {
+        assert_eq!(spread((0..10).collect(), 3).collect::<Vec<_>>(), [0, 4, 8]);
+        assert_eq!(spread(vec![1, 2], 5).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(spread(Vec::<u8>::new(), 5).count(), 0);
+        assert_eq!(
+            (percentile(&[1, 2, 3, 4], 50), percentile(&[1, 2, 3, 4], 95), percentile(&[], 50)),
+            (Some(2), Some(4), None)
+        );
+    }
 }

@@ -42,7 +42,8 @@ impl Secrets for Known {
 
 fn document(key: &str, token: &str) -> String {
     let list = |value: &str| json!([{ "id": "2026-11", "value": value }]);
-    json!({ "signing_secrets": list(key), "url_tokens": list(token) }).to_string()
+    let api = json!({ "api_key": "a-key-of-the-api", "server_hash": "a-hash-of-the-server" });
+    json!({ "signing_secrets": list(key), "url_tokens": list(token), "api": api }).to_string()
 }
 
 impl Stack {

@@ -12,16 +12,18 @@ use hookledger_aws::start::clients::Clients;
 use hookledger_aws::start::env::Env;
 use hookledger_core::model::debt::{Expectation, ExpectationState};
 use hookledger_core::model::entry::{Admitted, Event, NewEntry, OnDuplicate, Origin, Start};
+use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::time::UnixMs;
-use hookledger_core::ports::{Clock as _, Entries as _, Expectations as _, Refusals as _};
+use hookledger_core::ports::{Clock as _, Entries as _, Expectations as _, Refusals as _, Results as _};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 pub(crate) const RIGHTFOOT: ProviderId = ProviderId("rightfoot");
 pub(crate) const FYNAPSE: ProviderId = ProviderId("fynapse");
+pub(crate) const RUNPAYMENTS: ProviderId = ProviderId("runpayments");
 /// Who runs the command here.
 pub(crate) const CALLER: &str = "arn:aws:sts::000000000000:assumed-role/ops/anna";
 
@@ -139,6 +141,20 @@ impl Town {
             found: 0,
         };
         assert!(self.ledger.expect(&expectation).await.unwrap());
+    }
+
+    /// A merchant that got a status so many seconds ago, which was pushed and is done.
+    pub(crate) async fn merchant(&self, id: &str, status: &str, secs_ago: u64) -> Subject {
+        let subject = Subject::new(RUNPAYMENTS, "merchant", id);
+        let owner = self.came(RUNPAYMENTS, "merchant", id, &format!("merchant.{status}"), secs_ago).await;
+        let (status, occurred_at) = (status.to_string(), self.now.minus_secs(secs_ago + 2));
+        let fact = Fact { status: status.clone(), n: 1, owner, origin: Origin::Push, occurred_at, matched_by: None };
+        assert!(self.ledger.put_fact(&subject, &fact).await.unwrap());
+        let seen = self.ledger.status(&subject).await.unwrap().map(|status| status.version);
+        let (version, moved_at) = (seen.unwrap_or_default() + 1, self.now);
+        let moved = Status { status, rank: 1, occurred_at, moved_at, version, held_back: None };
+        assert!(self.ledger.move_status(&subject, seen, &moved).await.unwrap());
+        subject
     }
 
     /// The table goes.

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
+use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
 use hookledger_core::model::debt::parked_shard_name;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::StoreError;
@@ -94,8 +95,16 @@ pub(crate) async fn get_all(table: &Table, keys: Vec<Item>) -> Result<Vec<Item>,
         wanted = wanted.expression_attribute_names(format!("#{name}"), *name);
     }
     let names: BTreeSet<String> = names.map(|name| format!("#{name}")).collect();
-    let wanted = wanted.projection_expression(names.into_iter().collect::<Vec<_>>().join(", ")).build();
-    let mut left = Some(wanted.map_err(|_| StoreError::Refused("the request could not be built"))?);
+    get_these(table, wanted.projection_expression(names.into_iter().collect::<Vec<_>>().join(", "))).await
+}
+
+/// Reads these rows, each whole: for those that are small.
+pub(crate) async fn get_all_whole(table: &Table, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+    get_these(table, KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true)).await
+}
+
+async fn get_these(table: &Table, wanted: KeysAndAttributesBuilder) -> Result<Vec<Item>, StoreError> {
+    let mut left = Some(wanted.build().map_err(|_| StoreError::Refused("the request could not be built"))?);
     let mut found = Vec::new();
     for _ in 0..MAX_PAGES {
         let Some(wanted) = left.take() else { return Ok(found) };

@@ -43,6 +43,7 @@ use pushed::{Body, pushed};
 pub(super) const DEFINITION: Definition = Definition {
     id: ID,
     kinds: &["entity", "link", "session", "unreadable"],
+    kinds_with_status: &[],
     poll_only: |event_type, key| event_type == sessions::POLLED || attempt::is_a_repeat(key),
     url_has_token: true,
     answers: &ANSWERS,

@@ -49,6 +49,7 @@ const TOLERANCE_FUTURE_SECS: u64 = 300;
 pub(super) const DEFINITION: Definition = Definition {
     id: ID,
     kinds: &["event", "delivery", "unreadable"],
+    kinds_with_status: &[],
     poll_only: |_, _| false,
     url_has_token: false,
     answers: &ANSWERS,

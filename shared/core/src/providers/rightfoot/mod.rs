@@ -45,6 +45,7 @@ const MAX_HISTORY_LOOKBACK_SECS: u64 = 7 * 24 * 3600;
 pub(super) const DEFINITION: Definition = Definition {
     id: ID,
     kinds: &["batch", "authorizer", "schedule", "submission", "unreadable"],
+    kinds_with_status: &[],
     poll_only: |event_type, _| event_type == SCHEDULE_RUN,
     url_has_token: true,
     answers: &ANSWERS,

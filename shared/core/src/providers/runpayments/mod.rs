@@ -76,8 +76,15 @@ const OTHER_EVENTS: &[&str] = &[
 /// What its events are about. A boarding is about its merchant; of a type that is not known the first word is the kind.
 const KINDS: &[&str] = &["merchant", "transaction", "chargeback", "funding", "statement", "unreadable"];
 
-pub(super) const DEFINITION: Definition =
-    Definition { id: ID, kinds: KINDS, poll_only: |_, _| false, url_has_token: false, answers: &ANSWERS, build };
+pub(super) const DEFINITION: Definition = Definition {
+    id: ID,
+    kinds: KINDS,
+    kinds_with_status: &["merchant"],
+    poll_only: |_, _| false,
+    url_has_token: false,
+    answers: &ANSWERS,
+    build,
+};
 
 static ANSWERS: Answers =
     Answers { received: 200, refused: 403, unreadable: OnUnreadable::Park, store_down: OnStoreDown::AskAgain };

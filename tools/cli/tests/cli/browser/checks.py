@@ -13,7 +13,7 @@ from visit import NARROW, Visit, browser
 
 # Longer than every check takes on a busy machine of two cores.
 LIMIT_SECS = 480
-LISTS = ["/", "/events", "/parked", "/refused", "/owed", "/expectations", "/providers"]
+LISTS = ["/", "/events", "/parked", "/refused", "/owed", "/expectations", "/merchants", "/providers", "/doctor"]
 # From the click: until the first byte is here, until something is seen; and how long the page is.
 TIMES = """async () => {
     const isSeen = () => performance.getEntriesByName("first-contentful-paint").length > 0;
@@ -32,6 +32,8 @@ def paths(visit, *subjects):
     """Every page that is reached by an address."""
     visit.open("/parked")
     plans = [link.get_attribute("href") for link in visit.page.locator("a.act").all()][:2]
+    visit.open("/refused")
+    plans += [link.get_attribute("href") for link in visit.page.locator("a.act").all()][:1]
     return [*LISTS, *map(subject, subjects), *plans, "/find?id=nothing-has-this-id", "/events?type=none", "/nowhere"]
 
 
@@ -46,12 +48,26 @@ def sound(url, folder, *subjects):
             visit.sound(path.split("?")[0])
         # What came of an act has no address.
         visit.open("/parked")
-        visit.page.locator("a.act").first.click()
+        visit.page.get_by_role("row", name="answered 422").get_by_role("link", name="Replay or close these 3").click()
         visit.page.locator("#why-close").fill("to see this page")
         visit.page.locator("button.danger").click()
-        visit.page.wait_for_selector("[data-outcome]")
+        visit.page.wait_for_selector("[data-ended]")
         visit.picture("outcome")
         visit.sound("the outcome")
+        # One that goes on: held still, or it would be another page in the middle of the look.
+        visit.open("/parked")
+        visit.page.get_by_role("row", name="many of them").get_by_role("link", name="Replay or close these 30").click()
+        visit.page.locator("#rate-replay").fill("1")
+        visit.page.get_by_role("button", name="Replay 30").click()
+        visit.page.get_by_role("link", name="Hold it still").click()
+        visit.picture("under-way")
+        visit.sound("an act under way")
+        visit.page.get_by_role("button", name="Stop it").click()
+        visit.open("/doctor")
+        visit.page.get_by_role("button", name="Ask now").click()
+        visit.has("to mend", "finbox secret", "is live")
+        visit.picture("doctor-found")
+        visit.sound("what the doctor finds")
         stranger = found.new_context().new_page()
         stranger.goto(visit.base)
         visit.page.goto("about:blank")
@@ -81,6 +97,51 @@ def clicking(url, script):
         page.locator("#find").fill("batch-2305")
         page.get_by_role("button", name="Find").click()
         visit.has("the client secret was renewed", "88041.77", "What happened")
+        return visit.wrong
+
+
+def under_way(url, script):
+    """An act that goes on by itself: its page comes again, and it is stopped."""
+    with browser() as found:
+        visit = Visit(found, url, java_script_enabled=script == "with script")
+        page = visit.page
+        visit.open("/parked")
+        page.get_by_role("row", name="many of them").get_by_role("link", name="Replay or close these 30").click()
+        page.locator("#rate-replay").fill("2")
+        page.locator("#why-replay").fill("they are back")
+        page.get_by_role("button", name="Replay 30").click()
+        done = lambda: int(page.locator("progress").get_attribute("value"))
+        first = done()
+        with page.expect_navigation():
+            pass
+        visit.expect(first < done() < 30, f"it does not go on: {first}, {done()}")
+        page.get_by_role("button", name="Stop it").click()
+        page.wait_for_selector("[data-ended]")
+        visit.has("It was stopped", "begin it again", "they are back")
+        left = 30 - done()
+        page.get_by_role("link", name="begin it again").click()
+        page.locator("#rate-replay").fill("1000")
+        page.get_by_role("button", name=f"Replay {left}").click()
+        page.wait_for_selector("[data-ended]")
+        visit.has(f"{left} opened, 0 failed", "It is over")
+        page.get_by_role("link", name="All that waits").click()
+        visit.has("Done from this console", "Replay 1", "Replay 2")
+        return visit.wrong
+
+
+def again(url):
+    """What was refused is verified again."""
+    with browser() as found:
+        visit = Visit(found, url)
+        page = visit.page
+        visit.open("/refused?provider=finbox")
+        page.locator("a.act").click()
+        visit.has("4 as of", "verifies 4 refused deliveries", "stays refused")
+        page.locator("#why-again").fill("the token was mistyped")
+        page.get_by_role("button", name="Verify 4 again").click()
+        visit.has("1 let in, 3 stay refused", "genuine by 2026-11", "finbox#session#session-2701", "the token was mistyped")
+        page.get_by_role("link", name="finbox#session#session-2701").click()
+        visit.has("reverify by", "the token was mistyped")
         return visit.wrong
 
 
@@ -149,11 +210,17 @@ def read_only(url, *subjects):
         for path in paths(visit, *subjects):
             visit.open(path)
             forms = visit.page.locator("form[method=post], [name=csrf], button.danger").count()
-            visit.expect(forms == 0, "it has a form that acts")
+            # The doctor's form asks, and changes nothing.
+            visit.expect(forms == (2 if path == "/doctor" else 0), "it has a form that acts")
             if path != "/nowhere":
                 visit.has("read-only")
             if path.startswith("/parked/plan"):
                 visit.has("This console is read-only", "--write", "hookledger replay --provider", "hookledger close")
+            if path.startswith("/refused/plan"):
+                visit.has("This console is read-only", "--write", "hookledger refused reverify")
+        visit.open("/doctor")
+        visit.page.get_by_role("button", name="Ask now").click()
+        visit.has("to mend", "finbox secret")
         return visit.wrong
 
 
@@ -201,6 +268,8 @@ def paint(url, *pages):
 CHECKS = {
     "sound": sound,
     "clicking": clicking,
+    "under way": under_way,
+    "again": again,
     "keyboard": keyboard,
     "keys": keys,
     "read-only": read_only,

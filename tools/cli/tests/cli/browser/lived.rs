@@ -5,7 +5,7 @@ use hookledger_core::model::act::Act;
 use hookledger_core::model::debt::ExpectationState;
 use hookledger_core::model::entry::{Event, NewEntry, OnDuplicate, Origin, Start, State};
 use hookledger_core::model::fact::{Fact, Status};
-use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject};
+use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject, digest_hex};
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::{Row, Snapshot};
 use hookledger_core::ports::{Desk as _, Entries as _, Expectations as _, Refusals as _, Results as _, Settlement};
@@ -28,6 +28,8 @@ const CAME: [(ProviderId, &str, &str, u64); 7] = [
     (RUNPAYMENTS, "transaction", "transaction.entered", 70),
     (RUNPAYMENTS, "transaction", "transaction.reject", 5),
 ];
+/// The token of FinBox's URL, in the stack's secret.
+const TOKEN: &str = "t-0123456789abcdef0123456789abcdef";
 /// Text that is obeyed where a page writes it as it came.
 pub(super) const MARK: &str = "<script>window.ran=1;alert(1)</script><img src=x onerror=alert(2)>\"'";
 
@@ -37,12 +39,16 @@ pub(super) struct Lived {
     pub(super) endpoint: String,
     /// A subject with much to tell.
     pub(super) subject: String,
+    /// A merchant that one status came too late for.
+    pub(super) merchant: String,
     /// One whose body has 4.5 MB.
     pub(super) large: String,
     /// The one entry that is parked for its reason.
     pub(super) alone: ItemKey,
     /// Those that are parked for one reason.
     pub(super) together: Vec<ItemKey>,
+    /// More of them than a moment's work.
+    pub(super) many: Vec<ItemKey>,
 }
 
 impl Lived {
@@ -57,6 +63,10 @@ impl Lived {
                 let origin = if n % 23 == 5 { Origin::Poll } else { Origin::Push };
                 let key = came(town, origin, (provider, kind, &format!("{kind}-{}", 2_000 + n), event_type), at).await;
                 done(town, &key, at.plus_secs(1 + n % 4)).await;
+                if kind == "merchant" && n % 8 != 1 {
+                    let status = if n % 3 == 0 { "boarded" } else { "live" };
+                    stands(town, &key, status, at).await;
+                }
                 if origin == Origin::Poll && n % 2 == 1 {
                     assert!(town.ledger.came_after_all(&key, at.plus_secs(40)).await.unwrap());
                 }
@@ -77,11 +87,26 @@ impl Lived {
         ignored(town, "batch-2303", now.minus_secs(4_000)).await;
         lived.large = large(town).await;
         lived.subject = told(town).await;
-        merchant(town).await;
+        lived.merchant = merchant(town).await;
         turned_away(town).await;
+        genuine(town).await;
         waited_for(town).await;
         let report = Report { due: 14, carried_out: 14, left: 0, failed: 0, oldest_secs: 41 };
         town.ledger.record_run(&(0..=63), now.minus_secs(24), &report).await.unwrap();
+        lived
+    }
+
+    /// With more parked for one reason than a moment's work.
+    pub(super) async fn with_many() -> Self {
+        let mut lived = Self::new().await;
+        let (town, now) = (&lived.town, lived.town.now);
+        for n in 0..30 {
+            let at = now.minus_secs(12_000 + n * 10);
+            let of = (RIGHTFOOT, "batch", &*format!("batch-{}", 2_600 + n), "BALANCE_BATCH_COMPLETED");
+            let key = came(town, Origin::Push, of, at).await;
+            assert!(town.ledger.park(&key, "many of them failed at once", at.plus_secs(60)).await.unwrap());
+            lived.many.push(key);
+        }
         lived
     }
 
@@ -110,7 +135,8 @@ impl Lived {
     async fn empty() -> Self {
         let town = Town::new().await;
         let (endpoint, alone) = (with_queues(&town.url).await, ItemKey { pk: String::new(), sk: String::new() });
-        Self { town, endpoint, subject: String::new(), large: String::new(), alone, together: Vec::new() }
+        let (subject, merchant, large) = (String::new(), String::new(), String::new());
+        Self { town, endpoint, subject, merchant, large, alone, together: Vec::new(), many: Vec::new() }
     }
 }
 
@@ -178,23 +204,54 @@ async fn told(town: &Town) -> String {
     key.pk
 }
 
-async fn merchant(town: &Town) {
+async fn merchant(town: &Town) -> String {
     let (id, at) = ("40001", town.now.minus_secs(20_000));
     let subject = Subject::new(RUNPAYMENTS, "merchant", id);
-    let statuses = ["new", "in underwriting", "signed", "boarded", "live"];
+    let statuses = ["new", "sent_for_signature", "signed", "in_underwriting", "boarded", "live"];
     for (rank, status) in (1..).zip(statuses) {
         let at = at.plus_secs(u64::from(rank) * 3_000);
-        let of = (RUNPAYMENTS, "merchant", id, &*format!("merchant.{}", status.replace(' ', "_")));
-        let owner = came(town, Origin::Push, of, at).await;
-        done(town, &owner, at.plus_secs(1)).await;
+        let of = (RUNPAYMENTS, "merchant", id, &*format!("merchant.{status}"));
+        // One was found in the list, and one came long after it had happened, behind a later one.
+        let origin = if status == "boarded" { Origin::Poll } else { Origin::Push };
+        let is_late = status == "in_underwriting";
+        let owner = came(town, origin, of, if is_late { at.plus_secs(7_000) } else { at }).await;
+        if is_late {
+            town.ledger.freeze(&owner, "{\"applied\":false}").await.unwrap();
+        }
+        done(town, &owner, at.plus_secs(if is_late { 7_001 } else { 1 })).await;
         let (status, occurred_at) = (status.to_string(), at.minus_secs(2));
-        let fact = Fact { status: status.clone(), n: 1, owner, origin: Origin::Push, occurred_at, matched_by: None };
+        let fact = Fact { status: status.clone(), n: 1, owner, origin, occurred_at, matched_by: None };
         assert!(town.ledger.put_fact(&subject, &fact).await.unwrap());
         let (version, moved_at) = (u64::from(rank), at.plus_secs(1));
         let moved = Status { status, rank, occurred_at, moved_at, version, held_back: None };
         let seen = (version > 1).then(|| version - 1);
         assert!(town.ledger.move_status(&subject, seen, &moved).await.unwrap());
     }
+    subject.as_str().to_string()
+}
+
+/// A merchant's status.
+async fn stands(town: &Town, key: &ItemKey, status: &str, at: At) {
+    let moved = Status { status: status.into(), rank: 1, occurred_at: at, moved_at: at, version: 1, held_back: None };
+    assert!(town.ledger.move_status(&key.subject(), None, &moved).await.unwrap());
+}
+
+/// One that came before its token was known.
+async fn genuine(town: &Town) {
+    let body = br#"{"event_name":"SESSION_REQUIREMENT_COMPLETION_NOTIFICATION","session_id":"session-2701"}"#.to_vec();
+    let refused = Refused {
+        provider: FINBOX,
+        code: "wrong_token".into(),
+        reason: "the URL has no live token".into(),
+        at: town.now.minus_secs(5),
+        digest: "genuine".into(),
+        body_bytes: body.len(),
+        body,
+        token_digest: Some(digest_hex(TOKEN.as_bytes())),
+        headers: Vec::new(),
+        source_ip: Some("192.0.2.9".into()),
+    };
+    assert!(town.ledger.refuse(&refused).await.unwrap());
 }
 
 async fn turned_away(town: &Town) {
@@ -230,7 +287,8 @@ async fn waited_for(town: &Town) {
     assert!(town.ledger.end_expectation(&expired, ExpectationState::Expired, at, end).await.unwrap());
 }
 
-/// The table's address with queues beside it: nothing waits on them, and every message is taken. AWS has one endpoint here.
+/// The table's address with queues and a secret beside it: nothing waits on them, and every message is taken. AWS has one
+/// endpoint here.
 async fn with_queues(table: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -254,7 +312,7 @@ async fn answer(mut stream: TcpStream, base: String, table: String) {
     }
     let head = text(&asked);
     let mut answer = Vec::new();
-    if head.contains("AmazonSQS.") {
+    if head.contains("AmazonSQS.") || head.contains("secretsmanager.") {
         let body = queue(&head, &base);
         let kind = "content-type: application/x-amz-json-1.0\r\nconnection: close";
         answer = format!("HTTP/1.1 200 OK\r\n{kind}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes();
@@ -275,6 +333,10 @@ fn is_whole(asked: &[u8]) -> bool {
 }
 
 fn queue(asked: &str, base: &str) -> String {
+    if asked.contains("secretsmanager.") {
+        let secret = json!({ "url_tokens": [{ "id": "2026-11", "value": TOKEN }] }).to_string();
+        return json!({ "ARN": "arn", "Name": "n", "VersionId": "v", "SecretString": secret }).to_string();
+    }
     if asked.contains("AmazonSQS.GetQueueUrl") {
         return json!({ "QueueUrl": format!("{base}/queue") }).to_string();
     }

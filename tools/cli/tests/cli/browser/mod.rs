@@ -22,7 +22,7 @@ const PYTHON: &str = "HOOKLEDGER_BROWSER_PYTHON";
 async fn check(lived: &Lived, arguments: &[&str], name: &str, told: &[&str]) {
     let python = std::env::var(PYTHON).expect("`cargo xtask test browser` runs this, and says which Python to take");
     let mut console = lived.town.command(&[&["console"], arguments].concat());
-    console.env("AWS_ENDPOINT_URL", &lived.endpoint);
+    console.env("AWS_ENDPOINT_URL", &lived.endpoint).env("HOOKLEDGER_SECRET_FINBOX", "arn:finbox");
     let console = Browser::of(console).await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/browser/checks.py");
     let mut command = Command::new(python);
@@ -47,11 +47,12 @@ fn act(what: &str, why: &str) -> Vec<(String, String, Option<String>)> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "cargo xtask test browser"]
 async fn each_page_is_sound() {
-    let lived = Lived::new().await;
+    let lived = Lived::with_many().await;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/local/browser");
     std::fs::create_dir_all(&folder).unwrap();
     let folder = folder.canonicalize().unwrap();
-    check(&lived, &["--write"], "sound", &[folder.to_str().unwrap(), &lived.subject, &lived.large]).await;
+    check(&lived, &["--write"], "sound", &[folder.to_str().unwrap(), &lived.subject, &lived.large, &lived.merchant])
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,6 +80,29 @@ async fn all_of_it_works_without_script() {
     let lived = Lived::new().await;
     check(&lived, &["--write"], "clicking", &["without script"]).await;
     assert_eq!(acts(&lived, &lived.alone).await, act("replay", "they are back"));
+}
+
+/// An act of many rows goes on by itself, and can be stopped: with script and without.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "cargo xtask test browser"]
+async fn an_act_under_way_is_seen_stopped_and_begun_again() {
+    for script in ["with script", "without script"] {
+        let lived = Lived::with_many().await;
+        check(&lived, &["--write"], "under way", &[script]).await;
+        for key in &lived.many {
+            assert_eq!(acts(&lived, key).await.len(), 1, "{key} {script}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "cargo xtask test browser"]
+async fn what_was_refused_is_verified_again_by_clicking() {
+    let lived = Lived::new().await;
+    check(&lived, &["--write"], "again", &[]).await;
+    let [key]: [ItemKey; 1] =
+        lived.town.ledger.entries_of("finbox#session#session-2701").await.unwrap().try_into().unwrap();
+    assert_eq!(acts(&lived, &key).await, act("reverify", "the token was mistyped"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

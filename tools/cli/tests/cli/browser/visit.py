@@ -40,7 +40,7 @@ class Visit:
         self.page.on("pageerror", lambda error: self.note(f"a script failed: {error}"))
         self.page.on("dialog", self.asked)
         self.page.on("request", self.loads)
-        self.page.on("requestfailed", lambda request: self.note(f"{request.url} was not loaded: {request.failure}"))
+        self.page.on("requestfailed", self.failed)
         self.page.goto(url)
         # The page that lets in leads on by itself, with script and without.
         self.page.wait_for_selector("nav")
@@ -58,6 +58,11 @@ class Visit:
         is_status = "the server responded with a status of 404" in message.text
         if message.type in ("error", "warning") and not is_status:
             self.note(f"the browser's console has {message.type}: {message.text}")
+
+    def failed(self, request):
+        # What a page still loads when the next one comes, as one that comes again by itself, is given up by the browser.
+        if request.failure != "net::ERR_ABORTED":
+            self.note(f"{request.url} was not loaded: {request.failure}")
 
     def asked(self, dialog):
         self.note(f"a dialog opened: {dialog.message}")

@@ -32,8 +32,8 @@ async fn a_group_is_opened_as_its_page_said() {
     // One that came to wait since then is in no plan.
     let late = town.parked("late", "answered 422", 0).await;
     let form = format!("csrf={}&why=they+are+back", plan.csrf().unwrap());
-    let done = browser.post(&plan.links("/parked/replay")[0], &form).await;
-    assert!(done.status == 200 && done.body.contains("12 opened, 0 failed"), "{}", done.body);
+    let done = browser.act(&plan.links("/parked/replay")[0], &form).await;
+    assert!(done.body.contains("12 opened, 0 failed") && done.header("refresh").is_none(), "{}", done.body);
     assert_eq!(done.body.matches("open again").count(), 12);
     for key in &keys {
         assert_eq!(acts(&town, key).await, [(CALLER.into(), "replay".into(), Some("they are back".into()))]);
@@ -69,7 +69,7 @@ async fn one_is_closed_for_a_reason() {
             assert!(refused.status == 502 && refused.body.contains("nothing was done"), "{why}: {}", refused.body);
         }
         assert_eq!(acts(&town, key).await, []);
-        let done = browser.post(&close, &format!("csrf={csrf}&why=told+twice")).await;
+        let done = browser.act(&close, &format!("csrf={csrf}&why=told+twice")).await;
         assert!(done.body.contains("1 closed, 0 failed"), "{}", done.body);
         assert_eq!(acts(&town, key).await, [(CALLER.into(), "close".into(), Some("told twice".into()))]);
         // Who did it, and why, stands in the subject's page.
@@ -77,6 +77,120 @@ async fn one_is_closed_for_a_reason() {
         assert!(subject.body.contains(&format!("close by {CALLER}: told twice")), "{}", subject.body);
     }
     assert_eq!(town.rows(&["parked"]).await.0.len(), 0);
+}
+
+/// An act of more rows than a moment takes: how far it is, and its stop, which loses no outcome. What is left is taken up by
+/// the same form.
+#[tokio::test]
+async fn an_act_tells_how_far_it_is_and_can_be_stopped_and_begun_again() {
+    let town = Town::new().await;
+    let mut keys = Vec::new();
+    for n in 0..40 {
+        keys.push(town.parked(&format!("b{n:02}"), "answered 422", 300 + n).await);
+    }
+    // One of them is opened by somebody else once the act has begun; it is the last in turn.
+    let gone = keys[0].clone();
+    let browser = Browser::new(&town, &["--write"]).await;
+    let parked = browser.get("/parked").await;
+    let plan = browser.get(&parked.links("/parked/plan")[0]).await;
+    let (replay, csrf) = (plan.links("/parked/replay")[0].clone(), plan.csrf().unwrap());
+    for rate in ["0", "1001", "fast", ""] {
+        let refused = browser.post(&replay, &format!("csrf={csrf}&rate={rate}")).await;
+        assert!(refused.status == 502 && refused.body.contains("1 to 1000"), "{rate}: {}", refused.body);
+    }
+    let begun = browser.post(&replay, &format!("csrf={csrf}&why=back&rate=2")).await;
+    assert_eq!(begun.status, 303, "{}", begun.body);
+    let page = begun.header("location").unwrap().to_string();
+    let act = hookledger_core::model::act::Act { at: town.now, by: "else".into(), what: "replay".into(), why: None };
+    assert!(town.ledger.replay(&gone, town.now, &act).await.unwrap());
+    let far = browser.get(&page).await;
+    for text in [" so far", "of 40</p>", "<progress max=\"40\"", "Stop it", "every 2 seconds", "Hold it still"] {
+        assert!(far.body.contains(text), "{text}: {}", far.body);
+    }
+    assert_eq!(far.header("refresh"), Some("2"));
+    let still = browser.get(&format!("{page}&still=yes")).await;
+    assert!(still.header("refresh").is_none() && still.body.contains("Let it come again"), "{}", still.head);
+    let listed = browser.get("/parked").await;
+    assert!(listed.body.contains("Done from this console") && listed.links("/act?n=") == [&*page], "{}", listed.body);
+    let stopped = browser.act(&far.links("/act/stop")[0], &format!("csrf={csrf}")).await;
+    for text in ["It was stopped", " left", "begin it again", "back"] {
+        assert!(stopped.body.contains(text), "{text}: {}", stopped.body);
+    }
+    // Each outcome that there is stands in a row, and the other way about.
+    let left = town.rows(&["parked"]).await.0.len();
+    let file = browser.get(&stopped.links("/act/outcomes")[0]).await;
+    let lines: Vec<serde_json::Value> = file.body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!lines.is_empty() && lines.len() == 39 - left, "{left} left: {}", file.body);
+    for line in &lines {
+        let text = |name: &str| line[name].as_str().unwrap().to_string();
+        let key = ItemKey { pk: text("subject"), sk: text("entry") };
+        assert_eq!(acts(&town, &key).await, [(CALLER.into(), "replay".into(), Some("back".into()))]);
+    }
+    // Nothing is done twice, and one that is not as it was says so with its key.
+    let again = browser.get(&stopped.links("/parked/plan")[0]).await;
+    assert!(again.body.contains(&format!("{left} as of ")), "{}", again.body);
+    let all = browser.act(&again.links("/parked/replay")[0], &format!("csrf={csrf}&rate=1000")).await;
+    assert!(all.body.contains(&format!("{left} opened, 0 failed")), "{}", all.body);
+    for key in keys.iter().filter(|key| **key != gone) {
+        assert_eq!(acts(&town, key).await.len(), 1, "{key}");
+    }
+    let unknown = browser.get("/act?n=99").await;
+    assert_eq!(unknown.status, 404);
+}
+
+/// What fails stands on the page with its key, and what is over stays there.
+#[tokio::test]
+async fn what_failed_is_named() {
+    let town = Town::new().await;
+    for n in 0..20 {
+        town.parked(&format!("b{n:02}"), "answered 422", 300 + n).await;
+    }
+    let browser = Browser::new(&town, &["--write"]).await;
+    let parked = browser.get("/parked").await;
+    let plan = browser.get(&parked.links("/parked/plan")[0]).await;
+    let form = format!("csrf={}&why=known&rate=5", plan.csrf().unwrap());
+    let begun = browser.post(&plan.links("/parked/close")[0], &form).await;
+    let page = begun.header("location").unwrap().to_string();
+    // Somebody else was faster with the last in turn.
+    let other = town.run(&["close", "rightfoot#batch#b00", "event#BALANCE_BATCH_COMPLETED#b00", "--why", "mine"]).await;
+    assert_eq!(other.status.code(), Some(0));
+    let over = loop {
+        let answer = browser.get(&page).await;
+        if answer.body.contains("data-ended") {
+            break answer;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    for text in
+        ["19 closed, 1 failed", "1 of 1 failed", "not parked: nothing was done", "rightfoot#batch#b00", "It is over"]
+    {
+        assert!(over.body.contains(text), "{text}: {}", over.body);
+    }
+}
+
+/// Ctrl-c in the middle of an act: what is begun is done, and the terminal says how far it came.
+#[tokio::test]
+async fn the_end_of_the_console_stops_an_act_and_tells_of_it() {
+    let town = Town::new().await;
+    for n in 0..20 {
+        town.parked(&format!("b{n:02}"), "answered 422", 300 + n).await;
+    }
+    let file = std::env::temp_dir().join(format!("hookledger-told-{}", std::process::id()));
+    let terminal = std::fs::File::create(&file).unwrap();
+    let mut browser = Browser::telling(town.command(&["console", "--write"]), terminal.into()).await.let_in().await;
+    let parked = browser.get("/parked").await;
+    let plan = browser.get(&parked.links("/parked/plan")[0]).await;
+    let form = format!("csrf={}&why=known&rate=5", plan.csrf().unwrap());
+    assert_eq!(browser.post(&plan.links("/parked/close")[0], &form).await.status, 303);
+    assert_eq!(browser.interrupt().await, Some(0));
+    let told = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let left = town.rows(&["parked"]).await.0.len();
+    let last = told.lines().last().unwrap();
+    assert!(
+        0 < left && left < 20 && last.starts_with("Close 1: ") && last.ends_with(&format!(", {left} left")),
+        "{told}"
+    );
 }
 
 /// Whoever closes the page while it works finds all of it done.

@@ -26,7 +26,9 @@ async fn who_is_not_let_in_learns_and_does_nothing() {
     let bad_cookie = format!("{}{}", &cookie[..cookie.len() - 1], if cookie.ends_with('0') { '1' } else { '0' });
     let json = post(&origin, &cookie, &form).replace("application/x-www-form-urlencoded", "application/json");
     let ten_mb = "x".repeat(10_000_000);
-    let rows: [(&str, String, u16); 26] = [
+    let doctor = post(&origin, &cookie, "csrf=00").replace(&path, "/doctor");
+    let asked = get(&host, "", "/act/outcomes?n=1");
+    let rows: [(&str, String, u16); 28] = [
         ("as it should be", get(&host, &cookie, "/parked"), 200),
         ("its other name", get(&localhost, &cookie, "/parked"), 200),
         ("another name that leads here", get("evil.example:80", &cookie, "/parked"), 421),
@@ -51,6 +53,8 @@ async fn who_is_not_let_in_learns_and_does_nothing() {
         ("a form with a forged token", post(&origin, &cookie, "csrf=00&why=x"), 403),
         ("a form that is JSON", json, 415),
         ("a form of ten megabytes", post(&origin, &cookie, &format!("{form}&x={ten_mb}")), 413),
+        ("a forged token, to ask outward", doctor, 403),
+        ("no cookie, for what came of an act", asked, 403),
         ("an act by a link", get(&host, &cookie, &path), 405),
         ("another method", get(&host, &cookie, "/parked").replacen("GET", "DELETE", 1), 405),
     ];
@@ -77,8 +81,11 @@ async fn a_console_that_only_shows_does_nothing() {
     let plan = browser.get(&format!("/parked/plan?{query}")).await;
     assert!(plan.csrf().is_none() && !plan.body.contains("method=\"post\""), "{}", plan.body);
     assert_eq!(plan.header("referrer-policy"), Some("no-referrer"));
-    for act in ["replay", "close"] {
-        let answer = browser.post(&format!("/parked/{act}?{query}"), "csrf=&why=x").await;
+    let refused = browser.get("/refused/plan?provider=rightfoot").await;
+    assert!(refused.csrf().is_none() && refused.header("referrer-policy") == Some("no-referrer"), "{}", refused.body);
+    let acts = ["/parked/replay", "/parked/close", "/refused/reverify", "/act/stop"];
+    for act in acts {
+        let answer = browser.post(&format!("{act}?{query}"), "csrf=&why=x").await;
         assert!(answer.status == 403 && answer.body.contains("read-only"), "{act}: {}", answer.body);
     }
     assert_eq!(town.rows(&["parked"]).await.0.len(), 1);
@@ -115,6 +122,7 @@ async fn what_others_wrote_is_text() {
     assert!(hookledger_core::ports::Entries::park(&town.ledger, &key, MARK, town.now).await.unwrap());
     town.refused_with(MARK).await;
     town.waits(MARK).await;
+    let merchant = town.merchant(MARK, MARK, 80).await;
     let browser = Browser::new(&town, &["--write"]).await;
     let pk = |pk: &str| pk.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
     let (subject, sk, mark) = (pk(&key.pk), pk(&key.sk), pk(MARK));
@@ -130,11 +138,19 @@ async fn what_others_wrote_is_text() {
         format!("/parked/plan?pk={mark}&sk={mark}"),
         format!("/refused?provider={mark}"),
         "/refused".into(),
+        "/refused/plan?provider=rightfoot".into(),
+        format!("/refused/plan?provider={mark}&day={mark}"),
         "/owed".into(),
+        "/merchants".into(),
+        format!("/merchants?status={mark}"),
+        format!("/merchants?since={mark}"),
+        "/doctor".into(),
+        format!("/act?n={mark}"),
         "/expectations".into(),
         "/providers".into(),
         format!("/subject?pk={subject}"),
         format!("/subject?pk={}", pk(&other.pk)),
+        format!("/subject?pk={}", pk(merchant.as_str())),
         format!("/subject?pk={mark}"),
         format!("/find?id={mark}x"),
     ];
@@ -147,11 +163,13 @@ async fn what_others_wrote_is_text() {
         }
         shown += usize::from(body.contains("&lt;script&gt;alert") && body.contains(r"\u{1b}"));
     }
-    assert!(shown >= 14, "it stands in {shown} pages");
+    assert!(shown >= 19, "it stands in {shown} pages");
     // And what a form brings comes back as text too.
     let plan = browser.get(&format!("/parked/plan?pk={subject}&sk={sk}")).await;
     let form = format!("csrf={}&why={mark}", plan.csrf().unwrap());
-    let done = browser.post(&plan.links("/parked/replay")[0], &form).await;
-    assert!(done.status == 200 && done.body.contains("1 opened, 0 failed"), "{}", done.body);
+    let done = browser.act(&plan.links("/parked/replay")[0], &form).await;
+    assert!(done.body.contains("1 opened, 0 failed"), "{}", done.body);
+    let file = browser.get(&done.links("/act/outcomes")[0]).await;
+    assert!(file.header("content-type") == Some("application/jsonl") && !file.body.contains('\u{1b}'), "{}", file.head);
     assert!(!done.body.contains("<script>alert") && done.body.contains("&lt;script&gt;alert"), "{}", done.body);
 }

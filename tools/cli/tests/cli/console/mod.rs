@@ -1,8 +1,11 @@
 //! The operator's page, as a browser has it: the real command, over HTTP.
 
 mod acts;
+mod doctor;
 mod hostile;
+mod merchants;
 mod pages;
+mod reverify;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -49,7 +52,12 @@ impl Answer {
 impl Browser {
     /// Starts a console and goes in.
     pub(crate) async fn new(town: &Town, arguments: &[&str]) -> Self {
-        let mut browser = Self::outside(town, arguments).await;
+        Self::outside(town, arguments).await.let_in().await
+    }
+
+    /// Goes in, by the URL that was printed.
+    pub(crate) async fn let_in(self) -> Self {
+        let mut browser = self;
         let first = browser.first.clone();
         let answer = browser.get(&first).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -67,8 +75,13 @@ impl Browser {
     }
 
     /// Starts a console by this command.
-    pub(crate) async fn of(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    pub(crate) async fn of(command: Command) -> Self {
+        Self::telling(command, Stdio::null()).await
+    }
+
+    /// Starts a console by this command, and what it tells at the terminal goes there.
+    pub(crate) async fn telling(mut command: Command, terminal: Stdio) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(terminal).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let read = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
@@ -91,6 +104,23 @@ impl Browser {
         self.send(&self.form(path, &[("origin", &origin), ("cookie", &self.cookie)], form)).await
     }
 
+    /// Orders an act by a form, as a page of the console does, and waits for its end on its page.
+    pub(crate) async fn act(&self, path: &str, form: &str) -> Answer {
+        let begun = self.post(path, form).await;
+        assert_eq!(begun.status, 303, "{path}: {}", begun.body);
+        let page = begun.header("location").unwrap().to_string();
+        loop {
+            let answer = self.get(&page).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            if answer.body.contains("data-ended") {
+                return answer;
+            }
+            // What goes on comes again by itself, without script.
+            assert!(answer.header("refresh").is_some(), "{}", answer.head);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     /// A form with these headers.
     pub(crate) fn form(&self, path: &str, headers: &[(&str, &str)], form: &str) -> String {
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -99,6 +129,19 @@ impl Browser {
             "POST {path} HTTP/1.1\r\nhost: {host}\r\n{headers}content-type: application/x-www-form-urlencoded\r\n\
              content-length: {bytes}\r\n\r\n{form}"
         )
+    }
+
+    /// Ctrl-c; how it ended.
+    pub(crate) async fn interrupt(&mut self) -> Option<i32> {
+        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        for _ in 0..600 {
+            if let Some(ended) = self.child.try_wait().unwrap() {
+                return ended.code();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        None
     }
 
     pub(crate) fn host(&self) -> String {

@@ -9,7 +9,8 @@ use hookledger_core::ports::{Entries as _, Results as _, Settlement};
 use super::Browser;
 use crate::town::{FYNAPSE, RIGHTFOOT, Town};
 
-const PAGES: [&str; 8] = ["/", "/events", "/parked", "/refused", "/owed", "/expectations", "/providers", "/find?id=b1"];
+const PAGES: [&str; 9] =
+    ["/", "/events", "/parked", "/refused", "/owed", "/expectations", "/merchants", "/providers", "/find?id=b1"];
 
 #[tokio::test]
 async fn each_page_has_its_rows() {
@@ -23,6 +24,10 @@ async fn each_page_has_its_rows() {
     for n in 0..100 {
         town.parked(&format!("p{n}"), "tried 8 times: answered 422", 300 + n).await;
     }
+    // In an hour with fewer than a sample has, so it is one of it.
+    let at = town.now.minus_secs(60 + 500 * 40 - 20);
+    let done = Settlement { state: State::Done, reason: None, at, expires_at: town.now.plus_secs(99_999) };
+    assert!(town.ledger.settle(&all[500], &done).await.unwrap());
     town.found("f1", 90).await;
     town.came(FYNAPSE, "event", "e1", "balance.extracted", 30).await;
     town.refused(3).await;
@@ -39,6 +44,13 @@ async fn each_page_has_its_rows() {
                 "<a href=\"/refused?provider=rightfoot\">3</a>",
                 "<rect class=\"p0\"",
                 "<details><summary>The numbers</summary>",
+                "Arrivals in each hour, ",
+                "Pushed, and found by asking, ",
+                "Refused, by reason, 3 at most",
+                "</svg> wrong_token</li>",
+                "From receipt to settlement, 20 s at most",
+                "<circle class=\"p0\"",
+                "Of 1 entries that were pushed and are done",
                 // No queue answers here: the other parts of the page are there all the same.
                 "The dead letters can't be shown",
             ],
@@ -52,7 +64,7 @@ async fn each_page_has_its_rows() {
             &["100 of 100 rows", "This console is read-only", "--reason &#39;tried 8 times: answered 422&#39;"],
         ),
         ("/refused", &["3 on ", "wrong_token", "no live token", "192.0.2.7"]),
-        ("/owed", &["100 of 1903 owed", "The reconciler has not run yet"]),
+        ("/owed", &["100 of 1902 owed", "The reconciler has not run yet"]),
         ("/expectations", &["1 of 1", "w1", "waiting"]),
         ("/providers", &["closed", "2026-11", "Last use of each secret"]),
         (
@@ -150,6 +162,10 @@ async fn each_empty_page_says_why_it_is_empty() {
         ("/refused?day=2026-13-01", 200, "is no time"),
         ("/owed?late=yes", 200, "Nothing is late"),
         ("/expectations?state=expired", 200, "None has expired"),
+        ("/merchants", 200, "No event about one came in"),
+        ("/merchants?since=yesterday", 502, "2026-11-27T10:00Z"),
+        ("/refused/plan?provider=rightfoot", 200, "Nothing is to be done here"),
+        ("/refused/plan", 502, "Name a provider"),
         ("/nowhere", 404, "no such page"),
     ];
     for (path, status, text) in rows {
