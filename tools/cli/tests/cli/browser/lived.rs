@@ -1,4 +1,4 @@
-//! A ledger that lived through a day: every kind of row, and stand-ins for the queues.
+//! A ledger that lived through a day: every kind of row.
 
 use hookledger_core::flows::reconcile::Report;
 use hookledger_core::model::act::Act;
@@ -9,11 +9,9 @@ use hookledger_core::model::identity::{Identity, ItemKey, ProviderId, Subject, d
 use hookledger_core::model::refused::Refused;
 use hookledger_core::model::row::{Row, Snapshot};
 use hookledger_core::ports::{Desk as _, Entries as _, Expectations as _, Refusals as _, Results as _, Settlement};
-use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
-use crate::town::{FYNAPSE, RIGHTFOOT, Town, noise, text};
+use super::aws::{TOKEN, with_queues};
+use crate::town::{FYNAPSE, RIGHTFOOT, Town, noise};
 
 const FINBOX: ProviderId = ProviderId("finbox");
 const RUNPAYMENTS: ProviderId = ProviderId("runpayments");
@@ -28,8 +26,6 @@ const CAME: [(ProviderId, &str, &str, u64); 7] = [
     (RUNPAYMENTS, "transaction", "transaction.entered", 70),
     (RUNPAYMENTS, "transaction", "transaction.reject", 5),
 ];
-/// The token of FinBox's URL, in the stack's secret.
-const TOKEN: &str = "t-0123456789abcdef0123456789abcdef";
 /// Text that is obeyed where a page writes it as it came.
 pub(super) const MARK: &str = "<script>window.ran=1;alert(1)</script><img src=x onerror=alert(2)>\"'";
 
@@ -285,67 +281,4 @@ async fn waited_for(town: &Town) {
     let expired = Subject::new(RIGHTFOOT, "batch", "batch-2404").item("expectation");
     let (at, end) = (town.now.minus_secs(3_000), town.now.plus_secs(400 * DAY));
     assert!(town.ledger.end_expectation(&expired, ExpectationState::Expired, at, end).await.unwrap());
-}
-
-/// The table's address with queues and a secret beside it: nothing waits on them, and every message is taken. AWS has one
-/// endpoint here.
-async fn with_queues(table: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let (base, table) = (url.clone(), table.trim_start_matches("http://").to_string());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, base.clone(), table.clone()));
-        }
-    });
-    url
-}
-
-/// One request, and the connection ends: so each goes where it belongs.
-async fn answer(mut stream: TcpStream, base: String, table: String) {
-    let (mut asked, mut buffer) = (Vec::new(), vec![0; 65_536]);
-    while !is_whole(&asked) {
-        match stream.read(&mut buffer).await {
-            Ok(read) if read > 0 => asked.extend(buffer.iter().take(read)),
-            _ => return,
-        }
-    }
-    let head = text(&asked);
-    let mut answer = Vec::new();
-    if head.contains("AmazonSQS.") || head.contains("secretsmanager.") {
-        let body = queue(&head, &base);
-        let kind = "content-type: application/x-amz-json-1.0\r\nconnection: close";
-        answer = format!("HTTP/1.1 200 OK\r\n{kind}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes();
-    } else if let Ok(mut onward) = TcpStream::connect(table).await {
-        let end = asked.windows(2).position(|at| at == b"\r\n").unwrap_or_default();
-        asked.splice(end..end, *b"\r\nconnection: close");
-        let _ = onward.write_all(&asked).await;
-        let _ = onward.read_to_end(&mut answer).await;
-    }
-    let _ = stream.write_all(&answer).await;
-}
-
-fn is_whole(asked: &[u8]) -> bool {
-    let Some(end) = asked.windows(4).position(|at| at == b"\r\n\r\n") else { return false };
-    let head = text(asked.get(..end).unwrap_or_default()).to_lowercase();
-    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.trim().parse().ok());
-    asked.len() >= end + 4 + length.unwrap_or(0_usize)
-}
-
-fn queue(asked: &str, base: &str) -> String {
-    if asked.contains("secretsmanager.") {
-        let secret = json!({ "url_tokens": [{ "id": "2026-11", "value": TOKEN }] }).to_string();
-        return json!({ "ARN": "arn", "Name": "n", "VersionId": "v", "SecretString": secret }).to_string();
-    }
-    if asked.contains("AmazonSQS.GetQueueUrl") {
-        return json!({ "QueueUrl": format!("{base}/queue") }).to_string();
-    }
-    if asked.contains("AmazonSQS.SendMessage") {
-        return json!({ "MessageId": "m-1", "MD5OfMessageBody": "" }).to_string();
-    }
-    let dead = json!({ "deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:dead" }).to_string();
-    let sources = json!({ "sourceQueueArns": ["arn:aws:sqs:us-east-1:000000000000:rescue"] }).to_string();
-    let attributes =
-        json!({ "ApproximateNumberOfMessages": "0", "RedrivePolicy": dead, "RedriveAllowPolicy": sources });
-    json!({ "Attributes": attributes }).to_string()
 }

@@ -3,6 +3,7 @@
 //!
 //! `checks.py` drives the browser and says what is wrong; what came of an act is looked up in the table here.
 
+mod aws;
 mod lived;
 
 use std::path::Path;
