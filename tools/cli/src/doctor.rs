@@ -1,7 +1,9 @@
 //! `hookledger doctor`: can what was set up work? It looks at the secrets, tries each provider's API, looks whether the
-//! reconciler is called, at the clock and at the account, and says what to do about what it finds. It shows the ids of secrets, never a value.
+//! reconciler is called, at the clock, at the account and at the alarms, and says what to do about what it finds. It shows
+//! the ids of secrets, never a value.
 
 mod account;
+pub(crate) mod alarms;
 mod finding;
 
 use std::sync::Arc;
@@ -45,6 +47,9 @@ enum Order {
     /// Looks whether the reconciler is called, at this machine's clock, and at how many functions the account runs at once.
     #[command(after_help = "Example: hookledger --stack hookledger doctor account")]
     Account,
+    /// Which alarms are on, and whether what they say reaches anybody: switched off, without a topic, not confirmed.
+    #[command(after_help = "Example: hookledger --stack hookledger doctor alarms")]
+    Alarms,
 }
 
 /// Looks, and ends with 4 where there is something to mend.
@@ -81,15 +86,12 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
     if matches!(doctor.order, None | Some(Order::Account)) {
         found.extend(account::findings(stack).await?);
     }
+    if matches!(doctor.order, None | Some(Order::Alarms)) {
+        found.extend(alarms::findings(stack).await);
+    }
     let rows: Vec<Value> = found.iter().map(Finding::row).collect();
     format.rows(&["what", "finding", "verdict", "to_do"], &rows, None);
     let wrong = found.iter().filter(|finding| finding.wrong.is_some()).count();
-    if doctor.order.is_none() {
-        out::note(
-            "not looked at: alarms (`aws cloudwatch describe-alarms --alarm-name-prefix <stack>`: ActionsEnabled), and \
-             whether their mail is confirmed (`aws sns list-subscriptions-by-topic --topic-arn <AlarmTopicArn>`)",
-        );
-    }
     if wrong == 0 {
         return Ok(Ended::Well);
     }

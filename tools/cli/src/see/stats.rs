@@ -14,6 +14,7 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
 use serde_json::{Value, json};
 
+use super::back::Back;
 use crate::out::{self, Format};
 use crate::stack::Stack;
 use crate::when::{Span, days};
@@ -23,7 +24,9 @@ const MAX_COUNTED: usize = 500_000;
 /// The most refusals of a provider and a day that are counted.
 const MAX_REFUSED: usize = 10_000;
 /// Entries that are held at a time.
-const MAX_AT_ONCE: usize = 2_000;
+const MAX_AT_ONCE: usize = 4_000;
+/// How far back is looked first for them.
+const STRETCH_SECS: u64 = 3600;
 /// So many reasons are told.
 const TOLD_REASONS: usize = 5;
 const COLUMNS: [&str; 13] = [
@@ -156,13 +159,12 @@ impl Counted {
         look: Look,
         most: usize,
     ) -> anyhow::Result<()> {
-        // A day at a time, which is where the index begins anew.
-        for (begin, until) in days(self.since, self.until) {
-            if self.entries >= most {
-                break;
-            }
-            let filter = Filter { provider: wanted.provider.as_deref(), ..Filter::default() };
-            let found = inbox.ledger.list_recent(begin, until, most - self.entries, &filter).await?;
+        let filter = Filter { provider: wanted.provider.as_deref(), ..Filter::default() };
+        let mut back = Back::new((self.since, self.until), MAX_AT_ONCE, STRETCH_SECS);
+        while self.entries < most
+            && let Some(mut found) = back.next(inbox, &filter).await?
+        {
+            found.truncate(most - self.entries);
             self.entries += found.len();
             let needs_a_look = |pointer: &Pointer| look == Look::Whole || pointer.origin != Some(Origin::Push);
             let (found, known): (Vec<Pointer>, Vec<Pointer>) = found.into_iter().partition(needs_a_look);
@@ -172,17 +174,15 @@ impl Counted {
                 counts.losses.count(provider, &pointer.event_type, &pointer.key, Origin::Push, None);
                 counts.pushed += 1;
             }
-            for some in found.chunks(MAX_AT_ONCE) {
-                let keys: Vec<ItemKey> = some.iter().map(|pointer| pointer.key.clone()).collect();
-                for row in inbox.ledger.look_at(&keys).await?.into_values() {
-                    if let Ok(Debt::Entry(entry)) = row
-                        && wanted.provider.as_ref().is_none_or(|name| *name == entry.provider)
-                    {
-                        let part = (wanted.by.part(entry.received_at), entry.provider.clone());
-                        self.parts.entry(part).or_default().count(&entry);
-                        if let Some(reason) = reason(&entry) {
-                            *self.reasons.entry(reason).or_default() += 1;
-                        }
+            let keys: Vec<ItemKey> = found.into_iter().map(|pointer| pointer.key).collect();
+            for row in inbox.ledger.look_at(&keys).await?.into_values() {
+                if let Ok(Debt::Entry(entry)) = row
+                    && wanted.provider.as_ref().is_none_or(|name| *name == entry.provider)
+                {
+                    let part = (wanted.by.part(entry.received_at), entry.provider.clone());
+                    self.parts.entry(part).or_default().count(&entry);
+                    if let Some(reason) = reason(&entry) {
+                        *self.reasons.entry(reason).or_default() += 1;
                     }
                 }
             }
