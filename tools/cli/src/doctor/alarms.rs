@@ -113,7 +113,9 @@ fn of_topic(topic: &str, subscriptions: &[Subscription]) -> Finding {
     };
     let name = topic.rsplit(':').next().unwrap_or_default();
     let (is, to_do) = match (confirmed.len(), waiting.len()) {
-        (0, 0) => (format!("{name} has no subscription: no alarm reaches anybody"), Some("set AlarmEmail, or subscribe")),
+        (0, 0) => {
+            (format!("{name} has no subscription: no alarm reaches anybody"), Some("set AlarmEmail, or subscribe"))
+        }
         (heard, 0) => (format!("{name} tells {heard} ({})", protocols(&confirmed)), None),
         (heard, waiting_for) => {
             let waiting = protocols(&waiting);

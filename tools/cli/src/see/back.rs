@@ -28,11 +28,7 @@ impl Back {
     }
 
     /// The next entries, the latest first. There may be none in a stretch; `None` is the end of the way.
-    pub(super) async fn next(
-        &mut self,
-        inbox: &AwsInbox,
-        filter: &Filter<'_>,
-    ) -> anyhow::Result<Option<Vec<Pointer>>> {
+    pub(super) async fn next(&mut self, inbox: &AwsInbox, filter: &Filter<'_>) -> anyhow::Result<Option<Vec<Pointer>>> {
         loop {
             if self.until < self.since {
                 return Ok(None);
