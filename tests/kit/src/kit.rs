@@ -24,7 +24,8 @@ pub struct Kit {
     pub subject: &'static str,
     /// The field of those bodies that says when it happened, if there is one.
     pub time: Option<&'static str>,
-    /// What proves these bytes, with this secret, at this Unix time in seconds.
+    /// What proves these bytes, with this secret, at this Unix time in seconds: the same as `hookledger send` makes. Where
+    /// that names a message, as Standard Webhooks do, it is `msg_` and the body's SHA-256 in hex.
     pub prove: fn(&[u8], &str, i64) -> Proof,
     /// The headers that it sends beside the proof of a body, and signs by nothing.
     pub beside: fn(&str) -> Vec<(&'static str, String)>,
@@ -53,7 +54,8 @@ pub struct Kit {
     /// A setting of its own of which a long number is no value.
     pub strict_setting: &'static str,
     /// Its event as the sandbox tells of it at the end of an hour. Of the kind `plain`, where the hour has no happenings of
-    /// its own for the provider: then this event is all that happens there.
+    /// its own for the provider: then this event is all that happens there, and what is told is `subject`, `entry` and
+    /// `rows`, as the table names them.
     pub told: fn(&str) -> Value,
     /// The order by which the sandbox's API comes to know an event. None, if nobody asks.
     pub at_sandbox: fn(&str) -> Option<Order>,

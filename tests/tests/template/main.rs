@@ -328,6 +328,20 @@ fn each_function_is_allowed_what_the_table_says() {
     }
 }
 
+/// People look at every provider's queue, send to it, and fill its secret.
+#[test]
+fn people_reach_what_is_each_providers() {
+    for (provider, _) in providers() {
+        for (policy, part) in [
+            ("OperatorReadPolicy", "Queue.Arn"),
+            ("OperatorMendPolicy", "Queue.Arn"),
+            ("OperatorSetUpPolicy", "Secret.Id"),
+        ] {
+            assert!(block(policy).contains(&format!("- !GetAtt {provider}{part}\n")), "{policy}: {provider}{part}");
+        }
+    }
+}
+
 /// A grant that is made for somebody could give the key away; DynamoDB needs one for itself.
 #[test]
 fn grants_on_the_key_are_made_for_aws_alone() {

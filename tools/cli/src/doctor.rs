@@ -1,7 +1,9 @@
 //! `hookledger doctor`: can what was set up work? It looks at the secrets, tries each provider's API, looks whether the
-//! reconciler is called, at the clock and at the account, and says what to do about what it finds. It shows the ids of secrets, never a value.
+//! reconciler is called, at the clock, at the account and at the alarms, and says what to do about what it finds. It shows
+//! the ids of secrets, never a value.
 
 mod account;
+pub(crate) mod alarms;
 mod finding;
 
 use std::sync::Arc;
@@ -60,6 +62,9 @@ enum Order {
     /// Looks whether the reconciler is called, at this machine's clock, and at how many functions the account runs at once.
     #[command(after_help = "Example: hookledger --stack hookledger doctor account")]
     Account,
+    /// Which alarms are on, and whether what they say reaches anybody: switched off, without a topic, not confirmed.
+    #[command(after_help = "Example: hookledger --stack hookledger doctor alarms")]
+    Alarms,
 }
 
 /// What there is to say, for the command and for the page.
@@ -95,6 +100,9 @@ pub(crate) async fn look(stack: &Stack, doctor: &Doctor) -> anyhow::Result<Vec<F
     if matches!(doctor.order, None | Some(Order::Account)) {
         found.extend(account::findings(stack).await?);
     }
+    if matches!(doctor.order, None | Some(Order::Alarms)) {
+        found.extend(alarms::findings(stack).await);
+    }
     Ok(found)
 }
 
@@ -107,12 +115,6 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
     let rows: Vec<Value> = found.iter().map(Finding::row).collect();
     format.rows(&["what", "finding", "verdict", "to_do"], &rows, None);
     let wrong = found.iter().filter(|finding| finding.wrong.is_some()).count();
-    if doctor.order.is_none() {
-        out::note(
-            "not looked at: alarms (`aws cloudwatch describe-alarms --alarm-name-prefix <stack>`: ActionsEnabled), and \
-             whether their mail is confirmed (`aws sns list-subscriptions-by-topic --topic-arn <AlarmTopicArn>`)",
-        );
-    }
     if wrong == 0 {
         return Ok(Ended::Well);
     }

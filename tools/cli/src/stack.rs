@@ -161,6 +161,11 @@ impl Stack {
         Ok(Order { by, why })
     }
 
+    /// The stack's name, where it is known: not where the settings are those of this process.
+    pub(crate) fn name(&self) -> Option<&str> {
+        (!self.from_environment).then_some(self.env.stack.as_str())
+    }
+
     /// The provider of this name.
     pub(crate) fn provider(&self, name: &str) -> anyhow::Result<&dyn Provider> {
         if let Some((id, error)) = self.providers.stopped(name) {

@@ -12,6 +12,9 @@ const FORMAT_LIMIT: Duration = Duration::from_secs(120);
 /// The longest name: a function is called `<stack>-<name>`.
 const MAX_NAME: usize = 20;
 
+/// A provider that is begun. Core compiles it with its tests.
+const NEWCOMER: &str = include_str!("../../../shared/core/src/providers/newcomer.rs");
+
 /// What to do with providers.
 #[derive(clap::Subcommand)]
 pub(crate) enum Act {
@@ -89,10 +92,10 @@ fn in_list(list: &str, name: &str) -> Option<String> {
 }
 
 fn module(name: &str) -> String {
-    include_str!("provider/module.rs.txt")
-        .replace("@name@", name)
-        .replace("@Name@", &inventory::capitalised(name))
-        .replace("@NAME@", &name.to_uppercase())
+    NEWCOMER
+        .replace("newcomer", name)
+        .replace("Newcomer", &inventory::capitalised(name))
+        .replace("NEWCOMER", &name.to_uppercase())
 }
 
 fn manifest(name: &str) -> String {
@@ -125,11 +128,24 @@ mod tests {
         let expected = "mod finbox;\nmod runpayments;\nmod moneta;\n\npub static ALL: &[Definition] = &[a::DEFINITION, moneta::DEFINITION];\n";
         assert_eq!(list, expected);
         let module = fs::read_to_string(root.join("shared/core/src/providers/moneta/mod.rs")).unwrap();
-        assert!(module.contains("impl Provider for Moneta") && !module.contains('@'));
+        assert!(module.contains("impl Provider for Moneta") && !module.to_lowercase().contains("newcomer"));
         syn::parse_file(&module).unwrap();
         let again = begin(&root, "moneta").unwrap_err().to_string();
         assert!(again.contains("is there already: nothing was written"), "{again}");
         fs::remove_dir_all(root).unwrap();
+    }
+
+    /// So what is begun compiles as long as they do.
+    #[test]
+    fn a_function_is_begun_as_the_others_are() {
+        let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions");
+        for name in hookledger_kit::names() {
+            let read = |file: &str| fs::read_to_string(functions.join(name).join(file)).unwrap();
+            // Below the words at its top.
+            let code = |text: &str| text.split_once("\n\n").unwrap().1.to_owned();
+            assert_eq!(code(&main(name)), code(&read("src/main.rs")), "{name}");
+            assert_eq!(manifest(name), read("Cargo.toml"), "{name}");
+        }
     }
 
     #[test]

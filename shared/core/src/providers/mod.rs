@@ -79,6 +79,10 @@ pub fn definition(name: &str) -> Option<&'static Definition> {
 #[cfg(test)]
 pub(crate) mod testing;
 
+/// What `cargo xtask provider new` begins a provider with. No provider: it is here to be compiled.
+#[cfg(test)]
+mod newcomer;
+
 /// Whether an event of this type and key, found by asking, tells of a webhook that is late or lost.
 pub fn has_webhook(provider: &str, event_type: &str, key: &ItemKey) -> bool {
     definition(provider).is_none_or(|definition| !(definition.poll_only)(event_type, key))

@@ -19,6 +19,12 @@ pub(super) const AFTER_ITS_PAGE: &str = "a cursor moves after its page";
 
 /// What a provider's side of the history is to the rest of the simulation. What happens there is drawn when it is made.
 pub(super) trait Side {
+    /// The provider's name.
+    fn provider(&self) -> &'static str;
+
+    /// The provider's settings that are not as they are by default.
+    fn settings(&self, drawn: &Drawn) -> Vec<(&'static str, &'static str)>;
+
     /// What its API answers. None, if the URL is not its own.
     fn answer(&self, url: &str, look: &Look<'_>) -> Option<Result<ApiResponse, ApiError>>;
 
@@ -29,11 +35,19 @@ pub(super) trait Side {
     fn forget_page(&self);
 
     /// What the page showed last says and nobody knows, although a list's cursor has moved: to this position, or to the
-    /// end.
+    /// end. A position that is no number counts as the end.
     fn passed_over(&self, reached: Option<u64>, held: &Held<'_>) -> Option<String>;
 
     /// What is wrong, when all is quiet, with the results of what is done.
     fn results(&self, held: &Held<'_>) -> Violations;
+}
+
+/// What is drawn of the settings.
+pub(super) struct Drawn {
+    /// Whether unsigned deliveries are held to a network and a header.
+    pub(super) held: bool,
+    /// How many rows a page of a list has: few, or 200.
+    pub(super) page_limit: &'static str,
 }
 
 /// How an API is looked at.

@@ -18,8 +18,8 @@ use super::chaos::Chaos;
 use super::dice::Dice;
 use super::mood::Mood;
 use super::plot::{TrueEvent, Twin, beside, is_other};
-use super::send::{Keys, NETWORKS, STATIC_HEADER};
-use super::side::Held;
+use super::send::Keys;
+use super::side::{Drawn, Held};
 use super::stopped::Stopped;
 use super::truth::Truth;
 use crate::memory::{
@@ -91,15 +91,12 @@ impl<L: Glass> World<L> {
         }
         let settings = [
             ("POLL_DEADLINE_SECS", poll_deadline),
-            ("RIGHTFOOT_ALLOWED_CIDRS", if held { NETWORKS } else { "" }),
-            ("FINBOX_ALLOWED_CIDRS", if held { NETWORKS } else { "" }),
-            ("FINBOX_STATIC_HEADER", if held { STATIC_HEADER } else { "" }),
             ("WATCH_DEADLINE_SECS", "14400"),
             ("LISTING_INTERVAL_SECS", interval),
-            ("RUNPAYMENTS_PAGE_LIMIT", page_limit),
-            ("FYNAPSE_API_BASE_URL", "https://fynapse.example"),
-            ("FYNAPSE_AUDIT_PAGE_LIMIT", if page_limit == "200" { "100" } else { "2" }),
         ];
+        let drawn = Drawn { held, page_limit };
+        let of_providers = truth.sides.all().flat_map(|side| side.settings(&drawn));
+        let settings: Vec<_> = settings.into_iter().chain(of_providers).collect();
         let lookup = |name: &str| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
         let world = Self {
             ledger,

@@ -117,7 +117,7 @@ pub(crate) async fn page(State(console): State<Arc<Console>>) -> Response {
     let now = frame.now;
     let counting = tokio::spawn({
         let console = console.clone();
-        async move { count(&console, now).await }
+        async move { count(&console).await }
     });
     let (stack, inbox) = (&console.stack, &console.inbox);
     let everything = parked::Which::default();
@@ -149,9 +149,13 @@ pub(crate) async fn page(State(console): State<Arc<Console>>) -> Response {
     let (before, after) = page.split_once(THE_DAY).unwrap_or((&page, ""));
     let (before, after) = (before.to_string(), after.to_string());
     let rest = async move {
-        let day = counting.await.unwrap_or_else(|error| {
+        let counted = counting.await.unwrap_or_else(|error| {
             Err(Failure { what: "What came in", why: vec![error.to_string()], todo: "Reload the page." })
         });
+        let day = match counted {
+            Ok(counted) => tried("What came in", Day::of(&console, now, counted)).await,
+            Err(failure) => Err(failure),
+        };
         let day = day.map(|mut day| {
             for row in &mut day.rows {
                 row.parked = parked_of.as_ref().map(|of| of.get(&row.name).copied().unwrap_or_default());
@@ -164,15 +168,16 @@ pub(crate) async fn page(State(console): State<Arc<Console>>) -> Response {
     Html(Body::from_stream(parts)).into_response()
 }
 
-async fn count(console: &Console, now: UnixMs) -> Result<Day, Failure> {
+async fn count(console: &Console) -> Result<Counted, Failure> {
     let (stack, inbox) = (&console.stack, &console.inbox);
     let by_hour = stats::Wanted { by: By::Hour, ..Default::default() };
-    let counted = stats::count(stack, inbox, &by_hour, Look::Sample(SAMPLED), MAX_COUNTED);
-    tried("What came in", counted).await.map(|counted| Day::of(console, now, counted))
+    tried("What came in", stats::count(stack, inbox, &by_hour, Look::Sample(SAMPLED), MAX_COUNTED)).await
 }
 
 impl Day {
-    fn of(console: &Console, now: UnixMs, counted: Counted) -> Self {
+    async fn of(console: &Console, now: UnixMs, mut counted: Counted) -> anyhow::Result<Self> {
+        // Only now, when the first part of the page is on its way.
+        counted.look_at_sample(&console.inbox, By::Hour).await?;
         let names: Vec<String> = console.stack.providers.iter().map(|provider| provider.id().to_string()).collect();
         let hours: Vec<String> = (0..=HOURS).rev().map(|ago| By::Hour.part(now.minus_secs(ago * 3_600))).collect();
         let mut rows: Vec<OfProvider> =
@@ -211,7 +216,7 @@ impl Day {
         let settled = Lines::new(&hours, took);
         let only_unworked = console.stack.env.recent == Recent::Unworked;
         let entries = counted.entries;
-        Self {
+        Ok(Self {
             rows,
             charts,
             settled,
@@ -220,7 +225,7 @@ impl Day {
             entries,
             is_cut: entries >= MAX_COUNTED,
             cut: counted.cut,
-        }
+        })
     }
 }
 

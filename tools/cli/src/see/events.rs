@@ -13,10 +13,11 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
 use serde_json::{Value, json};
 
+use super::back::Back;
 use super::cursor::Cursor;
 use crate::out::Format;
 use crate::stack::Stack;
-use crate::when::{Span, start_of_day};
+use crate::when::Span;
 
 /// So many entries are looked at for each that is shown, and so many at least: one page of a state that is rare must not
 /// read a whole day.
@@ -26,6 +27,8 @@ const LOOKED_AT: usize = 1_000;
 const MAX_OF_SHARD: usize = 2_000;
 /// The most entries that are held at a time.
 const MAX_AT_ONCE: usize = 1_000;
+/// How far back is looked first for them.
+const STRETCH_SECS: u64 = 24 * 3600;
 pub(super) const COLUMNS: [&str; 8] = ["received_at", "state", "origin", "type", "subject", "entry", "proof", "reason"];
 
 /// Which.
@@ -152,12 +155,11 @@ async fn among(
     Ok(Found { rows, more, cursor, since, last_uses })
 }
 
-/// Finds what is wanted, back from the last: so many at a time, and never over the end of a day, which is where the index
-/// begins anew. An instant is taken whole, so that the order of what came in it is one order.
+/// Finds what is wanted, back from the last.
 async fn back_from(
     inbox: &AwsInbox,
     wanted: &Wanted,
-    (since, mut until): (UnixMs, UnixMs),
+    (since, until): (UnixMs, UnixMs),
     behind: Option<&Cursor>,
 ) -> anyhow::Result<Found> {
     let mut found_so_far = Found { rows: Vec::new(), more: None, cursor: None, since, last_uses: BTreeMap::new() };
@@ -165,27 +167,19 @@ async fn back_from(
     let most = wanted.limit.saturating_mul(LOOKED_AT_FOR_EACH).max(LOOKED_AT);
     // Two more: the last instant of a page is left for the next one, and one behind the limit says that there is more.
     let few = if wanted.state.is_some() { MAX_AT_ONCE } else { wanted.limit.saturating_add(2) };
-    let mut at_once = few.clamp(3, MAX_AT_ONCE);
     let filter = Filter {
         provider: wanted.provider.as_deref(),
         event_type: wanted.event_type.as_deref(),
         origin: wanted.origin.as_deref(),
     };
-    while until >= since && wanted.limit > 0 {
-        let begin = start_of_day(until).max(since);
-        let page = inbox.ledger.list_recent(begin, until, at_once, &filter).await?;
-        // Where the page is full, its last instant may go on.
-        let goes_on = page.last().filter(|_| page.len() >= at_once).map(|last| last.received_at);
-        if goes_on.is_some() && goes_on == page.first().map(|first| first.received_at) {
-            at_once = at_once.saturating_mul(2);
-            continue;
-        }
-        let whole = page.into_iter().filter(|pointer| goes_on.is_none_or(|at| pointer.received_at > at));
-        let whole: Vec<Pointer> =
-            whole.filter(|pointer| behind.is_none_or(|cursor| cursor.is_before(pointer))).collect();
-        let keys: Vec<ItemKey> = whole.iter().map(|pointer| pointer.key.clone()).collect();
+    let mut back = Back::new((since, until), few.clamp(3, MAX_AT_ONCE), STRETCH_SECS);
+    while wanted.limit > 0
+        && let Some(mut page) = back.next(inbox, &filter).await?
+    {
+        page.retain(|pointer| behind.is_none_or(|cursor| cursor.is_before(pointer)));
+        let keys: Vec<ItemKey> = page.iter().map(|pointer| pointer.key.clone()).collect();
         let mut known = look_at(inbox, &keys).await?;
-        for pointer in whole {
+        for pointer in page {
             if found_so_far.rows.len() >= wanted.limit || looked_at >= most {
                 found_so_far.more = Some(pointer.received_at);
                 return Ok(found_so_far);
@@ -198,7 +192,6 @@ async fn back_from(
                 found_so_far.rows.push((pointer, entry));
             }
         }
-        until = goes_on.unwrap_or(UnixMs(begin.0.saturating_sub(1)));
     }
     Ok(found_so_far)
 }

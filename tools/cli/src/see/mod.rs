@@ -1,5 +1,6 @@
 //! What a person sees of the ledger. No body is shown unless it is asked for.
 
+mod back;
 mod cursor;
 pub(crate) mod events;
 pub(crate) mod export;

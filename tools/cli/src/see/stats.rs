@@ -14,6 +14,7 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::Clock as _;
 use serde_json::{Value, json};
 
+use super::back::Back;
 use crate::out::{self, Format};
 use crate::stack::Stack;
 use crate::when::{Span, days};
@@ -23,7 +24,9 @@ const MAX_COUNTED: usize = 500_000;
 /// The most refusals of a provider and a day that are counted.
 const MAX_REFUSED: usize = 10_000;
 /// Entries that are held at a time.
-const MAX_AT_ONCE: usize = 2_000;
+const MAX_AT_ONCE: usize = 4_000;
+/// How far back is looked first for them.
+const STRETCH_SECS: u64 = 3600;
 /// So many reasons are told.
 const TOLD_REASONS: usize = 5;
 const COLUMNS: [&str; 13] = [
@@ -89,6 +92,8 @@ pub(crate) struct Counted {
     pub(crate) parts: BTreeMap<Part, Counts>,
     /// How often each reason stands in a row that a person may have to look at.
     reasons: BTreeMap<String, u64>,
+    /// Those that are left to be looked at.
+    sample: Vec<ItemKey>,
     /// How many entries there were.
     pub(crate) entries: usize,
     since: UnixMs,
@@ -103,7 +108,7 @@ pub(crate) enum Look {
     /// At each entry.
     Whole,
     /// At the index, and of the entries at those that were found by asking: what is open or parked is not counted. Of each
-    /// part's pushes so many are looked at, evenly spread, for how long their work took.
+    /// part's pushes so many, evenly spread, are left to be looked at for how long their work took.
     Sample(usize),
 }
 
@@ -121,7 +126,7 @@ pub(crate) async fn count(
     let now = inbox.clock.now();
     let (since, until) = wanted.span.bounds_kept(now, stack.env.timing.retention_secs())?;
     let (parts, reasons) = (BTreeMap::new(), BTreeMap::new());
-    let mut counted = Counted { parts, reasons, entries: 0, since, until, cut: Vec::new() };
+    let mut counted = Counted { parts, reasons, sample: Vec::new(), entries: 0, since, until, cut: Vec::new() };
     counted.count_entries(inbox, wanted, look, most).await?;
     counted.count_refused(stack, inbox, wanted).await?;
     Ok(counted)
@@ -130,7 +135,7 @@ pub(crate) async fn count(
 /// Shows the counts.
 pub(crate) async fn run(stack: &Stack, format: Format, wanted: &Wanted) -> anyhow::Result<()> {
     let counted = count(stack, &stack.inbox()?, wanted, Look::Whole, MAX_COUNTED).await?;
-    let Counted { mut parts, reasons, entries, since, until, cut } = counted;
+    let Counted { mut parts, reasons, entries, since, until, cut, .. } = counted;
     cut.iter().for_each(out::note);
     let rows: Vec<Value> = parts.iter_mut().map(|(part, counts)| row(part, counts)).collect();
     format.rows(&COLUMNS, &rows, None);
@@ -159,13 +164,12 @@ impl Counted {
         most: usize,
     ) -> anyhow::Result<()> {
         let mut pushed: BTreeMap<String, Vec<ItemKey>> = BTreeMap::new();
-        // A day at a time, which is where the index begins anew.
-        for (begin, until) in days(self.since, self.until) {
-            if self.entries >= most {
-                break;
-            }
-            let filter = Filter { provider: wanted.provider.as_deref(), ..Filter::default() };
-            let found = inbox.ledger.list_recent(begin, until, most - self.entries, &filter).await?;
+        let filter = Filter { provider: wanted.provider.as_deref(), ..Filter::default() };
+        let mut back = Back::new((self.since, self.until), MAX_AT_ONCE, STRETCH_SECS);
+        while self.entries < most
+            && let Some(mut found) = back.next(inbox, &filter).await?
+        {
+            found.truncate(most - self.entries);
             self.entries += found.len();
             let needs_a_look = |pointer: &Pointer| look == Look::Whole || pointer.origin != Some(Origin::Push);
             let (found, known): (Vec<Pointer>, Vec<Pointer>) = found.into_iter().partition(needs_a_look);
@@ -178,29 +182,31 @@ impl Counted {
                     pushed.entry(part).or_default().push(pointer.key);
                 }
             }
-            for some in found.chunks(MAX_AT_ONCE) {
-                let keys: Vec<ItemKey> = some.iter().map(|pointer| pointer.key.clone()).collect();
-                for row in inbox.ledger.look_at(&keys).await?.into_values() {
-                    if let Ok(Debt::Entry(entry)) = row
-                        && wanted.provider.as_ref().is_none_or(|name| *name == entry.provider)
-                    {
-                        let part = (wanted.by.part(entry.received_at), entry.provider.clone());
-                        self.parts.entry(part).or_default().count(&entry);
-                        if let Some(reason) = reason(&entry) {
-                            *self.reasons.entry(reason).or_default() += 1;
-                        }
+            let keys: Vec<ItemKey> = found.into_iter().map(|pointer| pointer.key).collect();
+            for row in inbox.ledger.look_at(&keys).await?.into_values() {
+                if let Ok(Debt::Entry(entry)) = row
+                    && wanted.provider.as_ref().is_none_or(|name| *name == entry.provider)
+                {
+                    let part = (wanted.by.part(entry.received_at), entry.provider.clone());
+                    self.parts.entry(part).or_default().count(&entry);
+                    if let Some(reason) = reason(&entry) {
+                        *self.reasons.entry(reason).or_default() += 1;
                     }
                 }
             }
         }
-        let Look::Sample(of_part) = look else { return Ok(()) };
-        let sample: Vec<ItemKey> = pushed.into_values().flat_map(|keys| spread(keys, of_part)).collect();
-        for some in sample.chunks(MAX_AT_ONCE) {
-            for row in inbox.ledger.look_at(some).await?.into_values() {
-                if let Ok(Debt::Entry(entry)) = row {
-                    let part = (wanted.by.part(entry.received_at), entry.provider.clone());
-                    self.parts.entry(part).or_default().settled(&entry);
-                }
+        if let Look::Sample(of_part) = look {
+            self.sample = pushed.into_values().flat_map(|keys| spread(keys, of_part)).collect();
+        }
+        Ok(())
+    }
+
+    /// Looks at the sample, for how long its work took.
+    pub(crate) async fn look_at_sample(&mut self, inbox: &AwsInbox, by: By) -> anyhow::Result<()> {
+        for row in inbox.ledger.look_at(&std::mem::take(&mut self.sample)).await?.into_values() {
+            if let Ok(Debt::Entry(entry)) = row {
+                let part = (by.part(entry.received_at), entry.provider.clone());
+                self.parts.entry(part).or_default().settled(&entry);
             }
         }
         Ok(())

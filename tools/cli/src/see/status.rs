@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::owed::{MAX_OF_SHARD, kind};
 use super::parked::{Which, find, groups};
+use crate::doctor::alarms;
 use crate::mend::dead::waiting;
 use crate::out::{Ended, Format};
 use crate::stack::Stack;
@@ -89,6 +90,7 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
         }
         Err(error) => rows.push(line("dead letters", format!("not known: {error}"), true)),
     }
+    rows.push(alarms(stack).await);
     let parked = find(stack, &inbox, &Which::default()).await?;
     let oldest = parked.oldest.map(|at| format!(", the oldest since {at}")).unwrap_or_default();
     rows.push(line("parked", format!("{}{oldest}", parked.all), parked.all > 0));
@@ -106,6 +108,17 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
     format.rows(&["what", "is", "verdict"], &rows, None);
     crate::out::note("not looked at: what was refused (`refused`), and the secrets (`doctor secrets`)");
     Ok(if needs_a_person { Ended::NeedsAPerson } else { Ended::Well })
+}
+
+/// Which alarms are on. Whoever may not look at them is told so, and the rest of the answer stands.
+async fn alarms(stack: &Stack) -> Line {
+    match alarms::of(stack).await {
+        Ok(all) => match alarms::on(&all).as_slice() {
+            [] => line("alarms", format!("none on, of {}", all.len()), all.is_empty()),
+            on => line("alarms", format!("{} on, of {}: {}", on.len(), all.len(), on.join(", ")), true),
+        },
+        Err(why) => line("alarms", format!("not known: {why}"), false),
+    }
 }
 
 /// The reconciler's last runs. It runs once a minute, and takes one at most.

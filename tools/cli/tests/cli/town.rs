@@ -298,12 +298,12 @@ pub(crate) fn environment(url: &str) -> impl Iterator<Item = (String, String)> +
         ("AWS_SECRET_ACCESS_KEY", "test"),
         ("AWS_ENDPOINT_URL", url),
         ("HOOKLEDGER_TABLE", "ledger"),
-        ("HOOKLEDGER_QUEUE_RIGHTFOOT", url),
-        ("HOOKLEDGER_QUEUE_FYNAPSE", url),
-        ("HOOKLEDGER_QUEUE_FINBOX", url),
-        ("HOOKLEDGER_QUEUE_RUNPAYMENTS", url),
     ];
-    all.map(|(name, value)| (name.to_string(), value.to_string())).into_iter()
+    let url = url.to_string();
+    let queues = hookledger_core::providers::ALL
+        .iter()
+        .map(move |of| (format!("HOOKLEDGER_QUEUE_{}", of.id.0.to_uppercase()), url.clone()));
+    all.map(|(name, value)| (name.to_string(), value.to_string())).into_iter().chain(queues)
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

@@ -86,6 +86,28 @@ fn of_template(template: &str, provider: &str) -> Vec<Part> {
             format!("{name}FunctionRole in SecretsKeyPolicy and ExistingTableKeyPolicy"),
         ),
     ];
+    let rights = |part: &str| times(&format!("- !GetAtt {name}{part}\n"));
+    parts.extend([
+        part(
+            times(&format!("- {name}Route\n")) == 1 && times(&format!("- {name}RestRoute\n")) == 1,
+            "its routes in DependsOn of ApiStage".to_owned(),
+        ),
+        part(
+            times(&format!("sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{AWS::StackName}}-{provider}\n")) == 1,
+            "its queue in RedriveAllowPolicy of DeadLetterQueue".to_owned(),
+        ),
+        // The worker, the reconciler, the announcements; those who look, and those who mend.
+        part(
+            rights("Queue.Arn") >= 5,
+            format!("the rights on {name}Queue of three functions, OperatorReadPolicy and OperatorMendPolicy"),
+        ),
+        part(
+            rights("Secret.Id") >= 3,
+            format!("the rights on {name}Secret of the worker, the reconciler and OperatorSetUpPolicy"),
+        ),
+        part(times(&format!("${{{name}Queue.QueueName}}")) == 1, "its queue on the dashboard".to_owned()),
+        part(times(&format!("- !Ref {name}Logs\n")) >= 2, "its log group in the saved queries".to_owned()),
+    ]);
     for alarm in ["Errors", "Throttles", "QueueAge", "ShutOut", "LossRate"] {
         let alarm = format!("{name}{alarm}Alarm");
         parts.push(part(times(&format!("  {alarm}:")) == 1, format!("the alarm {alarm}")));
@@ -214,9 +236,14 @@ mod tests {
         format!(
             "{resources}    CodeUri: target/lambda/{provider}/\n    RouteKey: POST /webhooks/{provider}\n    \
              RouteKey: ANY /webhooks/{provider}/{{rest+}}\n    POST /webhooks/{provider}:\n    \
-             ANY /webhooks/{provider}/{{rest+}}:\n{}{}    !Ref {name}FunctionRole\n    !Ref {name}FunctionRole\n",
+             ANY /webhooks/{provider}/{{rest+}}:\n{}{}    !Ref {name}FunctionRole\n    !Ref {name}FunctionRole\n    \
+             - {name}Route\n    - {name}RestRoute\n    ${{{name}Queue.QueueName}}\n    \
+             - arn:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{AWS::StackName}}-{provider}\n{}{}{}",
             secret.repeat(3),
-            queue.repeat(4)
+            queue.repeat(4),
+            format!("    - !GetAtt {name}Queue.Arn\n").repeat(5),
+            format!("    - !GetAtt {name}Secret.Id\n").repeat(3),
+            format!("    - !Ref {name}Logs\n").repeat(2),
         )
     }
 

@@ -33,7 +33,10 @@ impl<L: Glass> Check<'_, L> {
             since.entry(key).and_modify(|first| *first = at.min(*first)).or_insert(at);
         }
         let mut found = Vec::new();
-        let unsigned = |told: &&Published| ["rightfoot#", "finbox#"].iter().any(|of| told.entry.pk.starts_with(of));
+        let unsigned = |told: &&Published| {
+            let provider = told.entry.pk.split_once('#').and_then(|(name, _)| hookledger_kit::find(name));
+            provider.is_some_and(|kit| !kit.is_signed())
+        };
         for told in self.published.iter().filter(unsigned) {
             let told_at = self.seen.told_at.get(&told.entry).map(|at| at.plus_secs(CLOCKS_APART_SECS));
             let is_alert = told.entry.sk.starts_with(ALERT);

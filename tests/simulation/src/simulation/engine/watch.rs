@@ -6,7 +6,7 @@ use hookledger_core::model::fact::{Fact, Status};
 use hookledger_core::model::identity::{ItemKey, Subject};
 use hookledger_core::ports::Clock as _;
 
-use super::super::side::AFTER_ITS_PAGE;
+use super::super::side::{AFTER_ITS_PAGE, Side};
 use super::super::sides::runpayments::{Merchant, place};
 use super::super::world::Glass;
 use super::Engine;
@@ -164,7 +164,9 @@ impl<L: Glass> Engine<'_, L> {
             }
             let reached = listing.position.and_then(|position| position.parse::<u64>().ok());
             let world = self.world;
-            let Some(side) = world.truth.sides.all().find(|side| side.lists().contains(&listing.list.as_str())) else {
+            let is_its =
+                |side: &&dyn Side| side.provider() == listing.provider && side.lists().contains(&listing.list.as_str());
+            let Some(side) = world.truth.sides.all().find(is_its) else {
                 self.violated("the simulation knows every list", listing.list);
                 continue;
             };

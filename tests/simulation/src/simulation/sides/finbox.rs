@@ -10,7 +10,8 @@ use crate::memory::StoredEntry;
 use crate::simulation::author::Author;
 use crate::simulation::engine::seen::Violations;
 use crate::simulation::plot::{Announced, Effect, FORGED, Forgery, Forging, LEAKED, OVERTAKEN, Plot, key};
-use crate::simulation::side::{Held, Look, RESULTS, SHORT, Side};
+use crate::simulation::send::{NETWORKS, STATIC_HEADER};
+use crate::simulation::side::{Drawn, Held, Look, RESULTS, SHORT, Side};
 
 const NAME: &str = "finbox";
 /// The entity of an attempt that names neither statement nor link.
@@ -113,6 +114,15 @@ impl Statement {
 }
 
 impl Side for FinBox {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn settings(&self, drawn: &Drawn) -> Vec<(&'static str, &'static str)> {
+        let held = |setting| if drawn.held { setting } else { "" };
+        vec![("FINBOX_ALLOWED_CIDRS", held(NETWORKS)), ("FINBOX_STATIC_HEADER", held(STATIC_HEADER))]
+    }
+
     fn answer(&self, url: &str, look: &Look<'_>) -> Option<Result<ApiResponse, ApiError>> {
         let (_, path) = url.split_once("/bank-connect/v1/")?;
         Some(self.answer_at(path, look.seen_at))

@@ -10,7 +10,8 @@ use crate::simulation::author::Author;
 use crate::simulation::engine::seen::Violations;
 use crate::simulation::plot::{Announced, Effect, FORGED, Forgery, Forging, LEAKED, Plot, Twin, key};
 use crate::simulation::query::parameter;
-use crate::simulation::side::{Held, Look, SHORT, Side};
+use crate::simulation::send::NETWORKS;
+use crate::simulation::side::{Drawn, Held, Look, SHORT, Side};
 
 const NAME: &str = "rightfoot";
 /// The batch whose balances kill whoever reads them.
@@ -75,6 +76,14 @@ pub(crate) struct Rightfoot {
 }
 
 impl Side for Rightfoot {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn settings(&self, drawn: &Drawn) -> Vec<(&'static str, &'static str)> {
+        vec![("RIGHTFOOT_ALLOWED_CIDRS", if drawn.held { NETWORKS } else { "" })]
+    }
+
     fn answer(&self, url: &str, look: &Look<'_>) -> Option<Result<ApiResponse, ApiError>> {
         let (_, query) = url.split_once("/v1/balances?")?;
         let refuses_token = !look.healed && look.dice.percent(5);

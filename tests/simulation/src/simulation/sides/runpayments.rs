@@ -13,7 +13,7 @@ use crate::simulation::dice::Dice;
 use crate::simulation::engine::seen::Violations;
 use crate::simulation::plot::{ATTEMPT, Effect, FORGED, Forgery, Forging, Plot, Twin, key};
 use crate::simulation::query::parameter;
-use crate::simulation::side::{Held, Look, Side};
+use crate::simulation::side::{Drawn, Held, Look, Side};
 use merchant::{BELIEVED_SECS, NAME, Spelling, UNKNOWN, WAY, ZONE_SECS, event_type};
 pub(crate) use merchant::{Merchant, Shown, place};
 
@@ -38,6 +38,14 @@ pub(crate) struct Served {
 }
 
 impl Side for RunPayments {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn settings(&self, drawn: &Drawn) -> Vec<(&'static str, &'static str)> {
+        vec![("RUNPAYMENTS_PAGE_LIMIT", drawn.page_limit)]
+    }
+
     fn answer(&self, url: &str, look: &Look<'_>) -> Option<Result<ApiResponse, ApiError>> {
         let (_, query) = url.split_once("/merchants?")?;
         Some(self.page(query, look.seen_at, look.now))

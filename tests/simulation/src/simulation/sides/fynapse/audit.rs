@@ -15,7 +15,7 @@ use crate::simulation::author::Author;
 use crate::simulation::engine::seen::Violations;
 use crate::simulation::plot::{Effect, Plot, TrueEvent, key};
 use crate::simulation::query::parameter;
-use crate::simulation::side::{Held, Look, RESULTS, Side};
+use crate::simulation::side::{Drawn, Held, Look, RESULTS, Side};
 
 /// How long after its last change a delivery of the audit is left alone.
 const GRACE_SECS: u64 = 300;
@@ -80,6 +80,15 @@ impl Delivery {
 }
 
 impl Side for Fynapse {
+    fn provider(&self) -> &'static str {
+        NAME
+    }
+
+    fn settings(&self, drawn: &Drawn) -> Vec<(&'static str, &'static str)> {
+        let page_limit = if drawn.page_limit == "200" { "100" } else { "2" };
+        vec![("FYNAPSE_API_BASE_URL", "https://fynapse.example"), ("FYNAPSE_AUDIT_PAGE_LIMIT", page_limit)]
+    }
+
     fn answer(&self, url: &str, look: &Look<'_>) -> Option<Result<ApiResponse, ApiError>> {
         let (_, query) = url.split_once("/event-deliveries/deliveries?")?;
         Some(self.page(query, look.now))

@@ -1,4 +1,4 @@
-//! @Name@: begun, and not known yet. No delivery of its is read, and none is let in.
+//! Newcomer: begun, and not known yet. No delivery of its is read, and none is let in.
 //!
 //! Sources: say here which pages of its documents tell what, and what is a guess.
 
@@ -6,7 +6,7 @@ use crate::model::delivery::Verified;
 use crate::model::entry::{Entry, Event};
 use crate::model::identity::{ProviderId, digest_hex};
 use crate::model::provider_call::{ApiResponse, trouble};
-use crate::model::settings::{Lookup, SettingError, number};
+use crate::model::settings::{Lookup, REMEMBERED, SettingError, Timing, number};
 use crate::model::signature::Scheme;
 use crate::providers::contract::{
     Answers, Definition, OnStoreDown, OnUnreadable, Polls, Provider, Submits, Unreadable,
@@ -16,11 +16,19 @@ use crate::providers::offer::Offer;
 use crate::providers::setup::Setup;
 use crate::providers::step::{Ask, Asked, Outcome, Step};
 
-const ID: ProviderId = ProviderId("@name@");
+const ID: ProviderId = ProviderId("newcomer");
 /// Nobody has said yet what it offers.
 const UNKNOWN: &str = "nobody has looked it up yet";
 
-pub(super) const DEFINITION: Definition = Definition { id: ID, kinds: &["event"], poll_only: |_, _| false, url_has_token: false, answers: &ANSWERS, build };
+pub(super) const DEFINITION: Definition = Definition {
+    id: ID,
+    kinds: &["event"],
+    kinds_with_status: &[],
+    poll_only: |_, _| false,
+    url_has_token: false,
+    answers: &ANSWERS,
+    build,
+};
 
 /// Which status makes it come again, and which makes it give up, its documents must say.
 static ANSWERS: Answers = Answers {
@@ -30,19 +38,23 @@ static ANSWERS: Answers = Answers {
     store_down: OnStoreDown::AskAgain,
 };
 
-struct @Name@ {
+struct Newcomer {
     scheme: Scheme,
 }
 
 fn build(lookup: Lookup<'_>) -> Result<Box<dyn Provider>, SettingError> {
     // Standard Webhooks, as most new senders have it.
-    let secs = |name| number(lookup, name, 300);
-    let past_secs = secs("@NAME@_TOLERANCE_PAST_SECS")?;
-    let future_secs = secs("@NAME@_TOLERANCE_FUTURE_SECS")?;
-    Ok(Box::new(@Name@ { scheme: Scheme::Standard { past_secs, future_secs } }))
+    let past = "NEWCOMER_TOLERANCE_PAST_SECS";
+    let past_secs = number(lookup, past, 300)?;
+    // A capture must grow stale before its identity is forgotten.
+    if past_secs > Timing::read(lookup)?.oldest_processed_secs() {
+        return Err(SettingError::new(past, REMEMBERED));
+    }
+    let future_secs = number(lookup, "NEWCOMER_TOLERANCE_FUTURE_SECS", 300)?;
+    Ok(Box::new(Newcomer { scheme: Scheme::Standard { past_secs, future_secs } }))
 }
 
-impl Provider for @Name@ {
+impl Provider for Newcomer {
     fn id(&self) -> ProviderId {
         ID
     }
@@ -56,7 +68,7 @@ impl Provider for @Name@ {
     }
 
     fn parse(&self, _: &Verified) -> Result<Event, Unreadable> {
-        Err(Unreadable::Field { field: "type", rule: "read yet: shared/core/src/providers/@name@ has to say how" })
+        Err(Unreadable::Field { field: "type", rule: "read yet: shared/core/src/providers/newcomer has to say how" })
     }
 
     fn content(&self, body: &[u8]) -> Option<String> {
@@ -93,5 +105,17 @@ impl Provider for @Name@ {
 
     fn setup(&self) -> Offer<'_, dyn Setup> {
         Offer::Unavailable(UNKNOWN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::testing::{build_with, verified};
+
+    #[test]
+    fn nothing_is_read_yet() {
+        let newcomer = build_with(DEFINITION.build, &[]);
+        assert!(newcomer.parse(&verified(ID, "{}")).is_err());
     }
 }
