@@ -91,7 +91,7 @@ async fn prepare(console: &Arc<Console>, act: Act, asked: &Asked, fields: &Asked
     let reason = reason(fields)?;
     ensure!(act == Act::Replay || reason.is_some(), "nothing was done: write why, in a few words");
     let rate = fields.get("rate").map_or(Ok(RATE), |text| text.trim().parse()).unwrap_or_default();
-    ensure!((1..=MAX_RATE).contains(&rate), "nothing was done: so many in a second are 1 to {MAX_RATE}");
+    ensure!((1..=MAX_RATE).contains(&rate), "nothing was done: the rate is 1 to {MAX_RATE} rows in a second");
     let mut chosen = Chosen::find(console, asked).await.context("nothing was done")?;
     chosen.rows.retain(|row| act == Act::Close || row.is_entry);
     if chosen.rows.is_empty() {

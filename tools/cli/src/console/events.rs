@@ -10,7 +10,7 @@ use hookledger_aws::start::env::Recent;
 use hookledger_core::model::entry::{Entry, State as EntryState};
 use hookledger_core::model::time::UnixMs;
 
-use super::frame::{Asked, Failure, Frame, html, link, status, tried, wanted};
+use super::frame::{Asked, Failure, Frame, Preset, html, link, status, tried, wanted};
 use super::state::Console;
 use crate::see::events::{Wanted, find};
 use crate::when::Span;
@@ -49,12 +49,6 @@ struct Chip {
     name: &'static str,
     value: String,
     without: String,
-}
-
-struct Preset {
-    name: &'static str,
-    href: String,
-    is_on: bool,
 }
 
 struct List {

@@ -100,6 +100,13 @@ struct Missing {
     frame: Frame,
 }
 
+/// A choice of times that is one click away.
+pub(crate) struct Preset {
+    pub(crate) name: &'static str,
+    pub(crate) href: String,
+    pub(crate) is_on: bool,
+}
+
 /// The answer where there is no such page, or nothing of that name.
 pub(crate) fn no_such_page(console: &Console) -> Response {
     html(StatusCode::NOT_FOUND, &Missing { frame: Frame::new(console, "", "Not found") })

@@ -8,7 +8,7 @@ use axum::response::Response;
 use hookledger_aws::start::env::Recent;
 use hookledger_core::model::time::UnixMs;
 
-use super::frame::{Asked, Failure, Frame, cut, html, link, status, tried, wanted};
+use super::frame::{Asked, Failure, Frame, Preset, cut, html, link, status, tried, wanted};
 use super::state::Console;
 use crate::see::statuses::{Stands, counts, find, kinds};
 use crate::when::Span;
@@ -29,12 +29,6 @@ struct Merchants {
     status: String,
     presets: Vec<Preset>,
     list: Result<List, Failure>,
-}
-
-struct Preset {
-    name: &'static str,
-    href: String,
-    is_on: bool,
 }
 
 struct List {

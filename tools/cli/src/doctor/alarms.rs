@@ -51,7 +51,7 @@ pub(crate) async fn of(stack: &Stack) -> Result<Vec<MetricAlarm>, String> {
 /// Whether CloudFormation named it: after the stack come the name in the template, which has no dash, and an ending of its
 /// own. A stack whose name only begins alike has a dash more.
 fn is_of(prefix: &str, alarm: &str) -> bool {
-    alarm.strip_prefix(prefix).is_some_and(|rest| rest.split('-').count() <= 2)
+    alarm.strip_prefix(prefix).is_some_and(|rest| rest.split('-').count() == 2)
 }
 
 /// The names in the template of those that are on.
@@ -179,6 +179,8 @@ mod tests {
             ("hookledger-ParkedAlarm-1A2B", true),
             ("hookledger-prod-ParkedAlarm-1A2B", false),
             ("hookledger2-ParkedAlarm-1A2B", false),
+            ("hookledger-by-hand-too", false),
+            ("hookledger-mine", false),
         ] {
             assert_eq!(is_of("hookledger-", alarm), is, "{alarm}");
         }

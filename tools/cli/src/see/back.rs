@@ -1,4 +1,5 @@
-//! Back through what came in, so many entries at a time: however many there are, no more are held.
+//! Back through what came in, so many entries at a time, however many there are. More are held only where more came in one
+//! instant.
 
 use hookledger_aws::AwsInbox;
 use hookledger_aws::ports::ledger::{Filter, Pointer};
@@ -25,6 +26,11 @@ impl Back {
     /// From the end of a span: so many at a time, of about so long a stretch.
     pub(super) fn new((since, until): (UnixMs, UnixMs), at_once: usize, stretch_secs: u64) -> Self {
         Self { since, until, stretch_ms: stretch_secs.saturating_mul(1000).clamp(MIN_STRETCH_MS, DAY_MS), at_once }
+    }
+
+    /// From when back is left, if anything is.
+    pub(super) fn left(&self) -> Option<UnixMs> {
+        (self.until >= self.since).then_some(self.until)
     }
 
     /// The next entries, the latest first. There may be none in a stretch; `None` is the end of the way.

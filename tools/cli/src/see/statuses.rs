@@ -13,8 +13,12 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Clock as _, StoreError};
 use hookledger_core::providers::definition;
 
+use super::back::Back;
 use crate::stack::Stack;
-use crate::when::{Span, days};
+use crate::when::Span;
+
+/// How far back is looked first.
+const STRETCH_SECS: u64 = 24 * 3600;
 
 /// A subject, and how it stands.
 pub(crate) struct Stands {
@@ -45,24 +49,20 @@ pub(crate) fn kinds(stack: &Stack) -> impl Iterator<Item = (ProviderId, &'static
     all.filter(|(_, kinds)| !kinds.is_empty())
 }
 
-/// Finds them among the latest events of each such provider, so many of each at most.
+/// Finds them among the latest events of each such provider, about so many of each.
 pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, span: &Span, most: usize) -> anyhow::Result<Found> {
     let now = inbox.clock.now();
     let (since, until) = span.bounds_kept(now, stack.env.timing.retention_secs())?;
     let mut found = Found { rows: Vec::new(), since, read: 0, more: None };
     for (provider, kinds) in kinds(stack) {
         let (mut last_of, mut read): (BTreeMap<Subject, Pointer>, usize) = (BTreeMap::new(), 0);
-        // A day at a time, which is where the index begins anew.
-        for (begin, end) in days(since, until) {
-            if read >= most {
-                break;
-            }
-            let filter = Filter { provider: Some(provider.0), ..Filter::default() };
-            let page = inbox.ledger.list_recent(begin, end, most - read, &filter).await?;
+        let filter = Filter { provider: Some(provider.0), ..Filter::default() };
+        let mut back = Back::new((since, until), most, STRETCH_SECS);
+        // A page that is full is cut where an instant ends, so it has a few less than `most`.
+        while read < most - most / 10
+            && let Some(page) = back.next(inbox, &filter).await?
+        {
             read += page.len();
-            if read >= most {
-                found.more = found.more.max(page.last().map(|last| last.received_at));
-            }
             // The index of a table that an earlier version made does not know the provider.
             let own = page.into_iter().filter(|pointer| pointer.key.provider() == provider.0);
             for pointer in own.filter(|pointer| kind(&pointer.key.pk).is_some_and(|kind| kinds.contains(&kind))) {
@@ -71,6 +71,7 @@ pub(crate) async fn find(stack: &Stack, inbox: &AwsInbox, span: &Span, most: usi
             }
         }
         found.read += read;
+        found.more = found.more.max(back.left());
         let subjects: Vec<Subject> = last_of.keys().cloned().collect();
         let mut statuses = inbox.ledger.statuses(&subjects).await?;
         found.rows.extend(last_of.into_iter().map(|(subject, last)| {

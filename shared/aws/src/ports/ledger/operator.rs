@@ -35,8 +35,8 @@ const RUN_PREFIX: &str = "run#";
 const ENTRY_PREFIX: &str = "event#";
 /// Rows of a page that is filtered.
 const FILTERED_PAGE: usize = 4_000;
-/// The most rows of one batch of reads, which DynamoDB sets.
-const MAX_BATCH: usize = 100;
+/// More runs than there are ranges of shards.
+const MAX_RUNS: usize = 100;
 
 /// An entry, as the index of what came in lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,17 +206,11 @@ impl DynamoLedger {
         Ok(walk(query, MAX_STORY).await?.iter().filter_map(key_of).collect())
     }
 
-    /// What is known of these rows, without bodies: a hundred with each call. One that is gone is left out; one that this
-    /// version can't read says so.
+    /// What is known of these rows, without bodies. One that is gone is left out; one that this version can't read says so.
     pub async fn look_at(&self, keys: &[ItemKey]) -> Result<BTreeMap<ItemKey, Result<Debt, StoreError>>, StoreError> {
-        let of_batch = |batch: &[ItemKey]| {
-            let keys: Vec<Item> = batch.iter().map(key_attributes).collect();
-            async move { get_all(&self.table, keys).await }
-        };
-        let batches: Vec<_> = keys.chunks(MAX_BATCH).map(of_batch).collect();
-        let items: Vec<Vec<Item>> = stream::iter(batches).buffered(CONCURRENT_QUERIES).try_collect().await?;
+        let items = get_all(&self.table, keys).await?;
         let known = |item: &Item| Some((key_of(item)?, debt_from(item, &key_of(item)?)));
-        Ok(items.iter().flatten().filter_map(known).collect())
+        Ok(items.iter().filter_map(known).collect())
     }
 
     /// Leaves word of a run, for people: one row for each range of shards, the last run's.
@@ -240,7 +234,7 @@ impl DynamoLedger {
 
     /// The last run of each range of shards.
     pub async fn list_runs(&self) -> Result<Vec<Ran>, StoreError> {
-        let rows = walk(collection(&self.table, RECONCILER_PK, RUN_PREFIX), MAX_BATCH).await?;
+        let rows = walk(collection(&self.table, RECONCILER_PK, RUN_PREFIX), MAX_RUNS).await?;
         let ran = |item: &Item| {
             let key = key_of(item).unwrap_or_else(|| ItemKey { pk: RECONCILER_PK.into(), sk: RUN_PREFIX.into() });
             let reader = Reader::new(item, &key);

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hookledger_core::model::debt::parked_shard_name;
 use hookledger_core::model::identity::ItemKey;
 use hookledger_core::ports::StoreError;
@@ -17,6 +18,9 @@ use super::write::names;
 
 /// The most pages of one query. A page holds up to 1 MB: a collection beyond 100 MB is not one we wrote.
 const MAX_PAGES: usize = 100;
+/// The most rows of one batch of reads, which DynamoDB sets; and batches asked at the same time.
+const MAX_BATCH: usize = 100;
+const CONCURRENT_BATCHES: usize = 8;
 
 /// Reads a row, or some of its attributes.
 pub(crate) async fn get(table: &Table, key: &ItemKey, attributes: Option<&[&str]>) -> Result<Option<Item>, StoreError> {
@@ -88,22 +92,38 @@ pub(crate) async fn walk_wanted<T>(
 }
 
 /// Reads these rows, without their bodies.
-pub(crate) async fn get_all(table: &Table, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
-    let mut wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+pub(crate) async fn get_all(table: &Table, keys: &[ItemKey]) -> Result<Vec<Item>, StoreError> {
+    let mut wanted = KeysAndAttributes::builder();
     let names = ENTRY_ATTRIBUTES.iter().chain(OWED_ATTRIBUTES);
     for name in names.clone() {
         wanted = wanted.expression_attribute_names(format!("#{name}"), *name);
     }
     let names: BTreeSet<String> = names.map(|name| format!("#{name}")).collect();
-    get_these(table, wanted.projection_expression(names.into_iter().collect::<Vec<_>>().join(", "))).await
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    get_in_batches(table, keys, &wanted.projection_expression(names)).await
 }
 
 /// Reads these rows, each whole: for those that are small.
-pub(crate) async fn get_all_whole(table: &Table, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
-    get_these(table, KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true)).await
+pub(crate) async fn get_all_whole(table: &Table, keys: &[ItemKey]) -> Result<Vec<Item>, StoreError> {
+    get_in_batches(table, keys, &KeysAndAttributes::builder()).await
 }
 
-async fn get_these(table: &Table, wanted: KeysAndAttributesBuilder) -> Result<Vec<Item>, StoreError> {
+/// A hundred with each call.
+async fn get_in_batches(
+    table: &Table,
+    keys: &[ItemKey],
+    wanted: &KeysAndAttributesBuilder,
+) -> Result<Vec<Item>, StoreError> {
+    let of_batch = |batch: &[ItemKey]| {
+        let keys = batch.iter().map(key_attributes).collect();
+        get_batch(table, wanted.clone().set_keys(Some(keys)).consistent_read(true))
+    };
+    let batches: Vec<_> = keys.chunks(MAX_BATCH).map(of_batch).collect();
+    let items: Vec<Vec<Item>> = stream::iter(batches).buffered(CONCURRENT_BATCHES).try_collect().await?;
+    Ok(items.into_iter().flatten().collect())
+}
+
+async fn get_batch(table: &Table, wanted: KeysAndAttributesBuilder) -> Result<Vec<Item>, StoreError> {
     let mut left = Some(wanted.build().map_err(|_| StoreError::Refused("the request could not be built"))?);
     let mut found = Vec::new();
     for _ in 0..MAX_PAGES {

@@ -10,8 +10,7 @@ use hookledger_core::model::time::UnixMs;
 use hookledger_core::ports::{Results, StoreError};
 
 use super::item::{
-    FACT_PREFIX, Item, RowAt, STATUS_SK, fact_from, fact_item, key_attributes, key_of, ms, n, row_item, s, status_from,
-    status_item,
+    FACT_PREFIX, Item, RowAt, STATUS_SK, fact_from, fact_item, key_of, ms, n, row_item, s, status_from, status_item,
 };
 use super::read::{collection, get, get_all_whole, walk};
 use super::table::DynamoLedger;
@@ -20,9 +19,6 @@ use crate::ports::clock::now;
 
 /// Rows written at the same time.
 const ROWS_IN_FLIGHT: usize = 25;
-/// The most rows of one batch of reads, which DynamoDB sets; and batches asked at the same time.
-const MAX_BATCH: usize = 100;
-const BATCHES_IN_FLIGHT: usize = 8;
 /// More facts than a subject can have: a status would have to be reached ten thousand times.
 const MAX_FACTS: usize = 10_000;
 
@@ -82,22 +78,18 @@ impl Results for DynamoLedger {
 }
 
 impl DynamoLedger {
-    /// The current status of each of these subjects that has one, a hundred with each call, for people.
+    /// The current status of each of these subjects that has one, for people.
     pub async fn statuses(
         &self,
         subjects: &[Subject],
     ) -> Result<BTreeMap<Subject, Result<Status, StoreError>>, StoreError> {
-        let of_batch = |batch: &[Subject]| {
-            let keys: Vec<Item> = batch.iter().map(|subject| key_attributes(&subject.item(STATUS_SK))).collect();
-            async move { get_all_whole(&self.table, keys).await }
-        };
-        let batches: Vec<_> = subjects.chunks(MAX_BATCH).map(of_batch).collect();
-        let items: Vec<Vec<Item>> = stream::iter(batches).buffered(BATCHES_IN_FLIGHT).try_collect().await?;
+        let keys: Vec<ItemKey> = subjects.iter().map(|subject| subject.item(STATUS_SK)).collect();
+        let items = get_all_whole(&self.table, &keys).await?;
         let known = |item: &Item| {
             let key = key_of(item)?;
             Some((key.subject(), status_from(item, &key)))
         };
-        Ok(items.iter().flatten().filter_map(known).collect())
+        Ok(items.iter().filter_map(known).collect())
     }
 
     async fn write_row(&self, subject: &Subject, row: &Row, at: &RowAt, walk: UnixMs) -> Result<(), StoreError> {
