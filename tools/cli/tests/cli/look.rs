@@ -53,6 +53,28 @@ async fn none_is_left_out_or_shown_twice_where_many_came_at_once() {
     assert_eq!(subjects(&["--limit", "40"]).await.len(), 40);
 }
 
+/// A long time is read in stretches, and no stretch is over midnight: what stands where one ends is counted once.
+#[tokio::test]
+async fn what_stands_where_a_stretch_ends_is_counted_once() {
+    let town = Town::new().await;
+    let since_midnight = u64::try_from(town.now.secs()).unwrap() % 86_400;
+    // From 23 o'clock yesterday the first stretch is an hour, each further one twice as long.
+    let until = since_midnight + 3_600;
+    let midnights = [since_midnight + 86_400, since_midnight + 2 * 86_400];
+    let ends = [until + 3_600, until + 3 * 3_600, until + 7 * 3_600, until + 15 * 3_600].into_iter().chain(midnights);
+    let mut came = 0;
+    for ago in ends.flat_map(|end| end - 2..=end + 2) {
+        town.came(RIGHTFOOT, "batch", &format!("b{ago}"), "BALANCE_BATCH_COMPLETED", ago).await;
+        came += 1;
+    }
+    let until = town.now.minus_secs(until).to_string();
+    for by in ["provider", "day"] {
+        let (rows, _) = town.rows(&["stats", "--since", "4d", "--until", &until, "--by", by]).await;
+        let seen: u64 = rows.iter().map(|row| row["seen"].as_u64().unwrap()).sum();
+        assert_eq!(seen, came, "{by}: {rows:?}");
+    }
+}
+
 #[tokio::test]
 async fn each_way_to_end_has_its_code() {
     let town = Town::new().await;
