@@ -57,7 +57,7 @@ enum Order {
     /// Looks whether the reconciler is called, at this machine's clock, and at how many functions the account runs at once.
     #[command(after_help = "Example: hookledger --stack hookledger doctor account")]
     Account,
-    /// Which alarms are on, and whether what they say reaches anybody: switched off, without a topic, not confirmed.
+    /// Says which alarms are on, and whether any tells nobody: switched off, without a topic, not confirmed.
     #[command(after_help = "Example: hookledger --stack hookledger doctor alarms")]
     Alarms,
 }
@@ -70,11 +70,11 @@ pub(crate) async fn look(stack: &Stack, doctor: &Doctor) -> anyhow::Result<Vec<F
     let mut found = Vec::new();
     if named.is_empty() && matches!(doctor.order, None | Some(Order::Secrets | Order::Apis)) {
         let to_do = "HOOKLEDGER_SECRET_<PROVIDER> is the stack's output <Provider>SecretArn";
-        found.push(Finding { what: "secrets".into(), is: "no secret was named".into(), wrong: Some(to_do) });
+        found.push(Finding::new("secrets", "no secret was named", Some(to_do)));
     }
     for (id, error) in stack.providers.all_stopped() {
         let is = format!("is stopped: {error}");
-        found.push(Finding { what: id.to_string(), is, wrong: Some("mend the setting, and deploy") });
+        found.push(Finding::new(id.to_string(), is, Some("mend the setting, and deploy")));
     }
     for provider in named {
         let id = provider.id();
@@ -86,11 +86,10 @@ pub(crate) async fn look(stack: &Stack, doctor: &Doctor) -> anyhow::Result<Vec<F
                 },
                 Err(error) => vec![(error.to_string(), Some("is the secret there, and may you read it?"))],
             };
-            found.extend(of_secret.into_iter().map(|(is, wrong)| Finding { what: format!("{id} secret"), is, wrong }));
+            found.extend(of_secret.into_iter().map(|(is, wrong)| Finding::new(format!("{id} secret"), is, wrong)));
         }
         if matches!(doctor.order, None | Some(Order::Apis)) {
-            let (is, wrong) = login(stack, provider, &secrets, now).await;
-            found.push(Finding { what: format!("{id} API"), is, wrong });
+            found.push(login(stack, provider, &secrets, now).await);
         }
     }
     if matches!(doctor.order, None | Some(Order::Account)) {
@@ -107,7 +106,7 @@ pub(crate) async fn run(stack: &Stack, format: Format, doctor: &Doctor) -> anyho
     let found = look(stack, doctor).await?;
     let rows: Vec<Value> = found.iter().map(Finding::row).collect();
     format.rows(&["what", "finding", "verdict", "to_do"], &rows, None);
-    let wrong = found.iter().filter(|finding| finding.wrong.is_some()).count();
+    let wrong = found.iter().filter(|finding| finding.to_do().is_some()).count();
     if wrong == 0 {
         return Ok(Ended::Well);
     }
@@ -121,24 +120,22 @@ pub(crate) fn named(stack: &Stack) -> Vec<&dyn Provider> {
 }
 
 /// Whether a provider's API lets us in, by asking it for what is not there.
-async fn login(
-    stack: &Stack,
-    provider: &dyn Provider,
-    secrets: &Arc<SecretsManager>,
-    now: UnixMs,
-) -> (String, Option<&'static str>) {
+async fn login(stack: &Stack, provider: &dyn Provider, secrets: &Arc<SecretsManager>, now: UnixMs) -> Finding {
+    let what = format!("{} API", provider.id());
     if let Err(error) = stack.provider_to_call(provider.id().0) {
-        return (format!("was not tried: {error}"), Some("name the stack with --stack"));
+        return Finding::new(what, format!("was not tried: {error}"), Some("name the stack with --stack"));
     }
-    let Ok(tls) = stack.env.tls() else { return ("was not tried: no TLS roots".into(), Some("mend AWS_CA_BUNDLE")) };
+    let Ok(tls) = stack.env.tls() else {
+        return Finding::new(what, "was not tried: no TLS roots", Some("mend AWS_CA_BUNDLE"));
+    };
     let api = HttpProviderApi::new(secrets.clone(), &tls);
     if !api.is_used(provider.id()).await {
-        return ("is not used: its secret is empty".into(), None);
+        return Finding::new(what, "is not used: its secret is empty", None);
     }
     let Some(request) = harmless(provider, now) else {
-        return ("has nothing that can be asked without doing something".into(), None);
+        return Finding::unknown(what, "has nothing that can be asked without doing something");
     };
-    match api.call(provider.id(), &request).await {
+    let (is, wrong) = match api.call(provider.id(), &request).await {
         Ok(answer) if matches!(answer.status, 401 | 403) => (
             format!("refuses us: it answered {}", answer.status),
             Some("mend the credentials under `api` in its secret; they are read anew within minutes"),
@@ -151,7 +148,8 @@ async fn login(
             (error.to_string(), Some("is its address right (<Provider>ApiBaseUrl), and is it up?"))
         }
         Err(error) => (error.to_string(), Some("mend the credentials under `api` in its secret")),
-    }
+    };
+    Finding::new(what, is, wrong)
 }
 
 /// A request that changes nothing: for a reference that nobody has, or for the start of a list.

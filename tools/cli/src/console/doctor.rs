@@ -41,7 +41,7 @@ impl DoctorPage {
 
     fn wrong(&self) -> usize {
         let found = self.found.as_ref().and_then(|found| found.as_ref().ok());
-        found.map_or(0, |found| found.iter().filter(|finding| finding.wrong.is_some()).count())
+        found.map_or(0, |found| found.iter().filter(|finding| finding.to_do().is_some()).count())
     }
 }
 

@@ -229,6 +229,7 @@ pub(crate) fn icon(state: &str) -> &'static str {
         "ignored" | "closed" => "–",
         "parked" | "expired" | "warn" => "▲",
         "ok" => "✓",
+        "unknown" => "?",
         _ => "•",
     }
 }

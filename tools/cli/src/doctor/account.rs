@@ -35,7 +35,7 @@ fn runs(last: Option<UnixMs>, now: UnixMs) -> Finding {
     let wrong = secs.is_none_or(|secs| secs > STALE_SECS);
     let wrong = wrong
         .then_some("are its schedules enabled (EventBridge Scheduler, <stack>-…)? Then its function's log says why");
-    Finding { what: "reconciler".into(), is, wrong }
+    Finding::new("reconciler", is, wrong)
 }
 
 fn clock(theirs: i64, ours: i64) -> Finding {
@@ -47,7 +47,7 @@ fn clock(theirs: i64, ours: i64) -> Finding {
     };
     let wrong =
         (off > MAX_SKEW_SECS).then_some("set this machine's clock: AWS refuses what is signed five minutes off");
-    Finding { what: "clock".into(), is, wrong }
+    Finding::new("clock", is, wrong)
 }
 
 /// How many functions of the account may run at once.
@@ -55,16 +55,18 @@ async fn at_once(stack: &Stack) -> Finding {
     let lambda = aws_sdk_lambda::Client::new(stack.clients.config());
     let answer = lambda.get_account_settings().send().await;
     let limit = answer.map(|answer| answer.account_limit);
-    let (is, wrong) = match limit {
+    match limit {
         Ok(Some(limit)) => {
             let (all, free) = (limit.concurrent_executions, limit.unreserved_concurrent_executions.unwrap_or_default());
             let few = (all < FEW_AT_ONCE).then_some("ask AWS for more (Service Quotas, Lambda, concurrent executions)");
-            (format!("runs {all} functions at once, {free} of them unreserved"), few)
+            Finding::new("account", format!("runs {all} functions at once, {free} of them unreserved"), few)
         }
-        Ok(None) => ("does not say how many functions it runs at once".into(), None),
-        Err(error) => (format!("was not looked at (lambda:GetAccountSettings): {}", why_not(&error)), None),
-    };
-    Finding { what: "account".into(), is, wrong }
+        Ok(None) => Finding::unknown("account", "does not say how many functions it runs at once"),
+        Err(error) => {
+            let is = format!("was not looked at (lambda:GetAccountSettings): {}", why_not(&error));
+            Finding::unknown("account", is)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +85,7 @@ mod tests {
             (clock(1_000, 400), "is 600 s behind AWS's", true),
         ];
         for (finding, is, wrong) in rows {
-            assert_eq!((finding.is.as_str(), finding.wrong.is_some()), (is, wrong));
+            assert_eq!((finding.is.as_str(), finding.to_do().is_some()), (is, wrong));
         }
     }
 }

@@ -19,7 +19,7 @@ const TOLD: usize = 5;
 pub(super) async fn findings(stack: &Stack) -> Vec<Finding> {
     let alarms = match of(stack).await {
         Ok(alarms) => alarms,
-        Err(why) => return vec![finding("alarms", format!("were not looked at: {why}"), None)],
+        Err(why) => return vec![Finding::unknown("alarms", format!("were not looked at: {why}"))],
     };
     let mut found = of_alarms(&alarms);
     let topics: BTreeSet<&str> =
@@ -27,7 +27,7 @@ pub(super) async fn findings(stack: &Stack) -> Vec<Finding> {
     for topic in topics {
         found.push(match subscriptions(stack, topic).await {
             Ok(subscriptions) => of_topic(topic, &subscriptions),
-            Err(why) => finding("alarms' topic", format!("{topic} was not looked at: {why}"), None),
+            Err(why) => Finding::unknown("alarms' topic", format!("{topic} was not looked at: {why}")),
         });
     }
     found
@@ -80,7 +80,7 @@ fn is_topic(arn: &str) -> bool {
 
 fn of_alarms(alarms: &[MetricAlarm]) -> Vec<Finding> {
     if alarms.is_empty() {
-        return vec![finding("alarms", "there are none".into(), Some("deploy the template: it has them"))];
+        return vec![Finding::new("alarms", "there are none", Some("deploy the template: it has them"))];
     }
     let on = on(alarms);
     let is = match on.as_slice() {
@@ -88,17 +88,17 @@ fn of_alarms(alarms: &[MetricAlarm]) -> Vec<Finding> {
         on => format!("are {}; on: {}", alarms.len(), few(on)),
     };
     let to_do = (!on.is_empty()).then_some("the alarm's own text leads to what to do: docs/runbook.md");
-    let mut found = vec![finding("alarms", is, to_do)];
+    let mut found = vec![Finding::new("alarms", is, to_do)];
     let switched_off: Vec<&str> =
         alarms.iter().filter(|alarm| alarm.actions_enabled() == Some(false)).map(name).collect();
     if !switched_off.is_empty() {
         let is = format!("tell nobody, being switched off: {}", few(&switched_off));
-        found.push(finding("alarms", is, Some("aws cloudwatch enable-alarm-actions --alarm-names …")));
+        found.push(Finding::new("alarms", is, Some("aws cloudwatch enable-alarm-actions --alarm-names …")));
     }
     let mute: Vec<&str> = alarms.iter().filter(|alarm| alarm.alarm_actions().is_empty()).map(name).collect();
     if !mute.is_empty() {
         let is = format!("have nobody to tell: {}", few(&mute));
-        found.push(finding("alarms", is, Some("deploy the template: it gives each a topic")));
+        found.push(Finding::new("alarms", is, Some("deploy the template: it gives each a topic")));
     }
     found
 }
@@ -125,7 +125,7 @@ fn of_topic(topic: &str, subscriptions: &[Subscription]) -> Finding {
             )
         }
     };
-    finding("alarms' topic", is, to_do)
+    Finding::new("alarms' topic", is, to_do)
 }
 
 fn few(names: &[&str]) -> String {
@@ -134,10 +134,6 @@ fn few(names: &[&str]) -> String {
         0 => told,
         more => format!("{told} and {more} more"),
     }
-}
-
-fn finding(what: &str, is: String, wrong: Option<&'static str>) -> Finding {
-    Finding { what: what.into(), is, wrong }
 }
 
 #[cfg(test)]
@@ -154,7 +150,7 @@ mod tests {
     }
 
     fn told(alarms: &[MetricAlarm]) -> Vec<(String, bool)> {
-        of_alarms(alarms).into_iter().map(|Finding { is, wrong, .. }| (is, wrong.is_some())).collect()
+        of_alarms(alarms).into_iter().map(|finding| (finding.is.clone(), finding.to_do().is_some())).collect()
     }
 
     #[test]
@@ -200,7 +196,7 @@ mod tests {
         ];
         for (subscriptions, is, wrong) in rows {
             let finding = of_topic("arn:aws:sns:x:1:t", &subscriptions);
-            assert_eq!((finding.is.as_str(), finding.wrong.is_some()), (is, wrong));
+            assert_eq!((finding.is.as_str(), finding.to_do().is_some()), (is, wrong));
             assert!(!finding.is.contains('@'));
         }
     }

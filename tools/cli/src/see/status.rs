@@ -33,6 +33,18 @@ pub(crate) struct Line {
     pub(crate) exact: Option<String>,
     /// A person has to look.
     pub(crate) warns: bool,
+    /// It was looked at.
+    is_known: bool,
+}
+
+impl Line {
+    fn verdict(&self) -> &'static str {
+        match self {
+            Self { warns: true, .. } => "warn",
+            Self { is_known: false, .. } => "unknown",
+            _ => "ok",
+        }
+    }
 }
 
 /// A provider, and how it is reached.
@@ -100,9 +112,9 @@ pub(crate) async fn run(stack: &Stack, format: Format) -> anyhow::Result<Ended> 
     let needs_a_person = rows.iter().any(|row| row.warns);
     let rows: Vec<Value> = rows
         .iter()
-        .map(|Line { what, is, exact, warns }| {
-            let is = exact.as_ref().filter(|_| format != Format::Table).unwrap_or(is);
-            json!({ "what": what, "is": is, "verdict": if *warns { "warn" } else { "ok" } })
+        .map(|line| {
+            let is = line.exact.as_ref().filter(|_| format != Format::Table).unwrap_or(&line.is);
+            json!({ "what": line.what, "is": is, "verdict": line.verdict() })
         })
         .collect();
     format.rows(&["what", "is", "verdict"], &rows, None);
@@ -117,7 +129,7 @@ async fn alarms(stack: &Stack) -> Line {
             [] => line("alarms", format!("none on, of {}", all.len()), all.is_empty()),
             on => line("alarms", format!("{} on, of {}: {}", on.len(), all.len(), on.join(", ")), true),
         },
-        Err(why) => line("alarms", format!("not known: {why}"), false),
+        Err(why) => Line { is_known: false, ..line("alarms", format!("not known: {why}"), false) },
     }
 }
 
@@ -170,5 +182,5 @@ fn debts(owed: &[DueKey], late_secs: impl Fn(&DueKey) -> u64) -> Line {
 }
 
 fn line(what: &str, is: String, warns: bool) -> Line {
-    Line { what: what.to_string(), is, exact: None, warns }
+    Line { what: what.to_string(), is, exact: None, warns, is_known: true }
 }

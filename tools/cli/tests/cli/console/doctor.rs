@@ -61,7 +61,7 @@ async fn the_doctor_asks_when_it_is_told_to_and_finds_what_the_command_finds() {
     assert!(rows.len() > 4, "{document}");
     for row in rows {
         for name in ["what", "finding", "to_do"] {
-            let text = row[name].as_str().unwrap_or("nothing").replace('\'', "&#39;");
+            let text = row[name].as_str().unwrap_or("–").replace('\'', "&#39;");
             let text = text.replace('<', "&lt;").replace('>', "&gt;");
             // How long ago, and by how much: another second may have begun.
             let text: String = text.chars().take_while(|c| !c.is_ascii_digit()).collect();
