@@ -190,7 +190,7 @@ impl Plan {
 
     /// How long so many take at the rate that the form offers.
     fn takes(&self, count: impl Borrow<usize>) -> String {
-        words(*count.borrow() as u64 / u64::from(RATE))
+        words((*count.borrow() as u64).div_ceil(u64::from(RATE)))
     }
 }
 
